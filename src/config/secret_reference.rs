@@ -1,0 +1,102 @@
+//! Secrets are only ever named in the configuration, never written there.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that does not name a secret. It is not repeated in the message: it may be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this is not a reference to a secret (env:NAME, file:PATH, secretsmanager:NAME or secretsmanager:NAME#json-key); secrets themselves do not belong in the configuration"
+)]
+pub struct SecretReferenceError;
+
+/// Where a secret is found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SecretReference {
+    /// In an environment variable.
+    Env(String),
+    /// In a file, without the line break at its end.
+    File(std::path::PathBuf),
+    /// In AWS Secrets Manager.
+    SecretsManager {
+        /// Its name or ARN.
+        name: String,
+        /// Which key of the JSON object that the secret is; `None`: the whole text.
+        json_key: Option<String>,
+    },
+}
+
+impl SecretReference {
+    /// Parses a reference.
+    ///
+    /// # Errors
+    /// [`SecretReferenceError`], which does not repeat the text.
+    pub fn parse(text: &str) -> Result<Self, SecretReferenceError> {
+        let (scheme, rest) = text.split_once(':').ok_or(SecretReferenceError)?;
+        if rest.is_empty() {
+            return Err(SecretReferenceError);
+        }
+        match scheme {
+            "env" if rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') => {
+                Ok(Self::Env(rest.to_owned()))
+            }
+            "file" => Ok(Self::File(rest.into())),
+            "secretsmanager" => {
+                let (name, json_key) = match rest.split_once('#') {
+                    Some((name, key)) => (name, Some(key.to_owned())),
+                    None => (rest, None),
+                };
+                if name.is_empty() || json_key.as_deref() == Some("") {
+                    return Err(SecretReferenceError);
+                }
+                Ok(Self::SecretsManager {
+                    name: name.to_owned(),
+                    json_key,
+                })
+            }
+            _ => Err(SecretReferenceError),
+        }
+    }
+}
+
+impl fmt::Display for SecretReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::SecretsManager { name, json_key: None } => write!(f, "secretsmanager:{name}"),
+            Self::SecretsManager {
+                name,
+                json_key: Some(key),
+            } => write!(f, "secretsmanager:{name}#{key}"),
+        }
+    }
+}
+
+impl Serialize for SecretReference {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretReference {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for SecretReference {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretReference".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^(env|file|secretsmanager):.+$",
+            "description": "env:NAME, file:PATH, secretsmanager:NAME or secretsmanager:NAME#json-key"
+        })
+    }
+}

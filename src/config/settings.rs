@@ -1,0 +1,397 @@
+//! The declared policy: every key of the configuration, with its type. Defaults stand in `config/default.toml`.
+//!
+//! The doc comments here are the reference that `iamwarden schema` prints.
+
+use chrono::NaiveDate;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Schedule, SecretReference, Window, optional_text};
+use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// No mutation at all, whatever any rule's mode says.
+    pub dry_run: bool,
+    /// Stops all changes; so does `iamwarden freeze`.
+    pub freeze: bool,
+    /// When rules run.
+    pub schedule: ScheduleSettings,
+    /// Where iamwarden keeps its state.
+    pub state: StateSettings,
+    /// HTTP for health checks and metrics.
+    pub server: ServerSettings,
+    /// The accounts to look after. None: the account of the ambient credentials.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
+    /// How much may change.
+    pub guardrails: Guardrails,
+    /// Who decides, and for how long.
+    pub approvals: Approvals,
+    /// The rules.
+    pub rules: Rules,
+    /// Who is left alone, why, and until when.
+    #[serde(default)]
+    pub exemptions: Vec<Exemption>,
+    /// Who is told, and how.
+    pub notifications: Notifications,
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleSettings {
+    /// The schedule of every rule without one of its own. Six or seven fields, seconds first, in UTC.
+    pub default: Schedule,
+}
+
+/// `[state]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateSettings {
+    /// `sqlite:PATH`.
+    pub url: String,
+    /// How long findings and runs are kept. The journal is kept for ever.
+    pub keep_findings: Span,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Address and port; empty turns HTTP off.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub listen: Option<std::net::SocketAddr>,
+}
+
+/// `[[accounts]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Twelve digits. `GetCallerIdentity` must answer with it.
+    pub id: AccountId,
+    /// What people call it.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Who answers for what has no owner of its own.
+    #[serde(default)]
+    pub owner: Option<Owner>,
+    /// The role to assume; absent: the ambient credentials.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub role_arn: Option<Arn>,
+    /// The external id that the role's trust asks for.
+    #[serde(default)]
+    pub external_id: Option<SecretReference>,
+    /// The role that `rollback` assumes; empty or absent: the same as for everything else.
+    #[serde(default, with = "optional_text")]
+    #[schemars(with = "String")]
+    pub rollback_role_arn: Option<Arn>,
+}
+
+/// `[guardrails]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guardrails {
+    /// Most changes of one account in one run.
+    pub max_changes_per_run: u32,
+    /// Most changes of one account in one run, in percent of its users, groups and roles; at least one, but 0 is none.
+    #[schemars(range(min = 0, max = 100))]
+    pub max_changes_percent: u32,
+    /// Most changes of one account in any 24 hours.
+    pub max_changes_per_day: u32,
+    /// What happens to a run that wants more.
+    pub on_excess: OnExcess,
+    /// The oldest plan file that `apply --plan` takes.
+    pub max_plan_age: Span,
+    /// No mutation outside, in any mode. Empty: always open.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub change_window: Option<Window>,
+    /// The time zone of the window and of quiet hours, by its IANA name.
+    #[serde(with = "time_zone")]
+    #[schemars(with = "String")]
+    pub timezone: chrono_tz::Tz,
+    /// Principals that are never touched.
+    pub protected: Vec<Glob>,
+}
+
+/// What happens to a run that wants more changes than it may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExcess {
+    /// The gravest, then the oldest go first; the rest is withheld.
+    Cap,
+    /// None is applied.
+    Stop,
+}
+
+/// `[approvals]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approvals {
+    /// How long an approval lives, from the later of the decision and the action's `not_before`.
+    pub expire_after: Span,
+    /// Who may decide; empty: whoever can write to the state by the command line.
+    pub approvers: Vec<String>,
+    /// Whether `iamwarden approve` may be used.
+    pub command_line: bool,
+}
+
+/// What a rule may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Nothing: the rule does not run.
+    Off,
+    /// Finds and proposes.
+    Report,
+    /// Acts on what a person approved.
+    Approve,
+    /// Acts.
+    Enforce,
+}
+
+/// `[rules.*]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Access keys past their rotation age.
+    pub access_key_rotation: AccessKeyRotation,
+    /// Access keys that nobody uses.
+    pub unused_access_keys: UnusedAccessKeys,
+    /// The account password policy.
+    pub password_policy: PasswordPolicyRule,
+    /// Managed policies that grant only what nobody uses.
+    pub unused_permissions: UnusedPermissions,
+}
+
+/// `[rules.access_key_rotation]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessKeyRotation {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// An active key of this age offends; an age equal to the limit does.
+    pub max_age: Span,
+    /// How long before the date its owner is reminded.
+    pub warn_before: Vec<Span>,
+    /// A key is disabled only so long after its owner was told.
+    pub minimum_notice: Span,
+    /// Above 0: a key used that recently is withheld and reported, not disabled.
+    pub spare_used_within: Span,
+    /// How long after iamwarden disabled a key it is deleted; empty: never. Declaring it is consent to the irreversible.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub delete_after: Option<Span>,
+}
+
+/// `[rules.unused_access_keys]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnusedAccessKeys {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// An active key unused for longer offends; one never used counts from its creation.
+    pub unused_for: Span,
+    /// A key is disabled only so long after its owner was told.
+    pub minimum_notice: Span,
+}
+
+/// `[rules.password_policy]`: what is unset is left alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordPolicyRule {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Set what is declared even where the account is stricter.
+    pub exact: bool,
+    /// 6 to 128.
+    #[serde(default)]
+    #[schemars(range(min = 6, max = 128))]
+    pub minimum_length: Option<u32>,
+    /// At least one of A to Z.
+    #[serde(default)]
+    pub require_uppercase: Option<bool>,
+    /// At least one of a to z.
+    #[serde(default)]
+    pub require_lowercase: Option<bool>,
+    /// At least one digit.
+    #[serde(default)]
+    pub require_numbers: Option<bool>,
+    /// At least one symbol.
+    #[serde(default)]
+    pub require_symbols: Option<bool>,
+    /// Users may change their own password; true counts as raised.
+    #[serde(default)]
+    pub allow_users_to_change: Option<bool>,
+    /// Whole days, 1 to 1095.
+    #[serde(default)]
+    pub max_age: Option<Span>,
+    /// 1 to 24.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 24))]
+    pub reuse_prevention: Option<u32>,
+    /// Expired passwords need an administrator.
+    #[serde(default)]
+    pub hard_expiry: Option<bool>,
+}
+
+/// `[rules.unused_permissions]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnusedPermissions {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// A policy is unused when no service it reaches was used for that long.
+    pub unused_for: Span,
+    /// Principals and attachments younger than this are left alone.
+    pub minimum_age: Span,
+    /// Withheld until seen unused in every reading for that long.
+    pub confirm_after: Span,
+    /// Which kinds of principal.
+    pub principals: Vec<PrincipalKind>,
+    /// Whether an attachment of unknown age is as old as the youngest thing it joins.
+    pub trust_existing: bool,
+}
+
+/// `[[exemptions]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Exemption {
+    /// Patterns over the part of the ARN after the account.
+    pub principals: Vec<Glob>,
+    /// Which rules.
+    pub rules: Vec<RuleName>,
+    /// Which accounts; absent: all.
+    #[serde(default)]
+    pub accounts: Option<Vec<AccountId>>,
+    /// The last day, in UTC.
+    pub until: NaiveDate,
+    /// Why.
+    pub reason: String,
+}
+
+/// `[notifications]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Notifications {
+    /// The first of these tags on a principal names its owner.
+    pub owner_tags: Vec<String>,
+    /// A declared channel: gets what has no owner or no channel, and the digest of rules in `report`.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub default_channel: Option<String>,
+    /// Reminders wait for its end.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub quiet_hours: Option<Window>,
+    /// Private or loopback ranges that channels may reach.
+    #[schemars(with = "Vec<String>")]
+    pub allow_networks: Vec<IpNet>,
+    /// Whether channels may use `http:`.
+    pub allow_http: bool,
+    /// Where messages go.
+    #[serde(default)]
+    pub channels: Vec<Channel>,
+    /// Who owns what, and how owners are reached.
+    #[serde(default)]
+    pub owners: Vec<OwnerEntry>,
+}
+
+/// `[[notifications.channels]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    /// By which others refer to it.
+    pub name: String,
+    /// What is spoken there.
+    pub kind: ChannelKind,
+    /// The webhook's URL, which is itself a secret.
+    pub url: SecretReference,
+    /// What signs the body; kind `webhook` only.
+    #[serde(default)]
+    pub secret: Option<SecretReference>,
+    /// Also gets a copy of these events: names, or `*`.
+    #[serde(default)]
+    pub events: Vec<String>,
+}
+
+/// What is spoken at a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelKind {
+    /// A Slack incoming webhook (Block Kit).
+    Slack,
+    /// A Teams Workflows webhook (Adaptive Cards).
+    Teams,
+    /// JSON, signed as Standard Webhooks.
+    Webhook,
+}
+
+/// `[[notifications.owners]]`: either says who owns principals, or how an owner is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OwnerEntry {
+    /// These principals belong to this owner, whatever their tags say.
+    Map(OwnerMap),
+    /// Owners that match are reached there.
+    Route(OwnerRoute),
+}
+
+/// Who owns some principals.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerMap {
+    /// Patterns over the part of the ARN after the account.
+    pub principals: Vec<Glob>,
+    /// Their owner.
+    pub owner: Owner,
+}
+
+/// How an owner is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerRoute {
+    /// A glob over the owner's name.
+    #[serde(rename = "match")]
+    pub pattern: Glob,
+    /// A declared channel.
+    pub channel: String,
+    /// How the channel mentions the owner, in its own markup.
+    #[serde(default)]
+    pub mention: Option<String>,
+}
+
+mod time_zone {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(zone: &chrono_tz::Tz, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(zone.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<chrono_tz::Tz, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|_| {
+            serde::de::Error::custom(format!(
+                "`{name}` is not a time zone (an IANA name such as \"Europe/Berlin\")"
+            ))
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! What people are told: events by stable names, and who is to hear of which finding.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{FindingId, Owner, Span};
+
+/// The stable name of a kind of message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Event {
+    /// A key will be disabled on a date.
+    #[serde(rename = "access_key.expiring")]
+    AccessKeyExpiring,
+    /// A key was disabled.
+    #[serde(rename = "access_key.disabled")]
+    AccessKeyDisabled,
+    /// A disabled key will be deleted on a date.
+    #[serde(rename = "access_key.deleting")]
+    AccessKeyDeleting,
+    /// A key was deleted.
+    #[serde(rename = "access_key.deleted")]
+    AccessKeyDeleted,
+    /// The password policy was changed.
+    #[serde(rename = "password_policy.updated")]
+    PasswordPolicyUpdated,
+    /// A policy grants only what nobody uses, and will be detached.
+    #[serde(rename = "permissions.unused")]
+    PermissionsUnused,
+    /// A policy was detached.
+    #[serde(rename = "permissions.detached")]
+    PermissionsDetached,
+    /// A change failed, or the world had moved.
+    #[serde(rename = "action.failed")]
+    ActionFailed,
+    /// A change was undone.
+    #[serde(rename = "action.rolled_back")]
+    ActionRolledBack,
+    /// Somebody has to decide.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested,
+    /// Somebody decided.
+    #[serde(rename = "approval.decided")]
+    ApprovalDecided,
+    /// An exemption ends soon, or has ended.
+    #[serde(rename = "exemption.expiring")]
+    ExemptionExpiring,
+    /// A run could not read what it needed.
+    #[serde(rename = "run.failed")]
+    RunFailed,
+    /// What the rules in `report` found.
+    #[serde(rename = "report.digest")]
+    ReportDigest,
+}
+
+impl Event {
+    /// Every event, in order.
+    pub const ALL: [Self; 14] = [
+        Self::AccessKeyExpiring,
+        Self::AccessKeyDisabled,
+        Self::AccessKeyDeleting,
+        Self::AccessKeyDeleted,
+        Self::PasswordPolicyUpdated,
+        Self::PermissionsUnused,
+        Self::PermissionsDetached,
+        Self::ActionFailed,
+        Self::ActionRolledBack,
+        Self::ApprovalRequested,
+        Self::ApprovalDecided,
+        Self::ExemptionExpiring,
+        Self::RunFailed,
+        Self::ReportDigest,
+    ];
+
+    /// The name in plans, webhooks and the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessKeyExpiring => "access_key.expiring",
+            Self::AccessKeyDisabled => "access_key.disabled",
+            Self::AccessKeyDeleting => "access_key.deleting",
+            Self::AccessKeyDeleted => "access_key.deleted",
+            Self::PasswordPolicyUpdated => "password_policy.updated",
+            Self::PermissionsUnused => "permissions.unused",
+            Self::PermissionsDetached => "permissions.detached",
+            Self::ActionFailed => "action.failed",
+            Self::ActionRolledBack => "action.rolled_back",
+            Self::ApprovalRequested => "approval.requested",
+            Self::ApprovalDecided => "approval.decided",
+            Self::ExemptionExpiring => "exemption.expiring",
+            Self::RunFailed => "run.failed",
+            Self::ReportDigest => "report.digest",
+        }
+    }
+
+    /// By its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.as_str() == name)
+    }
+
+    /// A reminder may wait for the end of the quiet hours; a result may not.
+    pub fn waits_for_quiet_hours(self) -> bool {
+        match self {
+            Self::AccessKeyExpiring
+            | Self::AccessKeyDeleting
+            | Self::PermissionsUnused
+            | Self::ApprovalRequested
+            | Self::ExemptionExpiring
+            | Self::ReportDigest => true,
+            Self::AccessKeyDisabled
+            | Self::AccessKeyDeleted
+            | Self::PasswordPolicyUpdated
+            | Self::PermissionsDetached
+            | Self::ActionFailed
+            | Self::ActionRolledBack
+            | Self::ApprovalDecided
+            | Self::RunFailed => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The rung of the ladder of warnings that a notice stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ladder {
+    /// The reminder so long before the date (a member of `warn_before`).
+    Before(Span),
+    /// The first word to the owner, at whatever time that is.
+    First,
+}
+
+/// One subject named in a notification, with the date announced for it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NoticeItem {
+    /// The finding it comes from.
+    pub finding: FindingId,
+    /// What the date is about: an access key id, a policy ARN.
+    pub subject: String,
+    /// Which rung.
+    pub ladder: Ladder,
+    /// The date announced: the action will not come earlier.
+    pub announced_for: DateTime<Utc>,
+}
+
+/// Who is to be told of what: an owner, by a channel, of some findings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// Who is told; `None`: nobody owns it, so the default channel hears it.
+    pub to: Option<Owner>,
+    /// By which channel; `None`: there is none, so nothing is sent and the action is withheld.
+    pub channel: Option<String>,
+    /// Of what kind.
+    pub event: Event,
+    /// About which findings, sorted.
+    pub findings: Vec<FindingId>,
+    /// The dates announced, for events that announce dates. Sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<NoticeItem>,
+}

@@ -1,0 +1,138 @@
+//! What iamwarden remembers of one account, as a value: the third input of rules and planner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder};
+
+/// The memory of one account. An empty one (no state yet) lets nothing happen that needs a memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct History {
+    /// All notices about dates, oldest first.
+    pub notices: Vec<Notice>,
+    /// When each thing was first and last observed, by what was observed.
+    pub observations: BTreeMap<Observation, Observed>,
+    /// Keys that iamwarden disabled and did not enable again, by id.
+    pub disabled_keys: BTreeMap<AccessKeyId, DisabledKey>,
+    /// Decisions of people that are not spent, newest last.
+    pub decisions: Vec<Decision>,
+    /// Actions that were rolled back, with the time of the last rollback, and not applied again since.
+    pub rolled_back: BTreeMap<ActionId, DateTime<Utc>>,
+    /// Actions with an attempt that is still open (an intent without outcome, or reads that do not agree yet).
+    pub unsettled: BTreeSet<ActionId>,
+    /// How many changes were made, or may have been made, in the last 24 hours.
+    pub changes_in_last_day: u32,
+    /// The freeze by flag, where one holds.
+    pub frozen: Option<Freeze>,
+}
+
+/// A freeze by flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+/// A message to an owner that announced a date.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Of what kind.
+    pub event: Event,
+    /// About what: an access key id, a policy ARN.
+    pub subject: String,
+    /// Which rung of the ladder.
+    pub ladder: Ladder,
+    /// The date it announced.
+    pub announced_for: DateTime<Utc>,
+    /// When it was put into the outbox.
+    pub queued_at: DateTime<Utc>,
+    /// When a channel accepted it; `None`: not yet, or never. Only an accepted notice counts.
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// Whether it was given up, so that it has to be sent again.
+    pub dead: bool,
+}
+
+/// Something that is observed from reading to reading.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Observation {
+    /// A managed policy is attached to a principal.
+    Attachment {
+        /// The principal.
+        principal: Arn,
+        /// The policy.
+        policy: Arn,
+    },
+    /// A user is a member of a group.
+    Membership {
+        /// The user.
+        user: Arn,
+        /// The group's name.
+        group: String,
+    },
+    /// An attachment was found unused, by evidence that suffices. Forgotten as soon as a reading finds otherwise.
+    UnusedAttachment {
+        /// The principal.
+        principal: Arn,
+        /// The policy.
+        policy: Arn,
+    },
+    /// An access key was seen inactive (or gone).
+    InactiveKey {
+        /// The key.
+        access_key_id: AccessKeyId,
+    },
+}
+
+/// Since when, and until when, something was observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The first reading of an unbroken row of readings.
+    pub first: DateTime<Utc>,
+    /// The last one.
+    pub last: DateTime<Utc>,
+}
+
+/// A key that iamwarden's own journal says it disabled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisabledKey {
+    /// Whose.
+    pub user: Arn,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What a person decided of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Of which action.
+    pub action: ActionId,
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Under which precondition.
+    pub precondition: Digest,
+    /// Under which configuration.
+    pub config_digest: Digest,
+    /// When.
+    pub decided_at: DateTime<Utc>,
+    /// The action's `not_before` at that time.
+    pub not_before: Option<DateTime<Utc>>,
+    /// By whom.
+    pub by: String,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Yes.
+    Approved,
+    /// No.
+    Rejected,
+}

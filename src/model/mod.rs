@@ -1,0 +1,42 @@
+//! Values that everything else speaks in: parsed once at the edge, ordered, printable, free of effects.
+//!
+//! Nothing here knows of AWS clients, files, clocks or configuration layers.
+
+mod action;
+mod arn;
+mod change;
+mod digest;
+mod event;
+mod finding;
+mod glob;
+mod history;
+mod password_policy;
+mod policy_document;
+mod span;
+
+pub use action::{Action, ActionId, ActionMode, ActionState, WithheldReason};
+pub use arn::{AccessKeyId, AccountId, Arn, ArnError, Partition, PrincipalKind, PrincipalPath};
+pub use change::{Change, ChangeKind, Inverse, KeyStatus, PolicyUse, Precondition};
+pub use digest::{Digest, canonical_json};
+pub use event::{Event, Ladder, NoticeItem, Notification};
+pub use finding::{Finding, FindingId, FindingStatus, Proposal, RuleName, Severity};
+pub use glob::Glob;
+pub use history::{Decision, DisabledKey, Freeze, History, Notice, Observation, Observed, Verdict};
+pub use password_policy::PasswordPolicy;
+pub use policy_document::{ActionPattern, Actions, Effect, PolicyDocument, PolicyDocumentError, Statement};
+pub use span::{Span, SpanError};
+
+use serde::{Deserialize, Serialize};
+
+/// The name of whoever answers for a principal: an address, a handle, a team. Compared and printed, never interpreted.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(transparent)]
+pub struct Owner(pub String);
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
