@@ -272,7 +272,7 @@ pub struct UnusedPermissions {
 }
 
 /// `[[exemptions]]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exemption {
     /// Patterns over the part of the ARN after the account.

@@ -196,6 +196,6 @@ fn covers(exemption: &Exemption, rule: &RuleName, account: &str, path: Principal
         .as_ref()
         .is_none_or(|accounts| accounts.iter().any(|a| a.as_str() == account));
     of_account
-        && exemption.rules.iter().any(|r| r == rule || r.as_str() == "*")
+        && exemption.rules.iter().any(|r| r == rule)
         && exemption.principals.iter().any(|pattern| path.matches(pattern))
 }
