@@ -213,7 +213,9 @@ fn parse_actions(value: Value) -> Result<Vec<ActionPattern>, PolicyDocumentError
         .iter()
         .map(|item| match item {
             Value::String(text) => ActionPattern::parse(text),
-            _ => Err(grammar("an action is not a text")),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err(grammar("an action is not a text"))
+            }
         })
         .collect()
 }

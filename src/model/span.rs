@@ -100,7 +100,7 @@ impl fmt::Display for Span {
         let unit = UNITS
             .iter()
             .skip(1)
-            .find(|(_, factor)| self.seconds != 0 && self.seconds % factor == 0);
+            .find(|(_, factor)| self.seconds != 0 && self.seconds.is_multiple_of(*factor));
         match unit {
             Some((letter, factor)) => write!(f, "{}{letter}", self.seconds / factor),
             None => f.write_str("0s"),

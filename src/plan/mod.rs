@@ -1,5 +1,7 @@
 //! What to do about findings, and whether it may be done.
 
+mod approved;
 mod document;
 
+pub use approved::{Approved, Operation};
 pub use document::{AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts};
