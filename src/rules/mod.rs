@@ -11,6 +11,7 @@ pub(crate) mod fixture;
 mod password_policy;
 mod registry;
 mod unused_access_keys;
+pub mod unused_permissions;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use context::{Announcement, Context, Judgement, Remedy, Standing};

@@ -1,6 +1,6 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
-use super::{Context, Judgement, access_key_rotation, password_policy, unused_access_keys};
+use super::{Context, Judgement, access_key_rotation, password_policy, unused_access_keys, unused_permissions};
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
 
