@@ -2,6 +2,7 @@
 
 mod approved;
 mod document;
+pub mod render;
 
 pub use approved::{Approved, Operation};
 pub use document::{AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts};
