@@ -231,43 +231,71 @@ impl Precondition {
     /// The same without any last use: what is compared after a change, when use no longer matters.
     pub fn without_use(&self) -> Self {
         match self {
-            Self::AccessKey { status, created_at, last_used: _ } => {
-                Self::AccessKey { status: status.clone(), created_at: *created_at, last_used: None }
-            }
-            Self::Attachment { policy_arn, version, document, attached, last_used: _ } => Self::Attachment {
+            Self::AccessKey {
+                status,
+                created_at,
+                last_used: _,
+            } => Self::AccessKey {
+                status: status.clone(),
+                created_at: *created_at,
+                last_used: None,
+            },
+            Self::Attachment {
+                policy_arn,
+                version,
+                document,
+                attached,
+                last_used: _,
+            } => Self::Attachment {
                 policy_arn: policy_arn.clone(),
                 version: version.clone(),
                 document: document.clone(),
                 attached: *attached,
                 last_used: PolicyUse::default(),
             },
-            Self::PasswordPolicy { password_policy } => {
-                Self::PasswordPolicy { password_policy: password_policy.clone() }
-            }
+            Self::PasswordPolicy { password_policy } => Self::PasswordPolicy {
+                password_policy: password_policy.clone(),
+            },
         }
     }
 
     /// What is true after the change where this was true before, use aside. `None`: the thing is gone.
     pub fn after(&self, change: &Change) -> Option<Self> {
         match (self.without_use(), change) {
-            (Self::AccessKey { created_at, .. }, Change::DisableAccessKey { .. }) => {
-                Some(Self::AccessKey { status: KeyStatus::Inactive, created_at, last_used: None })
-            }
+            (Self::AccessKey { created_at, .. }, Change::DisableAccessKey { .. }) => Some(Self::AccessKey {
+                status: KeyStatus::Inactive,
+                created_at,
+                last_used: None,
+            }),
             (_, Change::DeleteAccessKey { .. }) => None,
-            (_, Change::UpdatePasswordPolicy(policy)) => {
-                Some(Self::PasswordPolicy { password_policy: Some(policy.clone()) })
-            }
-            (Self::Attachment { policy_arn, version, document, last_used, .. }, Change::DetachPolicy { .. }) => {
-                Some(Self::Attachment { policy_arn, version, document, attached: false, last_used })
-            }
+            (_, Change::UpdatePasswordPolicy(policy)) => Some(Self::PasswordPolicy {
+                password_policy: Some(policy.clone()),
+            }),
+            (
+                Self::Attachment {
+                    policy_arn,
+                    version,
+                    document,
+                    last_used,
+                    ..
+                },
+                Change::DetachPolicy { .. },
+            ) => Some(Self::Attachment {
+                policy_arn,
+                version,
+                document,
+                attached: false,
+                last_used,
+            }),
             // A precondition of another kind than its change: nothing can be said of it, so it never compares equal.
             (
                 before @ (Self::AccessKey { .. } | Self::PasswordPolicy { .. }),
                 Change::DetachPolicy { .. },
             )
-            | (before @ (Self::Attachment { .. } | Self::PasswordPolicy { .. }), Change::DisableAccessKey { .. }) => {
-                Some(before)
-            }
+            | (
+                before @ (Self::Attachment { .. } | Self::PasswordPolicy { .. }),
+                Change::DisableAccessKey { .. },
+            ) => Some(before),
         }
     }
 

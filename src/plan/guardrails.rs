@@ -90,7 +90,7 @@ mod tests {
             max_changes_per_run: run,
             max_changes_percent: percent,
             max_changes_per_day: day,
-            ..Config::built_in().guardrails
+            ..Config::built_in().unwrap().guardrails
         }
     }
 

@@ -10,6 +10,7 @@ mod approved;
 mod consent;
 mod document;
 mod guardrails;
+pub mod render;
 #[cfg(test)]
 mod tests;
 

@@ -7,8 +7,8 @@ use super::*;
 use crate::config::{Config, Mode, OnExcess};
 use crate::inventory::Snapshot;
 use crate::model::{
-    Action, ActionId, ActionMode, ActionState, Decision, Event, FindingStatus, Freeze, History, KeyStatus, Ladder, Notice, Span,
-    Verdict, WithheldReason,
+    Action, ActionId, ActionMode, ActionState, Decision, Event, FindingStatus, Freeze, History, KeyStatus,
+    Ladder, Notice, Span, Verdict, WithheldReason,
 };
 use crate::rules::fixture::{self, config, days, key, key_id, now, snapshot, user};
 
@@ -32,7 +32,12 @@ fn only_action(plan: &AccountPlan) -> &Action {
     &plan.actions[0]
 }
 
-fn notice(event: Event, subject: u32, accepted_at: Option<DateTime<Utc>>, announced_for: DateTime<Utc>) -> Notice {
+fn notice(
+    event: Event,
+    subject: u32,
+    accepted_at: Option<DateTime<Utc>>,
+    announced_for: DateTime<Utc>,
+) -> Notice {
     Notice {
         event,
         subject: key_id(subject).to_string(),
@@ -60,25 +65,44 @@ fn an_owner_is_told_before_a_key_is_disabled() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let enforce = config(Mode::Enforce);
     let unreachable = plan(&enforce, &old, &History::default(), now());
-    assert_eq!(only_action(&unreachable).withheld_reason, Some(WithheldReason::NoChannel));
+    assert_eq!(
+        only_action(&unreachable).withheld_reason,
+        Some(WithheldReason::NoChannel)
+    );
 
     let enforce = with_channel(enforce);
     let first = plan(&enforce, &old, &History::default(), now());
     let action = only_action(&first);
-    assert_eq!((action.state, action.withheld_reason), (ActionState::Withheld, Some(WithheldReason::Notice)));
+    assert_eq!(
+        (action.state, action.withheld_reason),
+        (ActionState::Withheld, Some(WithheldReason::Notice))
+    );
     assert_eq!(action.not_before, Some(now() + days(7)));
     let told = &first.notifications[0];
-    assert_eq!((told.event, told.notices[0].announced_for), (Event::AccessKeyExpiring, now() + days(7)));
+    assert_eq!(
+        (told.event, told.notices[0].announced_for),
+        (Event::AccessKeyExpiring, now() + days(7))
+    );
 
     // Queued, but no channel took it: it does not count, and is not said twice.
     let mut history = History::default();
-    history.notices.push(notice(Event::AccessKeyExpiring, 1, None, now() + days(7)));
+    history
+        .notices
+        .push(notice(Event::AccessKeyExpiring, 1, None, now() + days(7)));
     let waiting = plan(&enforce, &old, &history, now() + days(1));
-    assert_eq!(only_action(&waiting).withheld_reason, Some(WithheldReason::Notice));
+    assert_eq!(
+        only_action(&waiting).withheld_reason,
+        Some(WithheldReason::Notice)
+    );
 
     // Accepted: seven days later, and not a moment before, it is due.
     history.notices[0].accepted_at = Some(now() + days(1));
-    let almost = plan(&enforce, &old, &history, now() + days(8) - chrono::TimeDelta::seconds(1));
+    let almost = plan(
+        &enforce,
+        &old,
+        &history,
+        now() + days(8) - chrono::TimeDelta::seconds(1),
+    );
     assert_eq!(only_action(&almost).withheld_reason, Some(WithheldReason::Notice));
     let due = plan(&enforce, &old, &history, now() + days(8));
     assert_eq!(only_action(&due).state, ActionState::Proposed);
@@ -88,7 +112,12 @@ fn an_owner_is_told_before_a_key_is_disabled() {
 fn the_date_last_announced_is_kept() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let mut history = History::default();
-    history.notices.push(notice(Event::AccessKeyExpiring, 1, Some(now() - days(10)), now() + days(3)));
+    history.notices.push(notice(
+        Event::AccessKeyExpiring,
+        1,
+        Some(now() - days(10)),
+        now() + days(3),
+    ));
     let plan = plan(&with_channel(config(Mode::Enforce)), &old, &history, now());
     assert_eq!(only_action(&plan).not_before, Some(now() + days(3)));
 }
@@ -97,8 +126,16 @@ fn the_date_last_announced_is_kept() {
 fn a_key_that_somebody_enabled_again_needs_a_new_notice() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let mut history = History::default();
-    history.notices.push(notice(Event::AccessKeyExpiring, 1, Some(now() - days(30)), now() - days(23)));
-    let disabled = crate::model::DisabledKey { user: fixture::user_arn("alice"), at: now() - days(20) };
+    history.notices.push(notice(
+        Event::AccessKeyExpiring,
+        1,
+        Some(now() - days(30)),
+        now() - days(23),
+    ));
+    let disabled = crate::model::DisabledKey {
+        user: fixture::user_arn("alice"),
+        at: now() - days(20),
+    };
     history.disabled_keys.insert(key_id(1), disabled);
     let plan = plan(&with_channel(config(Mode::Enforce)), &old, &history, now());
     assert_eq!(only_action(&plan).withheld_reason, Some(WithheldReason::Notice));
@@ -117,7 +154,11 @@ fn the_ladder_of_warnings_is_climbed_once() {
         let plan = plan(&enforce, &young, &history, at);
         for notification in &plan.notifications {
             for item in &notification.notices {
-                said.push((half_days / 2 + 70, item.ladder, (item.announced_for - now()).num_days() + 70));
+                said.push((
+                    half_days / 2 + 70,
+                    item.ladder,
+                    (item.announced_for - now()).num_days() + 70,
+                ));
                 history.notices.push(Notice {
                     event: notification.event,
                     subject: item.subject.clone(),
@@ -130,7 +171,12 @@ fn the_ladder_of_warnings_is_climbed_once() {
             }
         }
         if at >= now() + days(20) {
-            assert_eq!(only_action(&plan).state, ActionState::Proposed, "day {}", half_days / 2 + 70);
+            assert_eq!(
+                only_action(&plan).state,
+                ActionState::Proposed,
+                "day {}",
+                half_days / 2 + 70
+            );
         }
     }
     let rung = |days| Ladder::Before(Span::from_days(days));
@@ -155,28 +201,46 @@ fn an_approval_is_bound_to_precondition_and_configuration_and_expires() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let before = plan(&approve, &old, &History::default(), now());
     let action = only_action(&before);
-    assert_eq!((action.mode, action.withheld_reason), (ActionMode::Approve, Some(WithheldReason::Approval)));
+    assert_eq!(
+        (action.mode, action.withheld_reason),
+        (ActionMode::Approve, Some(WithheldReason::Approval))
+    );
     assert_eq!(before.notifications[0].event, Event::ApprovalRequested);
 
     let decided = |decision: Decision, config: &Config, snapshot: &Snapshot, at| {
-        let history = History { decisions: vec![decision], ..History::default() };
+        let history = History {
+            decisions: vec![decision],
+            ..History::default()
+        };
         let plan = plan(config, snapshot, &history, at);
         only_action(&plan).withheld_reason
     };
     let yes = decision(action, &approve, Verdict::Approved, now());
     assert_eq!(decided(yes.clone(), &approve, &old, now()), None);
-    assert_eq!(decided(yes.clone(), &approve, &old, now() + days(7)), Some(WithheldReason::Approval));
+    assert_eq!(
+        decided(yes.clone(), &approve, &old, now() + days(7)),
+        Some(WithheldReason::Approval)
+    );
     let no = decision(action, &approve, Verdict::Rejected, now());
     assert_eq!(decided(no, &approve, &old, now()), Some(WithheldReason::Approval));
 
     let mut other = approve.clone();
     other.guardrails.max_changes_per_run = 24;
-    assert_eq!(decided(yes.clone(), &other, &old, now()), Some(WithheldReason::Approval));
+    assert_eq!(
+        decided(yes.clone(), &other, &old, now()),
+        Some(WithheldReason::Approval)
+    );
     // The key was made anew under the same id: another precondition.
     let remade = snapshot(vec![user("alice", vec![key(1, 199, Some(1))])]);
-    assert_eq!(decided(yes.clone(), &approve, &remade, now()), Some(WithheldReason::Approval));
+    assert_eq!(
+        decided(yes.clone(), &approve, &remade, now()),
+        Some(WithheldReason::Approval)
+    );
     let of_the_future = decision(action, &approve, Verdict::Approved, now() + days(1));
-    assert_eq!(decided(of_the_future, &approve, &old, now()), Some(WithheldReason::Approval));
+    assert_eq!(
+        decided(of_the_future, &approve, &old, now()),
+        Some(WithheldReason::Approval)
+    );
 }
 
 #[test]
@@ -187,10 +251,20 @@ fn what_was_rolled_back_waits_for_a_person_even_in_enforce() {
     let action = only_action(&due).clone();
     let mut history = History::default();
     history.rolled_back.insert(action.id.clone(), now() - days(1));
-    history.decisions.push(decision(&action, &enforce, Verdict::Approved, now() - days(2)));
-    assert_eq!(only_action(&plan(&enforce, &old, &history, now())).withheld_reason, Some(WithheldReason::RolledBack));
-    history.decisions.push(decision(&action, &enforce, Verdict::Approved, now()));
-    assert_eq!(only_action(&plan(&enforce, &old, &history, now())).state, ActionState::Proposed);
+    history
+        .decisions
+        .push(decision(&action, &enforce, Verdict::Approved, now() - days(2)));
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).withheld_reason,
+        Some(WithheldReason::RolledBack)
+    );
+    history
+        .decisions
+        .push(decision(&action, &enforce, Verdict::Approved, now()));
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).state,
+        ActionState::Proposed
+    );
 }
 
 #[test]
@@ -201,47 +275,88 @@ fn one_key_and_two_rules_make_one_action() {
     let plan = plan(&both, &old, &History::default(), now());
     let action = only_action(&plan);
     assert_eq!(plan.findings.len(), 2);
-    assert_eq!((action.mode, action.also.len(), action.state), (ActionMode::Enforce, 1, ActionState::Proposed));
-    let main = plan.findings.iter().find(|finding| finding.id == action.finding).unwrap();
+    assert_eq!(
+        (action.mode, action.also.len(), action.state),
+        (ActionMode::Enforce, 1, ActionState::Proposed)
+    );
+    let main = plan
+        .findings
+        .iter()
+        .find(|finding| finding.id == action.finding)
+        .unwrap();
     assert_eq!(main.rule.as_str(), "unused_access_keys");
 }
 
 #[test]
 fn freeze_window_and_guardrails_withhold() {
     let enforce = no_notice(config(Mode::Enforce));
-    let users: Vec<_> =
-        (0..10).map(|n| user(&format!("u{n}"), vec![key(n, 100 + i64::from(n), Some(1))])).collect();
+    let users: Vec<_> = (0..10)
+        .map(|n| user(&format!("u{n}"), vec![key(n, 100 + i64::from(n), Some(1))]))
+        .collect();
     let old = snapshot(users);
     let reasons = |config: &Config, history: &History| {
         let plan = plan(config, &old, history, now());
-        let held = plan.actions.iter().filter_map(|a| a.withheld_reason).collect::<Vec<_>>();
+        let held = plan
+            .actions
+            .iter()
+            .filter_map(|a| a.withheld_reason)
+            .collect::<Vec<_>>();
         (plan.actions.len() - held.len(), held)
     };
     assert_eq!(reasons(&enforce, &History::default()).0, 10);
 
     let mut frozen = enforce.clone();
     frozen.freeze = true;
-    assert_eq!(reasons(&frozen, &History::default()), (0, vec![WithheldReason::Freeze; 10]));
-    let flag = Freeze { reason: "incident".to_owned(), by: "ops".to_owned(), at: now() };
-    let history = History { frozen: Some(flag), ..History::default() };
+    assert_eq!(
+        reasons(&frozen, &History::default()),
+        (0, vec![WithheldReason::Freeze; 10])
+    );
+    let flag = Freeze {
+        reason: "incident".to_owned(),
+        by: "ops".to_owned(),
+        at: now(),
+    };
+    let history = History {
+        frozen: Some(flag),
+        ..History::default()
+    };
     assert_eq!(reasons(&enforce, &history), (0, vec![WithheldReason::Freeze; 10]));
 
     let mut closed = enforce.clone();
     closed.guardrails.change_window = Some(crate::config::Window::parse("09:00-16:00").unwrap());
-    assert_eq!(reasons(&closed, &History::default()), (0, vec![WithheldReason::Window; 10]));
+    assert_eq!(
+        reasons(&closed, &History::default()),
+        (0, vec![WithheldReason::Window; 10])
+    );
 
     let mut capped = enforce.clone();
     capped.guardrails.max_changes_per_run = 3;
-    assert_eq!(reasons(&capped, &History::default()), (3, vec![WithheldReason::Guardrail; 7]));
+    assert_eq!(
+        reasons(&capped, &History::default()),
+        (3, vec![WithheldReason::Guardrail; 7])
+    );
     let plan = plan(&capped, &old, &History::default(), now());
-    let due: Vec<_> = plan.actions.iter().filter(|a| a.state == ActionState::Proposed).collect();
+    let due: Vec<_> = plan
+        .actions
+        .iter()
+        .filter(|a| a.state == ActionState::Proposed)
+        .collect();
     let names: Vec<_> = due.iter().map(|a| a.resource.name()).collect();
     assert_eq!(names, ["u7", "u8", "u9"], "the oldest go first");
 
     capped.guardrails.on_excess = OnExcess::Stop;
-    assert_eq!(reasons(&capped, &History::default()), (0, vec![WithheldReason::Guardrail; 10]));
-    let history = History { changes_in_last_day: 96, ..History::default() };
-    assert_eq!(reasons(&enforce, &history), (4, vec![WithheldReason::Guardrail; 6]));
+    assert_eq!(
+        reasons(&capped, &History::default()),
+        (0, vec![WithheldReason::Guardrail; 10])
+    );
+    let history = History {
+        changes_in_last_day: 96,
+        ..History::default()
+    };
+    assert_eq!(
+        reasons(&enforce, &history),
+        (4, vec![WithheldReason::Guardrail; 6])
+    );
 }
 
 #[test]
@@ -257,7 +372,11 @@ fn protected_exempt_and_own_principals_are_left_alone() {
     ]);
     old.caller.identities = vec!["user/Warden".to_owned()];
     let plan = plan(&enforce, &old, &History::default(), now());
-    let statuses: Vec<_> = plan.findings.iter().map(|f| (f.resource.name(), f.status)).collect();
+    let statuses: Vec<_> = plan
+        .findings
+        .iter()
+        .map(|f| (f.resource.name(), f.status))
+        .collect();
     assert_eq!(
         statuses,
         [
@@ -289,11 +408,30 @@ fn confirmation_at_the_last_moment_sees_what_came_since() {
     let action = only_action(&due);
     assert!(confirm(&enforce, action, &History::default(), now()).is_ok());
     let reason = |config: &Config, history: History| confirm(config, action, &history, now()).unwrap_err().0;
-    let flag = Freeze { reason: "incident".to_owned(), by: "ops".to_owned(), at: now() };
-    assert_eq!(reason(&enforce, History { frozen: Some(flag), ..History::default() }), WithheldReason::Freeze);
-    let spent = History { changes_in_last_day: 100, ..History::default() };
+    let flag = Freeze {
+        reason: "incident".to_owned(),
+        by: "ops".to_owned(),
+        at: now(),
+    };
+    assert_eq!(
+        reason(
+            &enforce,
+            History {
+                frozen: Some(flag),
+                ..History::default()
+            }
+        ),
+        WithheldReason::Freeze
+    );
+    let spent = History {
+        changes_in_last_day: 100,
+        ..History::default()
+    };
     assert_eq!(reason(&enforce, spent), WithheldReason::Guardrail);
-    let no = History { decisions: vec![decision(action, &enforce, Verdict::Rejected, now())], ..History::default() };
+    let no = History {
+        decisions: vec![decision(action, &enforce, Verdict::Rejected, now())],
+        ..History::default()
+    };
     assert_eq!(reason(&enforce, no), WithheldReason::Approval);
     let mut dry = enforce.clone();
     dry.dry_run = true;

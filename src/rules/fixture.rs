@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Mode};
 use crate::inventory::{
-    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Reading, Snapshot, User,
+    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Reading,
+    Snapshot, User,
 };
 use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy};
 
@@ -51,7 +52,11 @@ pub(crate) fn key(number: u32, age: i64, used: Option<i64>) -> AccessKey {
         created_at: now() - days(age),
         last_used: Reading::Known(match used {
             None => LastUsed::Never,
-            Some(ago) => LastUsed::At { at: now() - days(ago), service: Some("s3".to_owned()), region: None },
+            Some(ago) => LastUsed::At {
+                at: now() - days(ago),
+                service: Some("s3".to_owned()),
+                region: None,
+            },
         }),
     }
 }
@@ -71,14 +76,20 @@ pub(crate) fn user(name: &str, keys: Vec<AccessKey>) -> User {
         attached: Vec::new(),
         inline: Vec::new(),
         boundary: None,
-        credentials: Some(Reading::Known(Credentials { access_keys: keys, password: Reading::Known(None) })),
+        credentials: Some(Reading::Known(Credentials {
+            access_keys: keys,
+            password: Reading::Known(None),
+        })),
     }
 }
 
 pub(crate) fn with_password(mut user: User, changed: Option<i64>) -> User {
     if let Some(Reading::Known(credentials)) = &mut user.credentials {
         let last_changed = changed.map(|ago| now() - days(ago));
-        credentials.password = Reading::Known(Some(ConsolePassword { last_changed, last_used: None }));
+        credentials.password = Reading::Known(Some(ConsolePassword {
+            last_changed,
+            last_used: None,
+        }));
     }
     user
 }
@@ -94,7 +105,10 @@ pub(crate) fn snapshot(users: Vec<User>) -> Snapshot {
             arn: Arn::parse(&format!("arn:aws:sts::{ACCOUNT}:assumed-role/iamwarden/run")).unwrap(),
             identities: vec!["role/iamwarden".to_owned()],
         },
-        authorization: Reading::Known(Authorization { users, ..Authorization::default() }),
+        authorization: Reading::Known(Authorization {
+            users,
+            ..Authorization::default()
+        }),
         password_policy: Some(Reading::Known(None)),
         last_accessed: BTreeMap::new(),
         credential_report_at: Some(now()),
@@ -104,5 +118,9 @@ pub(crate) fn snapshot(users: Vec<User>) -> Snapshot {
 }
 
 pub(crate) fn password_policy() -> PasswordPolicy {
-    PasswordPolicy { minimum_length: 8, require_numbers: true, ..PasswordPolicy::api_default() }
+    PasswordPolicy {
+        minimum_length: 8,
+        require_numbers: true,
+        ..PasswordPolicy::api_default()
+    }
 }
