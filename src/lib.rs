@@ -6,3 +6,4 @@ pub mod inventory;
 pub mod model;
 pub mod plan;
 pub mod rules;
+pub mod state;
