@@ -4,5 +4,6 @@
 pub mod config;
 pub mod inventory;
 pub mod model;
+pub mod notify;
 pub mod plan;
 pub mod rules;
