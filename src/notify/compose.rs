@@ -118,7 +118,11 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
     }
     for result in tidings.results {
         let owner = result.owner.as_ref();
-        put(owner, reach(&config.notifications, owner).channel, settled(result, tidings.findings));
+        put(
+            owner,
+            reach(&config.notifications, owner).channel,
+            settled(result, tidings.findings),
+        );
     }
     let default = reach(&config.notifications, None).channel;
     for decided in tidings.decisions {
@@ -242,7 +246,13 @@ fn settled(result: &ActionResult, findings: &[Finding]) -> Entry {
     let known = |id: &FindingId| findings.iter().find(|finding| finding.id == *id).cloned();
     Entry {
         event: result.event(),
-        key: json!([result.event(), result.id, result.attempt, result.outcome, result.at]),
+        key: json!([
+            result.event(),
+            result.id,
+            result.attempt,
+            result.outcome,
+            result.at
+        ]),
         place: (
             result.account.to_string(),
             result.resource.to_string(),
@@ -258,7 +268,11 @@ fn settled(result: &ActionResult, findings: &[Finding]) -> Entry {
 
 fn decision(decided: &Decided) -> Entry {
     let actions: Vec<_> = decided.actions.iter().map(|action| &action.id).collect();
-    let mut accounts: Vec<_> = decided.actions.iter().map(|action| action.account.clone()).collect();
+    let mut accounts: Vec<_> = decided
+        .actions
+        .iter()
+        .map(|action| action.account.clone())
+        .collect();
     accounts.sort();
     accounts.dedup();
     Entry {
@@ -324,7 +338,10 @@ fn digest(findings: &[&Finding], now: DateTime<Utc>) -> Option<Entry> {
     accounts.dedup();
     let mut sorted = findings.to_vec();
     sorted.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
-    let content: Vec<_> = sorted.iter().map(|f| json!([f.id, f.severity, f.status])).collect();
+    let content: Vec<_> = sorted
+        .iter()
+        .map(|f| json!([f.id, f.severity, f.status]))
+        .collect();
     let content = Digest::of_json(&Value::Array(content));
     Some(Entry {
         event: Event::ReportDigest,
@@ -366,7 +383,11 @@ impl Address<'_> {
             order(a).cmp(&order(b))
         });
         let message = self.message(config, tidings, &entries);
-        let declared = config.notifications.channels.iter().find(|c| c.name == self.channel);
+        let declared = config
+            .notifications
+            .channels
+            .iter()
+            .find(|c| c.name == self.channel);
         // A channel that is not declared gets the tightest form; delivery then says that there is none.
         let kind = declared.map_or(ChannelKind::Slack, |channel| channel.kind);
         let mut keys = entries.iter().map(|entry| &entry.key);
@@ -401,7 +422,9 @@ impl Address<'_> {
         accounts.dedup();
         let reached = reach(&config.notifications, self.owner);
         // A mention is written in the markup of the owner's own channel, and copies are for others.
-        let mention = reached.mention.filter(|_| !self.copy && reached.channel == Some(self.channel));
+        let mention = reached
+            .mention
+            .filter(|_| !self.copy && reached.channel == Some(self.channel));
         Message {
             id: String::new(),
             created_at: tidings.now,

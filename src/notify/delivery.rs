@@ -276,7 +276,9 @@ impl<S: SecretSource> Courier<S> {
     /// # Errors
     /// What is wrong, and what to do about it.
     pub async fn check_channel(&self, name: &str) -> Result<(), DeliveryError> {
-        let channel = self.channel(name).ok_or_else(|| DeliveryError::Undeclared(name.to_owned()))?;
+        let channel = self
+            .channel(name)
+            .ok_or_else(|| DeliveryError::Undeclared(name.to_owned()))?;
         let url = self.secrets.resolve(&channel.url).await?;
         if let Some(reference) = &channel.secret {
             SigningSecret::parse(&self.secrets.resolve(reference).await?)?;
@@ -290,14 +292,24 @@ impl<S: SecretSource> Courier<S> {
     /// As for [`Courier::check_channel`], and where the channel does not take it.
     pub async fn send_test(&self, name: &str, id: &str, now: DateTime<Utc>) -> Result<(), DeliveryError> {
         self.check_channel(name).await?;
-        let channel = self.channel(name).ok_or_else(|| DeliveryError::Undeclared(name.to_owned()))?;
+        let channel = self
+            .channel(name)
+            .ok_or_else(|| DeliveryError::Undeclared(name.to_owned()))?;
         let url = self.secrets.resolve(&channel.url).await?;
         let signing = match &channel.secret {
             Some(reference) => Some(SigningSecret::parse(&self.secrets.resolve(reference).await?)?),
             None => None,
         };
         let body = render_test(channel.kind, name, now);
-        let post = self.post(channel, &url, signing.as_ref(), id, body, now, self.settings.timeout);
+        let post = self.post(
+            channel,
+            &url,
+            signing.as_ref(),
+            id,
+            body,
+            now,
+            self.settings.timeout,
+        );
         Ok(self.transport.post(post).await?)
     }
 
@@ -351,7 +363,9 @@ impl<S: SecretSource> Courier<S> {
             return Err(Miss::gone(DeliveryError::Undeclared(name.clone()).to_string()));
         };
         let gone = self.recall(name).gone;
-        let stale = gone.as_ref().is_some_and(|(_, compared)| compared.elapsed() >= GONE_COMPARED_EVERY);
+        let stale = gone
+            .as_ref()
+            .is_some_and(|(_, compared)| compared.elapsed() >= GONE_COMPARED_EVERY);
         let access = self.access(channel, stale).await?;
         if let Some((digest, _)) = gone.filter(|(digest, _)| *digest == access.digest) {
             if stale {
@@ -379,8 +393,13 @@ impl<S: SecretSource> Courier<S> {
 
     fn missed(&self, name: &str, access: &Access, failure: SendFailure) -> Miss {
         if failure.kind() == Failure::Gone {
-            tracing::error!(channel = name, "the channel is gone (410) and gets nothing until its URL changes");
-            self.note(name, |memory| memory.gone = Some((access.digest.clone(), Instant::now())));
+            tracing::error!(
+                channel = name,
+                "the channel is gone (410) and gets nothing until its URL changes"
+            );
+            self.note(name, |memory| {
+                memory.gone = Some((access.digest.clone(), Instant::now()))
+            });
         }
         Miss::from(failure)
     }
@@ -480,11 +499,19 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
                     let queue = by_channel.entry(message.channel.clone()).or_default();
                     queue.push((entry, message));
                 }
-                Ok(_) => self.bury_unreadable(&entry, "it holds another message", &mut report).await?,
-                Err(error) => self.bury_unreadable(&entry, &error.to_string(), &mut report).await?,
+                Ok(_) => {
+                    self.bury_unreadable(&entry, "it holds another message", &mut report)
+                        .await?
+                }
+                Err(error) => {
+                    self.bury_unreadable(&entry, &error.to_string(), &mut report)
+                        .await?
+                }
             }
         }
-        let queues = by_channel.iter().map(|(name, queue)| self.deliver_queue(name, queue));
+        let queues = by_channel
+            .iter()
+            .map(|(name, queue)| self.deliver_queue(name, queue));
         for outcome in join_all(queues).await {
             report.add(outcome?);
         }
@@ -572,7 +599,8 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
         if concerns_channel {
             let pause = retry_after.unwrap_or(self.courier.settings.channel_pause);
             let until = now.checked_add_signed(pause);
-            self.courier.note(&message.channel, |memory| memory.paused_until = until);
+            self.courier
+                .note(&message.channel, |memory| memory.paused_until = until);
         }
         let tries = entry.attempts.saturating_add(1);
         let (channel, run) = (&message.channel, &message.run);

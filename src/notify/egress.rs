@@ -145,10 +145,7 @@ impl EgressGuard {
     ///
     /// # Errors
     /// The refusal, or what the name service says.
-    pub async fn resolve(
-        &self,
-        host: &str,
-    ) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, Box<dyn std::error::Error + Send + Sync>> {
         let addresses = self.lookup.lookup(host).await?;
         if addresses.is_empty() {
             return Err(EgressRefusal::NoAddress.into());
@@ -187,7 +184,10 @@ const SPECIAL_V4: [(Ipv4Net, &str); 17] = [
     (v4(10, 0, 0, 8), "private"),
     (v4(100, 64, 0, 10), "carrier-grade NAT"),
     (v4(127, 0, 0, 8), "loopback"),
-    (v4(169, 254, 0, 16), "link-local, where credentials are handed out"),
+    (
+        v4(169, 254, 0, 16),
+        "link-local, where credentials are handed out",
+    ),
     (v4(172, 16, 0, 12), "private"),
     (v4(192, 0, 0, 24), "reserved"),
     (v4(192, 0, 2, 24), "documentation"),
@@ -259,23 +259,76 @@ mod tests {
     fn what_is_not_public_is_refused() {
         let guard = guard(&[], false);
         for refused in [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200",
-            "127.0.0.1", "127.8.8.8", "169.254.0.1", "169.254.169.254", "169.254.170.2", "172.16.0.1",
-            "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1",
-            "198.19.255.255", "198.51.100.7", "203.0.113.9", "224.0.0.1", "239.255.255.255",
-            "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1",
-            "::ffff:169.254.170.2", "::ffff:10.0.0.1", "::169.254.169.254", "64:ff9b::169.254.169.254",
-            "64:ff9b::10.0.0.1", "64:ff9b:1::1", "100::1", "2001::1", "2001:2::1", "2001:10::1",
-            "2001:db8::1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "3fff::1", "5f00::1", "fc00::1",
-            "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.100.100.200",
+            "127.0.0.1",
+            "127.8.8.8",
+            "169.254.0.1",
+            "169.254.169.254",
+            "169.254.170.2",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::7f00:1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.170.2",
+            "::ffff:10.0.0.1",
+            "::169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a9fe:a9fe::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
         ] {
             let refusal = guard.check_address(refused.parse().unwrap());
             assert!(matches!(refusal, Err(EgressRefusal::Address { .. })), "{refused}");
         }
         for public in [
-            "1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0",
-            "172.15.255.255", "172.32.0.0", "192.167.255.255", "198.17.255.255", "198.20.0.0",
-            "223.255.255.255", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8",
+            "1.1.1.1",
+            "8.8.8.8",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.255.255",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2a00:1450::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
         ] {
             assert_eq!(guard.check_address(public.parse().unwrap()), Ok(()), "{public}");
         }
@@ -295,14 +348,21 @@ mod tests {
             "https://①②⑦.0.0.1/",
         ] {
             let refusal = guard.check_url(url).unwrap_err();
-            assert!(matches!(refusal, EgressRefusal::Address { .. }), "{url}: {refusal}");
+            assert!(
+                matches!(refusal, EgressRefusal::Address { .. }),
+                "{url}: {refusal}"
+            );
         }
     }
 
     #[test]
     fn schemes_and_credentials() {
         let strict = guard(&[], false);
-        assert!(strict.check_url("https://hooks.example.com/services/T/B/x\n").is_ok());
+        assert!(
+            strict
+                .check_url("https://hooks.example.com/services/T/B/x\n")
+                .is_ok()
+        );
         assert_eq!(
             strict.check_url("http://hooks.example.com/").unwrap_err(),
             EgressRefusal::Scheme("http".to_owned())
@@ -329,7 +389,11 @@ mod tests {
             ("192.168.0.1", false),
             ("::ffff:192.168.0.1", false),
         ] {
-            assert_eq!(guard.check_address(address.parse().unwrap()).is_ok(), allowed, "{address}");
+            assert_eq!(
+                guard.check_address(address.parse().unwrap()).is_ok(),
+                allowed,
+                "{address}"
+            );
         }
     }
 
@@ -342,7 +406,9 @@ mod tests {
             }
         }
         let guard = EgressGuard::new(&sample::notifications(), Arc::new(Both));
-        let refusal = EgressGuard::resolve(&guard, "hooks.example.com").await.unwrap_err();
-        insta::assert_snapshot!(refusal, @"");
+        let refusal = EgressGuard::resolve(&guard, "hooks.example.com")
+            .await
+            .unwrap_err();
+        insta::assert_snapshot!(refusal, @"the channel's host is at 169.254.170.2 (link-local, where credentials are handed out), where messages may not go: mend the URL, or list the network in notifications.allow_networks");
     }
 }

@@ -36,7 +36,9 @@ mod webhook;
 mod wording;
 
 pub use compose::{Tidings, plan_messages};
-pub use delivery::{Courier, CourierSettings, DeliveryError, DeliveryReport, SecretSource, SecretUnavailable};
+pub use delivery::{
+    Courier, CourierSettings, DeliveryError, DeliveryReport, SecretSource, SecretUnavailable,
+};
 pub use egress::{EgressGuard, EgressRefusal, HostLookup, SystemLookup};
 pub use message::{
     AccountLabel, ActionOutcome, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message,

@@ -108,7 +108,10 @@ mod tests {
     fn the_whole_retry_after_is_honoured_up_to_a_day() {
         let after = |text| parse_retry_after(text, now());
         assert_eq!(after("120"), Some(TimeDelta::seconds(120)));
-        assert_eq!(after("Mon, 23 Nov 2026 06:10:00 GMT"), Some(TimeDelta::minutes(10)));
+        assert_eq!(
+            after("Mon, 23 Nov 2026 06:10:00 GMT"),
+            Some(TimeDelta::minutes(10))
+        );
         assert_eq!(after("Mon, 23 Nov 2026 05:00:00 GMT"), Some(TimeDelta::zero()));
         assert_eq!(after("99999999999999999999"), Some(LONGEST_RETRY_AFTER));
         for nonsense in ["", "-5", "soon", "1.5"] {

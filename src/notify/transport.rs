@@ -219,7 +219,9 @@ fn judge(kind: ChannelKind, answer: &str) -> ChannelAnswer {
     let answer = answer.trim();
     let json: Option<Value> = serde_json::from_str(answer).ok();
     let accepted = match (kind, &json) {
-        (ChannelKind::Slack, Some(json)) => json.get("ok") == Some(&Value::Bool(true)) && !tells_of_error(json),
+        (ChannelKind::Slack, Some(json)) => {
+            json.get("ok") == Some(&Value::Bool(true)) && !tells_of_error(json)
+        }
         (ChannelKind::Slack, None) => answer == "ok",
         (ChannelKind::Teams, Some(Value::Number(number))) => number.as_u64() == Some(1),
         (ChannelKind::Teams | ChannelKind::Webhook, Some(json)) => !tells_of_error(json),
@@ -235,7 +237,9 @@ fn judge(kind: ChannelKind, answer: &str) -> ChannelAnswer {
 
 fn speaks_of_error(text: &str) -> bool {
     let text = text.to_lowercase();
-    ["error", "failed", "failure"].iter().any(|word| text.contains(word))
+    ["error", "failed", "failure"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 fn tells_of_error(json: &Value) -> bool {
@@ -295,9 +299,9 @@ fn scrub(text: &str, url: &Url) -> String {
     secrets.extend(url.host_str().map(ToOwned::to_owned));
     // The longest first: a part inside a longer one would leave its rest behind.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let scrubbed = secrets
-        .iter()
-        .fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"));
+    let scrubbed = secrets.iter().fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), "***")
+    });
     visible(&scrubbed)
 }
 
@@ -326,7 +330,11 @@ mod tests {
                 "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429",
                 false,
             ),
-            (Teams, r#"{"error":{"code":"WorkflowTriggerIsNotEnabled"}}"#, false),
+            (
+                Teams,
+                r#"{"error":{"code":"WorkflowTriggerIsNotEnabled"}}"#,
+                false,
+            ),
             (Teams, "<html>sign in</html>", false),
             (Webhook, "", true),
             (Webhook, "thanks", true),
@@ -340,14 +348,19 @@ mod tests {
             (Webhook, r#"{"status":200}"#, true),
             (Webhook, "Error: no such stream", false),
         ] {
-            let expected = if accepted { ChannelAnswer::Accepted } else { ChannelAnswer::Declined };
+            let expected = if accepted {
+                ChannelAnswer::Accepted
+            } else {
+                ChannelAnswer::Declined
+            };
             assert_eq!(judge(kind, answer), expected, "{kind:?} {answer}");
         }
     }
 
     #[test]
     fn nothing_of_the_url_is_repeated() {
-        let url = Url::parse("https://hooks.example.com/services/T0001/B0002/s3cr3tt0ken?sig=abcdef&v=1").unwrap();
+        let url =
+            Url::parse("https://hooks.example.com/services/T0001/B0002/s3cr3tt0ken?sig=abcdef&v=1").unwrap();
         let echo = format!("no route for {url} at hooks.example.com: s3cr3tt0ken, abcdef");
         assert_eq!(scrub(&echo, &url), "no route for *** at ***: ***, ***");
     }

@@ -80,7 +80,10 @@ fn data(message: &Message) -> Map<String, Value> {
     set("accounts", json!(message.accounts));
     set("owner", json!(message.owner));
     set("plan", json!(message.plan.as_ref().map(|plan| &plan.id)));
-    set("plan_digest", json!(message.plan.as_ref().map(|plan| &plan.digest)));
+    set(
+        "plan_digest",
+        json!(message.plan.as_ref().map(|plan| &plan.digest)),
+    );
     set("audit_head", json!(message.audit_head));
     set("copy", json!(message.copy));
     set("part", json!(message.part));
@@ -202,7 +205,14 @@ fn trim_prose(data: &mut Map<String, Value>) {
 
 /// What is left to drop: all but the ids, which stand in `events`.
 fn trim_lists(data: &mut Map<String, Value>) {
-    for name in ["findings", "actions", "decisions", "exemptions", "failures", "digests"] {
+    for name in [
+        "findings",
+        "actions",
+        "decisions",
+        "exemptions",
+        "failures",
+        "digests",
+    ] {
         if let Some(Value::Array(list)) = data.get_mut(name) {
             list.truncate(3);
         }

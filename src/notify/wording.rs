@@ -346,8 +346,8 @@ fn next_steps(message: &Message, event: Event, announcement: &Announcement<'_>) 
             let disabling = Change::DisableAccessKey {
                 access_key_id: access_key_id.clone(),
             };
-            let text =
-                action.say("Deleting cannot be undone. To keep the key, have it enabled again before that date: ");
+            let text = action
+                .say("Deleting cannot be undone. To keep the key, have it enabled again before that date: ");
             undo(text, &ActionId::of(account, resource, &disabling))
         }
         Change::DisableAccessKey { .. } | Change::UpdatePasswordPolicy(_) | Change::DetachPolicy { .. } => {
@@ -428,14 +428,22 @@ fn write_result(message: &Message, settled: &Settled) -> Vec<Text> {
         }
         ActionOutcome::RolledBack { by } => {
             let line = attempted("Rolled back");
-            lines.push(line.say(", ").strong(&format!("undone on {on}")).say(" by ").say(by));
+            lines.push(
+                line.say(", ")
+                    .strong(&format!("undone on {on}"))
+                    .say(" by ")
+                    .say(by),
+            );
             lines.extend(field_restorations(change, inverse.as_ref()));
             lines.push(action().say(". It stays withheld until a person approves it again."));
         }
         ActionOutcome::RollbackFailed { detail } => {
             lines.push(attempted("Rollback failed").say(&format!(", on {on} (attempt {attempt})")));
             lines.push(Text::new().say(detail));
-            lines.push(undo(action().say(". The change still stands. To try again: "), id));
+            lines.push(undo(
+                action().say(". The change still stands. To try again: "),
+                id,
+            ));
         }
     }
     lines
@@ -511,14 +519,25 @@ fn write_decision(message: &Message, decided: &Decided) -> Vec<Text> {
         count(accounts.len(), "account", "accounts"),
     );
     let headline = Text::new().strong(word).say(" by ").say(by);
-    let mut lines = vec![headline.say(&format!(" on {}", date(*at))).say(&scope).code(&plan.id)];
+    let mut lines = vec![
+        headline
+            .say(&format!(" on {}", date(*at)))
+            .say(&scope)
+            .code(&plan.id),
+    ];
     if let Some(reason) = reason {
         lines.push(Text::new().say("Reason: ").say(reason));
     }
     for action in actions.iter().take(LISTED_ACTIONS) {
         let text = Text::new().say("• ").code(action.id.as_str()).say(": ");
         let text = text.say(order(&action.change));
-        lines.push(target(text, message, &action.account, &action.resource, &action.change));
+        lines.push(target(
+            text,
+            message,
+            &action.account,
+            &action.resource,
+            &action.change,
+        ));
     }
     if actions.len() > LISTED_ACTIONS {
         let text = format!("… and {} more", actions.len() - LISTED_ACTIONS);
@@ -539,18 +558,24 @@ fn write_exemption(message: &Message, ending: &ExemptionEnding) -> Vec<Text> {
         text = text.say(if n > 0 { ", " } else { "" }).code(rule.as_str());
     }
     if let Some(accounts) = &exemption.accounts {
-        let names: Vec<_> = accounts.iter().take(10).map(|id| message.account_label(id)).collect();
+        let names: Vec<_> = accounts
+            .iter()
+            .take(10)
+            .map(|id| message.account_label(id))
+            .collect();
         text = text.say(" in ").say(&names.join(", "));
     }
     let until = day(exemption.until);
     let (headline, next) = if ending.has_ended() {
         (
-            text.say(" ").strong(&format!("ended on {until} and has no effect")),
+            text.say(" ")
+                .strong(&format!("ended on {until} and has no effect")),
             "It is ignored. Renew or remove its entry in the configuration.",
         )
     } else {
         (
-            text.say(" ").strong(&format!("ends on {until}, that day included")),
+            text.say(" ")
+                .strong(&format!("ends on {until}, that day included")),
             "From the day after, the rules apply. Renew its entry in the configuration if it is still needed.",
         )
     };
@@ -568,7 +593,11 @@ fn write_failure(message: &Message, failure: &RunFailure) -> Vec<Text> {
         resource,
         detail,
     } = failure;
-    let headline = Text::new().strong("Not read").say(": ").code(operation).say(" in ");
+    let headline = Text::new()
+        .strong("Not read")
+        .say(": ")
+        .code(operation)
+        .say(" in ");
     let mut headline = headline.say(&message.account_label(account));
     if let Some(resource) = resource {
         headline = principal(headline.say(", "), resource);
@@ -687,11 +716,9 @@ fn approval_advice(message: &Message, items: &[Item]) -> Vec<Text> {
         .iter()
         .filter_map(|item| match item {
             Item::Matter(matter) => Some(matter.actions.iter()),
-            Item::Result(_)
-            | Item::Decision(_)
-            | Item::Exemption(_)
-            | Item::Failure(_)
-            | Item::Digest(_) => None,
+            Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => {
+                None
+            }
         })
         .flatten()
         .collect();
