@@ -4,6 +4,7 @@
 pub mod config;
 pub mod inventory;
 pub mod model;
+pub mod notify;
 pub mod plan;
 pub mod rules;
 pub mod state;
