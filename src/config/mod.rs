@@ -20,6 +20,7 @@ mod settings;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod window;
 
 pub use environment::Environment;
