@@ -199,10 +199,10 @@ mod tests {
     use super::*;
 
     fn entry<'a>(node: &'a Node, key: &str) -> &'a Entry {
-        match &node.content {
-            Content::Table(entries) => entries.iter().find(|entry| entry.key == key).unwrap(),
-            other => panic!("{} is no table", other.kind()),
-        }
+        let Content::Table(entries) = &node.content else {
+            panic!("{} is no table", node.content.kind());
+        };
+        entries.iter().find(|entry| entry.key == key).unwrap()
     }
 
     #[test]

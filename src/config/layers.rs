@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::checks::{self, CHECKS};
 use super::document::{self, Content, Entry, Node};
@@ -23,6 +24,9 @@ pub const DEFAULT_PATH: &str = "config/iamwarden.toml";
 
 /// The environment variable that names the configuration file.
 pub const PATH_VARIABLE: &str = "IAMWARDEN_CONFIG";
+
+/// What every configuration is checked against; built in, so it is compiled once.
+static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of_configuration);
 
 /// No configuration that a person wrote is larger, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -112,10 +116,10 @@ fn read(path: &Path, asked_for: bool) -> Result<Option<String>, ConfigErrors> {
         })
     };
     let unreadable = |error: io::Error| {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => "name the configuration file with --config or IAMWARDEN_CONFIG",
-            io::ErrorKind::PermissionDenied => "let the user that iamwarden runs as read it",
-            _ => "check the path",
+        let advice = if error.kind() == io::ErrorKind::NotFound {
+            "name the configuration file with --config or IAMWARDEN_CONFIG"
+        } else {
+            "name a file that the user iamwarden runs as may read"
         };
         wrong(
             None,
@@ -166,16 +170,16 @@ fn assemble(
     environment: &Environment,
     notes: Vec<String>,
 ) -> Result<Loaded, ConfigErrors> {
-    let shape = Shape::of_configuration();
+    let shape = &*SHAPE;
     let mut layers = Layers::default();
     let mut sources = vec![Source::BuiltIn];
-    layers.add_text(&shape, Source::BuiltIn, DEFAULTS);
+    layers.add_text(shape, Source::BuiltIn, DEFAULTS);
     if let Some((path, text)) = file {
         let source = Source::File(path);
-        layers.add_text(&shape, source.clone(), &text);
+        layers.add_text(shape, source.clone(), &text);
         sources.push(source);
     }
-    sources.extend(layers.add_environment(&shape, environment));
+    sources.extend(layers.add_environment(shape, environment));
 
     let config = layers.merge();
     if let Some(config) = &config {
@@ -346,12 +350,23 @@ impl Layers {
         }
         let merged = match builder.build() {
             Ok(merged) => merged,
-            Err(_) => return None,
+            Err(error) => {
+                // Of a layer as a whole, so it holds no value.
+                self.problems.push(Problem {
+                    place: whole(Source::BuiltIn),
+                    key: String::new(),
+                    message: format!(
+                        "the layers could not be laid over one another: {error}; report this as a defect"
+                    ),
+                });
+                return None;
+            }
         };
         match serde_path_to_error::deserialize(merged) {
             Ok(config) => Some(config),
             Err(error) => {
-                // All that is sound by its shape can be read; so this is told in the words of serde, without the value.
+                // All that is sound by its shape can be read, so this is a defect. Serde's own words are left out: they
+                // may repeat the value.
                 let key = error.path().to_string();
                 self.problems.push(Problem {
                     place: self.place(&key),

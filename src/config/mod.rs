@@ -13,6 +13,8 @@ mod format;
 mod layers;
 mod lookup;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod schedule;
 mod schema;
 mod secret_reference;
