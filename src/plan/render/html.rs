@@ -1,0 +1,6 @@
+//! x
+use crate::plan::Plan;
+/// x
+pub fn html(_: &Plan) -> String {
+    String::new()
+}
