@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::problem::{alternatives, nearest, quoted};
+use super::problem::{alternatives, listed, nearest, quoted};
 use super::{Account, ChannelKind, Config, OwnerEntry};
 use crate::model::{Arn, Event, Glob, Span};
 
@@ -465,7 +465,7 @@ fn check_channel_references(config: &Config, tell: &mut Tell<'_>) {
         let allowed = match (nearest(name, declared.iter().copied()), declared.as_slice()) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, []) => "none is: declare it under [[notifications.channels]]".to_owned(),
-            (None, known) => format!("declared are {}", alternatives(known).replace(" or ", " and ")),
+            (None, known) => format!("declared are {}", listed(known, "and")),
         };
         tell(
             key,

@@ -68,7 +68,7 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     }
     let document = toml_edit::Document::parse(text).map_err(|error| SyntaxError {
         position: error.span().map(|span| lines.position(span.start)),
-        cause: error.message().replace('\n', ", "),
+        cause: cause(&error),
     })?;
     Ok(lines.table(document.as_table(), document.as_table().span()))
 }
@@ -78,9 +78,18 @@ pub(super) fn parse_value(text: &str) -> Result<Node, SyntaxError> {
     let lines = Lines::nowhere();
     let value: Value = text.parse().map_err(|error: toml_edit::TomlError| SyntaxError {
         position: None,
-        cause: error.message().replace('\n', ", "),
+        cause: cause(&error),
     })?;
     Ok(lines.value(&value, None))
+}
+
+/// The parser's message, which names what it expected and never what it found.
+fn cause(error: &toml_edit::TomlError) -> String {
+    let message = error.message();
+    if message.contains("recurs") {
+        return "it is nested too deeply".to_owned();
+    }
+    message.replace('\n', ", ")
 }
 
 /// Where the first byte that is not UTF-8 stands, behind so many that are.
@@ -190,19 +199,28 @@ mod tests {
     use super::*;
 
     fn entry<'a>(node: &'a Node, key: &str) -> &'a Entry {
-        match &node.content {
-            Content::Table(entries) => entries.iter().find(|entry| entry.key == key).unwrap(),
-            other => panic!("{} is no table", other.kind()),
-        }
+        let Content::Table(entries) = &node.content else {
+            panic!("{} is no table", node.content.kind());
+        };
+        entries.iter().find(|entry| entry.key == key).unwrap()
     }
 
     #[test]
     fn keys_and_values_know_their_place() {
-        let tree = parse("\u{feff}a = 1\n[b]\n  ü.c = [\n \"ä\", 2]\n[[d]]\nx = true\n").unwrap();
+        let tree = parse("\u{feff}a = 1\n[b]\n  \"ü\" . c = [\n \"ä\", {x = 2}]\n[[d]]\nx = true\n").unwrap();
         let at = |line, column| Some(Position { line, column });
         assert_eq!(entry(&tree, "a").position, at(1, 1));
         assert_eq!(entry(&tree, "a").value.position, at(1, 5));
         assert_eq!(entry(&tree, "b").value.position, at(2, 1));
+        let dotted = entry(&entry(&tree, "b").value, "ü");
+        assert_eq!(dotted.position, at(3, 3));
+        let list = entry(&dotted.value, "c");
+        assert_eq!(list.position, at(3, 9));
+        let Content::List(items) = &list.value.content else {
+            panic!("no list");
+        };
+        let items: Vec<_> = items.iter().map(|item| item.position).collect();
+        assert_eq!(items, [at(4, 2), at(4, 7)]);
     }
 
     #[test]
@@ -220,15 +238,17 @@ mod tests {
     fn what_is_no_toml_is_refused_with_its_place_and_without_its_text() {
         let wrong = |text: &str| {
             let error = parse(text).unwrap_err();
-            let Position { line, column } = error.position.unwrap();
-            format!("{line}:{column}: {}", error.cause)
+            let place = error
+                .position
+                .map(|Position { line, column }| format!("{line}:{column}"));
+            format!("{}: {}", place.unwrap_or_default(), error.cause)
         };
-        insta::assert_snapshot!(wrong("url = \"canary\n"), @"");
-        insta::assert_snapshot!(wrong("\n canary"), @"");
-        insta::assert_snapshot!(wrong("a = 1\na = 2"), @"");
-        insta::assert_snapshot!(wrong("a = 1\n\0"), @"");
-        insta::assert_snapshot!(wrong(&format!("a = {}", "[".repeat(100_000))), @"");
-        insta::assert_snapshot!(wrong(&format!("{}a = 1", "a.".repeat(100_000))), @"");
+        insta::assert_snapshot!(wrong("url = \"canary\n"), @r#"1:14: invalid basic string, expected `"`"#);
+        insta::assert_snapshot!(wrong("\n canary"), @"2:8: key with no value, expected `=`");
+        insta::assert_snapshot!(wrong("a = 1\na = 2"), @"2:1: duplicate key");
+        insta::assert_snapshot!(wrong("a = 1\n\0"), @"2:1: a NUL byte: this is not a text file");
+        insta::assert_snapshot!(wrong(&format!("a = {}", "[".repeat(100_000))), @"1:85: it is nested too deeply");
+        insta::assert_snapshot!(wrong(&format!("{}a = 1", "a.".repeat(100_000))), @": it is nested too deeply");
     }
 
     #[test]

@@ -30,14 +30,12 @@ impl Environment {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
-    /// Every variable whose name starts so, with its whole name; names that are no Unicode are passed over.
-    pub(super) fn starting_with<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a OsStr)> + 'a {
+    /// Every variable whose name starts so, by its whole name. What is no Unicode in a name is replaced, so that such a
+    /// variable is none that anybody knows.
+    pub(super) fn starting_with(&self, prefix: &str) -> impl Iterator<Item = (String, &OsStr)> {
         self.variables
             .iter()
-            .filter_map(|(name, value)| Some((name.to_str()?, value.as_os_str())))
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.as_os_str()))
             .filter(move |(name, _)| name.starts_with(prefix))
     }
 }

@@ -250,7 +250,24 @@ mod tests {
         ];
         let said: Vec<_> = wrong.map(|(name, text)| complaint(name, text)).into();
         assert!(!said.join("").contains("canary"));
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        `90` is not a duration (a number and a unit: s, m, h, d or w, such as "90d", "12h" or "0s")
+        `0 6 * * *` is not a schedule: it has 5 fields (six or seven fields, seconds first, such as "0 0 6 * * *")
+        `0 0 6 * * 1` names weekdays by number, which start at Sunday = 1 here and elsewhere do not: use Mon, Tue, …
+        `nine to five` is not a window (hours, with days before them if not every day: "09:00-16:00", "Mon-Thu 09:00-16:00", "Mon,Wed 18:00-08:00")
+        this is not a reference to a secret (env:NAME, file:PATH, secretsmanager:NAME or secretsmanager:NAME#json-key); secrets themselves do not belong in the configuration
+        `12345` is not an AWS account id (expected twelve digits)
+        `arn:aws:iam::123456789012:user/x` is not the ARN of an IAM role (expected arn:aws:iam::ACCOUNT:role/NAME)
+        `iamwarden` is not an ARN (expected arn:partition:service:region:account:resource)
+        a blank pattern matches nothing
+        the name of an owner must not be blank
+        `2027-02-30` is not a date (year, month, day, such as "2027-01-31")
+        `2027-1-3` is not a date (year, month, day, such as "2027-01-31")
+        `Berlin` is not a time zone (an IANA name such as "Europe/Berlin")
+        `localhost:80` is not an address and a port (such as "127.0.0.1:8787" or "[::1]:8787"; names are not looked up)
+        `10.0.0.0` is not a network (an address and the length of its prefix, such as "10.0.0.0/8")
+        the value (not shown) is not a network (an address and the length of its prefix, such as "10.0.0.0/8")
+        "#);
     }
 
     #[test]

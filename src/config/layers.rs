@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::checks::{self, CHECKS};
 use super::document::{self, Content, Entry, Node};
-use super::problem::{ConfigErrors, Place, Problem, Source, nearest};
-use super::shape::{Fault, Inspection, Key, Shape};
-use super::{Config, Environment};
+use super::problem::{ConfigErrors, Place, Problem, Source};
+use super::shape::{Fault, Inspection, Shape};
+use super::{Config, Environment, variables};
 
 /// The configuration that is built in: every key with its default and a comment for whoever writes a file of their own.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -24,8 +25,8 @@ pub const DEFAULT_PATH: &str = "config/iamwarden.toml";
 /// The environment variable that names the configuration file.
 pub const PATH_VARIABLE: &str = "IAMWARDEN_CONFIG";
 
-/// What variables that set a key start with.
-const PREFIX: &str = "IAMWARDEN__";
+/// What every configuration is checked against; built in, so it is compiled once.
+static SHAPE: LazyLock<Shape> = LazyLock::new(Shape::of_configuration);
 
 /// No configuration that a person wrote is larger, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -115,10 +116,10 @@ fn read(path: &Path, asked_for: bool) -> Result<Option<String>, ConfigErrors> {
         })
     };
     let unreadable = |error: io::Error| {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => "name the configuration file with --config or IAMWARDEN_CONFIG",
-            io::ErrorKind::PermissionDenied => "let the user that iamwarden runs as read it",
-            _ => "check the path",
+        let advice = if error.kind() == io::ErrorKind::NotFound {
+            "name the configuration file with --config or IAMWARDEN_CONFIG"
+        } else {
+            "name a file that the user iamwarden runs as may read"
         };
         wrong(
             None,
@@ -169,16 +170,16 @@ fn assemble(
     environment: &Environment,
     notes: Vec<String>,
 ) -> Result<Loaded, ConfigErrors> {
-    let shape = Shape::of_configuration();
+    let shape = &*SHAPE;
     let mut layers = Layers::default();
     let mut sources = vec![Source::BuiltIn];
-    layers.add_text(&shape, Source::BuiltIn, DEFAULTS);
+    layers.add_text(shape, Source::BuiltIn, DEFAULTS);
     if let Some((path, text)) = file {
         let source = Source::File(path);
-        layers.add_text(&shape, source.clone(), &text);
+        layers.add_text(shape, source.clone(), &text);
         sources.push(source);
     }
-    sources.extend(layers.add_environment(&shape, environment));
+    sources.extend(layers.add_environment(shape, environment));
 
     let config = layers.merge();
     if let Some(config) = &config {
@@ -300,26 +301,19 @@ impl Layers {
     fn add_environment(&mut self, shape: &Shape, environment: &Environment) -> Vec<Source> {
         let mut sources = Vec::new();
         for (name, value) in environment.starting_with("IAMWARDEN_") {
-            match name.strip_prefix(PREFIX) {
+            match name.strip_prefix(variables::PREFIX) {
                 Some(suffix) => {
-                    self.add_variable(shape, name, suffix, value);
-                    sources.push(Source::Variable(name.to_owned()));
+                    self.add_variable(shape, &name, suffix, value);
+                    sources.push(Source::Variable(name));
                 }
-                None => self.refuse_near_miss(shape, name),
+                None => {
+                    if let Some(known) = variables::nearly(shape, &name) {
+                        self.tell_of_variable(&name, "", format!("it sets nothing; did you mean `{known}`?"));
+                    }
+                }
             }
         }
         sources
-    }
-
-    /// `IAMWARDEN_DRY_RUN` sets nothing, and whoever wrote it believes that it does.
-    fn refuse_near_miss(&mut self, shape: &Shape, name: &str) {
-        let flat = |name: &str| name.replace("__", "_");
-        let meant = variable_names(shape)
-            .into_iter()
-            .find(|known| flat(known) == flat(name));
-        if let Some(known) = meant {
-            self.tell_of_variable(name, "", format!("it sets nothing; did you mean `{known}`?"));
-        }
     }
 
     fn tell_of_variable(&mut self, name: &str, key: &str, message: String) {
@@ -331,39 +325,21 @@ impl Layers {
     }
 
     fn add_variable(&mut self, shape: &Shape, name: &str, suffix: &str, value: &OsStr) {
-        let key = suffix.to_ascii_lowercase().replace("__", ".");
-        let found = match find(shape, &key) {
-            Some(found) if suffix.chars().all(|c| !c.is_ascii_lowercase()) => found,
-            Some(_) | None => {
-                let known = variable_names(shape);
-                let message = match nearest(name, known.iter().map(String::as_str)) {
-                    _ if suffix.to_ascii_lowercase().split("__").next() == Some("organization") => {
-                        "not built yet: list the accounts in IAMWARDEN__ACCOUNTS instead".to_owned()
-                    }
-                    Some(meant) => format!("there is no such key; did you mean `{meant}`?"),
-                    None => format!(
-                        "there is no such key: {PREFIX} is followed by the key's path in upper case, joined by __"
-                    ),
-                };
-                self.tell_of_variable(name, "", message);
-                return;
-            }
+        let Some((key, shape)) = variables::find(shape, suffix) else {
+            self.tell_of_variable(name, "", variables::unknown(shape, suffix));
+            return;
         };
-        match value.to_str().map(|text| interpret(found, text)) {
-            Some(Ok(node)) => self.add_tree_of_variable(found, name, &node, &key),
-            Some(Err(complaint)) => {
+        let read = match value.to_str() {
+            Some(text) => variables::interpret(shape, text),
+            None => Err("its value is not UTF-8 text".to_owned()),
+        };
+        match read {
+            Ok(node) => self.add_tree(shape, Source::Variable(name.to_owned()), &node, &key),
+            Err(complaint) => {
                 self.unsound.push(key.clone());
                 self.tell_of_variable(name, &key, complaint);
             }
-            None => {
-                self.unsound.push(key.clone());
-                self.tell_of_variable(name, &key, "its value is not UTF-8 text".to_owned());
-            }
         }
-    }
-
-    fn add_tree_of_variable(&mut self, shape: &Shape, name: &str, node: &Node, key: &str) {
-        self.add_tree(shape, Source::Variable(name.to_owned()), node, key);
     }
 
     /// Lays the layers over one another; where that fails, the problem is told.
@@ -374,12 +350,23 @@ impl Layers {
         }
         let merged = match builder.build() {
             Ok(merged) => merged,
-            Err(_) => return None,
+            Err(error) => {
+                // Of a layer as a whole, so it holds no value.
+                self.problems.push(Problem {
+                    place: whole(Source::BuiltIn),
+                    key: String::new(),
+                    message: format!(
+                        "the layers could not be laid over one another: {error}; report this as a defect"
+                    ),
+                });
+                return None;
+            }
         };
         match serde_path_to_error::deserialize(merged) {
             Ok(config) => Some(config),
             Err(error) => {
-                // All that is sound by its shape can be read; so this is told in the words of serde, without the value.
+                // All that is sound by its shape can be read, so this is a defect. Serde's own words are left out: they
+                // may repeat the value.
                 let key = error.path().to_string();
                 self.problems.push(Problem {
                     place: self.place(&key),
@@ -445,81 +432,6 @@ fn to_value(source: &Source, node: &Node) -> config::Value {
         }
     };
     config::Value::new(Some(&origin), kind)
-}
-
-/// The shape of a key that a variable can set.
-fn find<'a>(shape: &'a Shape, key: &str) -> Option<&'a Shape> {
-    let mut shape = shape;
-    for segment in key.split('.') {
-        shape = match shape {
-            Shape::Table(keys) => &keys.get(segment)?.shape,
-            Shape::Either(_)
-            | Shape::List(_)
-            | Shape::Text(_)
-            | Shape::OrEmpty(_)
-            | Shape::Choice(_)
-            | Shape::Integer(..)
-            | Shape::Boolean
-            | Shape::Unreadable => return None,
-        };
-    }
-    Some(shape)
-}
-
-/// The names of all variables that set a key.
-fn variable_names(shape: &Shape) -> Vec<String> {
-    fn collect(keys: &BTreeMap<String, Key>, prefix: &str, names: &mut Vec<String>) {
-        for (name, key) in keys {
-            let name = format!("{prefix}__{}", name.to_ascii_uppercase());
-            match &key.shape {
-                Shape::Table(keys) => collect(keys, &name, names),
-                Shape::Either(_)
-                | Shape::List(_)
-                | Shape::Text(_)
-                | Shape::OrEmpty(_)
-                | Shape::Choice(_)
-                | Shape::Integer(..)
-                | Shape::Boolean
-                | Shape::Unreadable => names.push(name),
-            }
-        }
-    }
-    let mut names = Vec::new();
-    if let Shape::Table(keys) = shape {
-        collect(keys, PREFIX.trim_end_matches('_'), &mut names);
-    }
-    names
-}
-
-/// Reads a variable's text as what its key holds. The complaint does not repeat the text.
-fn interpret(shape: &Shape, text: &str) -> Result<Node, String> {
-    let node = |content| {
-        Ok(Node {
-            position: None,
-            content,
-        })
-    };
-    match shape {
-        Shape::Text(_) | Shape::OrEmpty(_) | Shape::Choice(_) => node(Content::Text(text.to_owned())),
-        Shape::Boolean => match text {
-            "true" => node(Content::Boolean(true)),
-            "false" => node(Content::Boolean(false)),
-            _ => Err("expected `true` or `false`".to_owned()),
-        },
-        Shape::Integer(..) => match text.parse() {
-            Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => node(Content::Integer(number)),
-            Ok(_) | Err(_) => Err("expected a whole number, in digits alone".to_owned()),
-        },
-        Shape::List(_) => document::parse_value(text).map_err(|error| {
-            format!(
-                "expected a list as in TOML, such as [\"a\", \"b\"] or [{{key = \"value\"}}]: {}",
-                error.cause
-            )
-        }),
-        Shape::Table(_) | Shape::Either(_) | Shape::Unreadable => {
-            Err("this is a section: set its keys, each by a variable of its own".to_owned())
-        }
-    }
 }
 
 #[cfg(test)]

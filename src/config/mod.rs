@@ -13,6 +13,8 @@ mod format;
 mod layers;
 mod lookup;
 mod problem;
+#[cfg(test)]
+mod properties;
 mod schedule;
 mod schema;
 mod secret_reference;
@@ -20,6 +22,7 @@ mod settings;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod window;
 
 pub use environment::Environment;

@@ -157,14 +157,19 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// Words as people list them: `a`, `b` or `c`.
+/// Words of which one is allowed: `a`, `b` or `c`.
 pub(super) fn alternatives<S: AsRef<str>>(words: &[S]) -> String {
+    listed(words, "or")
+}
+
+/// Words as people list them: `a`, `b` and `c`.
+pub(super) fn listed<S: AsRef<str>>(words: &[S], joint: &str) -> String {
     match words {
         [] => "nothing".to_owned(),
         [one] => format!("`{}`", one.as_ref()),
         [first @ .., last] => {
             let first: Vec<_> = first.iter().map(|word| format!("`{}`", word.as_ref())).collect();
-            format!("{} or `{}`", first.join(", "), last.as_ref())
+            format!("{} {joint} `{}`", first.join(", "), last.as_ref())
         }
     }
 }

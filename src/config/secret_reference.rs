@@ -230,9 +230,9 @@ mod tests {
     fn a_secret_of_the_environment() {
         let environment = Environment::from_iter([("A", "canary\n"), ("EMPTY", ""), ("BLANK", " \n")]);
         assert_eq!(resolve("env:A", &environment), Ok("canary\n".into()));
-        insta::assert_snapshot!(resolve("env:B", &environment).unwrap_err(), @"");
-        insta::assert_snapshot!(resolve("env:EMPTY", &environment).unwrap_err(), @"");
-        insta::assert_snapshot!(resolve("env:BLANK", &environment).unwrap_err(), @"");
+        insta::assert_snapshot!(resolve("env:B", &environment).unwrap_err(), @"the environment variable B is not set: set it to the secret");
+        insta::assert_snapshot!(resolve("env:EMPTY", &environment).unwrap_err(), @"the secret of env:EMPTY is empty: write the secret there");
+        insta::assert_snapshot!(resolve("env:BLANK", &environment).unwrap_err(), @"the secret of env:BLANK is empty: write the secret there");
         let managed = SecretReference::parse("secretsmanager:x#y").unwrap();
         assert!(managed.resolve_local(&environment).is_none());
     }
@@ -253,10 +253,10 @@ mod tests {
         assert_eq!(read(b"canary\n\n"), Ok("canary\n".into()));
         assert_eq!(read(b"canary\r"), Ok("canary\r".into()));
         assert_eq!(read(&[b'x'; 64 * 1024]).map(|secret| secret.len()), Ok(64 * 1024));
-        insta::assert_snapshot!(read(b"\n").unwrap_err(), @"");
-        insta::assert_snapshot!(read(b"canary\xff").unwrap_err(), @"");
-        insta::assert_snapshot!(read(&[b'x'; 64 * 1024 + 1]).unwrap_err(), @"");
-        insta::assert_snapshot!(read(&vec![b'x'; 1 << 20]).unwrap_err(), @"");
+        insta::assert_snapshot!(read(b"\n").unwrap_err(), @"the secret of file:DIR/secret is empty: write the secret there");
+        insta::assert_snapshot!(read(b"canary\xff").unwrap_err(), @"the secret of file:DIR/secret is not UTF-8 text: write it as text");
+        insta::assert_snapshot!(read(&[b'x'; 64 * 1024 + 1]).unwrap_err(), @"what file:DIR/secret holds is larger than 64 KiB: this is not a secret");
+        insta::assert_snapshot!(read(&vec![b'x'; 1 << 20]).unwrap_err(), @"what file:DIR/secret holds is larger than 64 KiB: this is not a secret");
         let missing = SecretReference::File(folder.path().join("missing"));
         let error = missing.resolve_local(&Environment::empty()).unwrap().unwrap_err();
         assert!(std::error::Error::source(&error).is_some());

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::document::{Content, Entry, Node};
 use super::format::Format;
-use super::problem::{Position, alternatives, nearest, printable, quoted};
+use super::problem::{Position, alternatives, listed, nearest, printable, quoted};
 
 /// What a key holds.
 #[derive(Debug, Clone)]
@@ -46,6 +46,12 @@ const NOT_BUILT: [(&str, &str); 1] = [(
     "organization",
     "not built yet: list the accounts under [[accounts]] instead",
 )];
+
+/// What to say of a key that is not built yet.
+pub(super) fn not_built(path: &str) -> Option<&'static str> {
+    let known = NOT_BUILT.iter().find(|(key, _)| *key == path);
+    known.map(|(_, why)| *why)
+}
 
 impl Shape {
     /// Of the configuration.
@@ -155,7 +161,7 @@ impl Shape {
             Self::Text(Some(format)) => format!("a text in quotes, {}", format.expected),
             Self::OrEmpty(inner) => format!("{}, or \"\" for none", inner.expected()),
             Self::Choice(words) => format!("one of the words {} in quotes", alternatives(words)),
-            Self::Integer(least, most) => integers(*least, *most),
+            Self::Integer(least, most) => format!("{}, without quotes", integers(*least, *most)),
             Self::Boolean => "true or false, without quotes".to_owned(),
             Self::Unreadable => "nothing".to_owned(),
         }
@@ -164,9 +170,9 @@ impl Shape {
 
 fn integers(least: i64, most: i64) -> String {
     if most == i64::from(u32::MAX) {
-        format!("a whole number, {least} or more, without quotes")
+        format!("a whole number, {least} or more")
     } else {
-        format!("a whole number from {least} to {most}, without quotes")
+        format!("a whole number from {least} to {most}")
     }
 }
 
@@ -383,16 +389,13 @@ fn form(mark: &str, keys: &BTreeMap<String, Key>) -> String {
 }
 
 fn unknown_key(path: &str, key: &str, keys: &BTreeMap<String, Key>) -> String {
-    if let Some((_, why)) = NOT_BUILT.iter().find(|(not_built, _)| *not_built == path) {
-        return (*why).to_owned();
+    if let Some(why) = not_built(path) {
+        return why.to_owned();
     }
     let known: Vec<_> = keys.keys().map(String::as_str).collect();
     match nearest(key, known.iter().copied()) {
         Some(name) => format!("unknown key; did you mean `{name}`?"),
-        None => format!(
-            "unknown key; known here are {}",
-            alternatives(&known).replace(" or ", " and ")
-        ),
+        None => format!("unknown key; known here are {}", listed(&known, "and")),
     }
 }
 

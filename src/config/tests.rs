@@ -14,6 +14,108 @@ pub(super) fn configured(text: &str) -> Config {
     }
 }
 
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let config = Config::built_in().unwrap();
+    insta::assert_json_snapshot!(config, @r#"
+    {
+      "dry_run": false,
+      "freeze": false,
+      "schedule": {
+        "default": "0 0 6 * * *"
+      },
+      "state": {
+        "url": "sqlite:iamwarden.db",
+        "keep_findings": "400d"
+      },
+      "server": {
+        "listen": "127.0.0.1:8787"
+      },
+      "accounts": [],
+      "guardrails": {
+        "max_changes_per_run": 25,
+        "max_changes_percent": 10,
+        "max_changes_per_day": 100,
+        "on_excess": "cap",
+        "max_plan_age": "1d",
+        "change_window": "",
+        "timezone": "UTC",
+        "protected": [
+          "user/break-glass-*",
+          "role/aws-service-role/*"
+        ]
+      },
+      "approvals": {
+        "expire_after": "7d",
+        "approvers": [],
+        "command_line": true
+      },
+      "rules": {
+        "access_key_rotation": {
+          "mode": "report",
+          "schedule": null,
+          "max_age": "90d",
+          "warn_before": [
+            "14d",
+            "7d",
+            "1d"
+          ],
+          "minimum_notice": "7d",
+          "spare_used_within": "0s",
+          "delete_after": ""
+        },
+        "unused_access_keys": {
+          "mode": "report",
+          "schedule": null,
+          "unused_for": "45d",
+          "minimum_notice": "7d"
+        },
+        "password_policy": {
+          "mode": "report",
+          "schedule": null,
+          "exact": false,
+          "minimum_length": null,
+          "require_uppercase": null,
+          "require_lowercase": null,
+          "require_numbers": null,
+          "require_symbols": null,
+          "allow_users_to_change": null,
+          "max_age": null,
+          "reuse_prevention": null,
+          "hard_expiry": null
+        },
+        "unused_permissions": {
+          "mode": "report",
+          "schedule": null,
+          "unused_for": "90d",
+          "minimum_age": "90d",
+          "confirm_after": "7d",
+          "principals": [
+            "user",
+            "group",
+            "role"
+          ],
+          "trust_existing": false
+        }
+      },
+      "exemptions": [],
+      "notifications": {
+        "owner_tags": [
+          "owner",
+          "Owner",
+          "email"
+        ],
+        "default_channel": "",
+        "quiet_hours": "",
+        "allow_networks": [],
+        "allow_http": false,
+        "channels": [],
+        "owners": []
+      }
+    }
+    "#);
+}
+
 fn examples() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
     let mut examples: Vec<_> = std::fs::read_dir(folder)
