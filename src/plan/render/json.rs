@@ -264,7 +264,36 @@ mod tests {
 
     #[test]
     fn a_plan_of_nothing_is_whole() {
-        insta::assert_snapshot!(json(&sample::empty()), @"");
+        insta::assert_snapshot!(json(&sample::empty()), @r#"
+        {
+          "schema": "iamwarden.plan/v1",
+          "id": "01KADZ8Q4R6V2X9M3N7P5S1T0Z",
+          "created_at": "2026-11-23T06:00:00Z",
+          "config_digest": "sha256:b7d64a9221007dfd5390f7df6cd5b8f3ea4f82faa1237141e35ebf161f5511a1",
+          "dry_run": true,
+          "accounts": [
+            {
+              "id": "123456789012",
+              "name": "prod",
+              "status": "complete",
+              "principals": {
+                "users": 500,
+                "groups": 12,
+                "roles": 90
+              },
+              "errors": [],
+              "snapshot_digest": "sha256:16a0eeb0791b6c92451fd284dd9f599e0a7dbe7f6ebea6e2d2d06c7f74aec112"
+            }
+          ],
+          "findings": [],
+          "actions": [],
+          "notifications": [],
+          "exemptions": [],
+          "api_calls": {
+            "iam:GetAccountAuthorizationDetails": 1
+          }
+        }
+        "#);
     }
 
     #[test]
@@ -275,7 +304,38 @@ mod tests {
             ..sample::empty()
         };
         let value: Value = serde_json::from_str(&json(&only)).unwrap();
-        insta::assert_json_snapshot!(value["actions"], @"");
+        insta::assert_json_snapshot!(value["actions"], @r#"
+        [
+          {
+            "account": "123456789012",
+            "also": [
+              "fnd_903916cbb0049ab9ba5f4f14"
+            ],
+            "finding": "fnd_ed24c4b0495d6a7d31e87074",
+            "id": "act_52882a3463e2378802f38254",
+            "inverse": {
+              "kind": "enable_access_key",
+              "parameters": {
+                "access_key_id": "AKIA0001IOSFODNNEXMP"
+              }
+            },
+            "kind": "disable_access_key",
+            "mode": "enforce",
+            "not_before": "2026-11-16T06:00:00Z",
+            "parameters": {
+              "access_key_id": "AKIA0001IOSFODNNEXMP"
+            },
+            "precondition": {
+              "created_at": "2026-08-03T06:00:00Z",
+              "status": "Active"
+            },
+            "resource": "arn:aws:iam::123456789012:user/alice",
+            "reversible": true,
+            "state": "proposed",
+            "withheld_reason": null
+          }
+        ]
+        "#);
     }
 
     #[test]

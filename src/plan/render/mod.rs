@@ -15,6 +15,7 @@ mod page;
 mod sample;
 mod steps;
 mod text;
+mod words;
 
 pub use html::html;
 pub use json::json;

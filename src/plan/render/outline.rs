@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inventory::{Gap, GapCause};
+use crate::inventory::Gap;
 use crate::model::{
-    AccountId, Action, ActionMode, ActionState, Arn, Finding, FindingId, FindingStatus, Notification, Owner,
-    Severity, WithheldReason, counted,
+    AccountId, Action, ActionState, Arn, Finding, FindingId, FindingStatus, Notification, Owner, counted,
 };
 use crate::plan::render::difference::{Before, Difference, verb};
+use crate::plan::render::words::reason_word;
 use crate::plan::{AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan};
 
 /// What becomes of a finding.
@@ -487,7 +487,7 @@ fn same_gaps(gaps: &[Gap]) -> Vec<SameGaps<'_>> {
     .collect()
 }
 
-/// `2 × notice, 1 × approval`, the most frequent first.
+/// `notice 2, approval 1`, the most frequent first; a word and its number stay on one line.
 pub(super) fn tally<T: AsRef<str>>(words: impl Iterator<Item = T>) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for word in words {
@@ -497,7 +497,7 @@ pub(super) fn tally<T: AsRef<str>>(words: impl Iterator<Item = T>) -> String {
     counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let parts: Vec<String> = counts
         .into_iter()
-        .map(|(word, count)| format!("{count} × {word}"))
+        .map(|(word, count)| format!("{}\u{a0}{count}", word.replace(' ', "\u{a0}")))
         .collect();
     parts.join(", ")
 }
@@ -573,22 +573,6 @@ fn messages_note(notifications: &[Notification]) -> String {
     note
 }
 
-/// The word of a reason; an action that is withheld without one says so.
-pub(super) fn reason_word(reason: Option<WithheldReason>) -> &'static str {
-    reason.map_or("no reason given", WithheldReason::as_str)
-}
-
-/// Why an action is held back, in a sentence without a full stop.
-pub(super) fn reason_sentence(action: &Action) -> String {
-    let explanation = action
-        .withheld_reason
-        .map_or("the plan gives no reason", WithheldReason::explanation);
-    match &action.withheld_detail {
-        Some(detail) => format!("{explanation}: {detail}"),
-        None => explanation.to_owned(),
-    }
-}
-
 /// What an action changes.
 pub(super) fn difference(action: &Action) -> Difference {
     Difference::of(&action.change, Before::Demanded(&action.precondition))
@@ -601,63 +585,4 @@ pub(super) fn proposed_difference(finding: &Finding) -> Option<Difference> {
         &proposal.change,
         Before::Restorable(proposal.inverse.as_ref()),
     ))
-}
-
-/// Whose consent an action needs.
-pub(super) fn mode_word(mode: ActionMode) -> &'static str {
-    match mode {
-        ActionMode::Approve => "approve",
-        ActionMode::Enforce => "enforce",
-    }
-}
-
-/// The resource as people call it under the heading of its account: `user/alice`; the whole ARN where it belongs
-/// to another service or account.
-pub(super) fn resource_name<'a>(resource: &'a Arn, account: &AccountId) -> &'a str {
-    if resource.service() == "iam" && resource.account() == account.as_str() {
-        match resource.resource() {
-            "root" => "the account",
-            name => name,
-        }
-    } else {
-        resource.as_str()
-    }
-}
-
-/// Why a reading failed, in a word or two.
-pub(super) fn gap_word(cause: GapCause) -> &'static str {
-    match cause {
-        GapCause::Throttled => "throttled",
-        GapCause::Denied => "denied",
-        GapCause::Unusable => "unusable",
-        GapCause::Failed => "failed",
-    }
-}
-
-/// How well an account was read.
-pub(super) fn status_words(status: AccountStatus) -> &'static str {
-    match status {
-        AccountStatus::Complete => "read whole",
-        AccountStatus::Partial => "read in part",
-        AccountStatus::Failed => "not read",
-    }
-}
-
-/// The state of an exemption.
-pub(super) fn exemption_word(state: ExemptionState) -> &'static str {
-    match state {
-        ExemptionState::Active => "active",
-        ExemptionState::Expiring => "expiring",
-        ExemptionState::Expired => "expired",
-    }
-}
-
-/// The mark of a severity.
-pub(super) fn severity_mark(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "■",
-        Severity::High => "▲",
-        Severity::Medium => "●",
-        Severity::Low => "○",
-    }
 }

@@ -230,7 +230,12 @@ mod tests {
     #[test]
     fn arns_break_behind_their_seams() {
         let arn = "arn:aws:iam::123456789012:policy/department/analytics/quarterly-reports/ReadEverythingThatThereIs";
-        insta::assert_snapshot!(page(60, &format!("detach {arn} now")), @"");
+        insta::assert_snapshot!(page(60, &format!("detach {arn} now")), @r#"
+        label     detach
+                  arn:aws:iam::123456789012:policy/department/
+                  analytics/quarterly-reports/
+                  ReadEverythingThatThereIs now
+        "#);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! The plan on a terminal.
 
-use crate::model::{
-    Action, ActionState, Arn, Finding, Notification, Severity, counted, instant, relative, relative_day,
-    visible,
-};
+mod appendix;
+
+use crate::model::{Action, ActionState, Arn, Finding, Severity, counted, instant, relative, visible};
 use crate::plan::render::difference::Difference;
 use crate::plan::render::outline::{
-    AccountSection, Course, Entry, Outline, OwnerGroup, SameFindings, difference, exemption_word, gap_word,
-    mode_word, proposed_difference, reason_sentence, reason_word, resource_name, severity_mark, status_words,
+    AccountSection, Course, Entry, Outline, OwnerGroup, SameFindings, difference, proposed_difference,
 };
 use crate::plan::render::page::{Ink, Page, Piece, TextStyle};
-use crate::plan::render::steps::steps;
-use crate::plan::{AccountStatus, ExemptionState, Plan};
+use crate::plan::render::words::{
+    gap_word, mode_word, reason_sentence, reason_word, resource_name, severity_mark, status_words,
+};
+use crate::plan::{AccountStatus, Plan};
 
 /// Where the words of an entry begin, behind its mark and severity.
 const BODY: usize = 14;
@@ -28,10 +28,10 @@ pub fn text(plan: &Plan, style: &TextStyle) -> String {
     for account in &outline.accounts {
         section(&mut page, &outline, account);
     }
-    messages(&mut page, &outline);
-    exemptions(&mut page, plan);
-    calls(&mut page, &outline);
-    next(&mut page, &outline);
+    appendix::messages(&mut page, &outline);
+    appendix::exemptions(&mut page, plan);
+    appendix::calls(&mut page, &outline);
+    appendix::next(&mut page, &outline);
     page.finish()
 }
 
@@ -120,11 +120,11 @@ fn section(page: &mut Page, outline: &Outline<'_>, account: &AccountSection<'_>)
         Some(AccountStatus::Failed) | None => Ink::Alarm,
     };
     let mut pieces = vec![(Ink::Strong, name.as_str())];
-    let id = format!("  {}  ", account.id);
+    let id = format!(" · {} · ", account.id);
     if name != account.id.as_str() {
         pieces.push((Ink::Plain, &id));
     } else {
-        pieces.push((Ink::Plain, " "));
+        pieces.push((Ink::Plain, " · "));
     }
     pieces.push((ink, status));
     let principals = account.summary.map(|summary| {
@@ -154,7 +154,7 @@ fn section(page: &mut Page, outline: &Outline<'_>, account: &AccountSection<'_>)
 
 fn owner(page: &mut Page, outline: &Outline<'_>, account: &AccountSection<'_>, group: &OwnerGroup<'_>) {
     page.blank();
-    let count = format!("  {}", counted(group.entries.len(), "finding", "findings"));
+    let count = format!(" · {}", counted(group.entries.len(), "finding", "findings"));
     match group.owner {
         Some(owner) => page.flow(0, &[(Ink::Strong, &visible(&owner.0)), (Ink::Faint, &count)]),
         None => page.flow(
@@ -182,7 +182,7 @@ fn finding(page: &mut Page, outline: &Outline<'_>, account: &AccountSection<'_>,
     page.blank();
     let mark = format!("{} {}", severity_mark(*severity), severity.as_str());
     let resource = visible(resource_name(resource, account.id)).into_owned();
-    let rule = format!("  {}", visible(rule.as_str()));
+    let rule = format!(" · {}", visible(rule.as_str()));
     page.labelled(
         2,
         (severity_ink(*severity), &mark),
@@ -202,7 +202,7 @@ fn finding(page: &mut Page, outline: &Outline<'_>, account: &AccountSection<'_>,
             page,
             "change",
             &[
-                (Ink::Faint, &format!("the same as{rule}: ")),
+                (Ink::Faint, &format!("answered by the change{rule}: ")),
                 (Ink::Code, other.id.as_str()),
             ],
         );
@@ -390,13 +390,13 @@ fn unknown(page: &mut Page, account: &AccountSection<'_>) {
         0,
         &[
             (Ink::Doubt, "unknown"),
-            (Ink::Faint, "  nothing is done where something is unknown"),
+            (Ink::Faint, ": nothing is done where something is unknown"),
         ],
     );
     for gap in &account.gaps {
         page.blank();
         let operation = visible(&gap.first.operation);
-        let why = format!("  {}: {}", gap_word(gap.first.cause), visible(&gap.first.detail));
+        let why = format!(" {}: {}", gap_word(gap.first.cause), visible(&gap.first.detail));
         page.labelled(
             2,
             (Ink::Doubt, "? reading"),
@@ -437,7 +437,7 @@ fn same_findings(page: &mut Page, same: &SameFindings<'_>, account: &AccountSect
             2,
             mark,
             BODY - 2,
-            &[(Ink::Strong, &resource), (Ink::Faint, &format!("  {rule}"))],
+            &[(Ink::Strong, &resource), (Ink::Faint, &format!(" · {rule}"))],
         );
         page.flow(BODY, &[(Ink::Plain, &visible(title))]);
         page.flow(BODY, &[(Ink::Faint, &visible(detail))]);
@@ -465,260 +465,5 @@ fn resources(page: &mut Page, all: &[&Arn], account: &AccountSection<'_>) {
     page.flow(BODY, &[(Ink::Strong, &count), (Ink::Plain, &names.join(", "))]);
 }
 
-fn messages(page: &mut Page, outline: &Outline<'_>) {
-    let plan = outline.plan;
-    if plan.notifications.is_empty() {
-        return;
-    }
-    page.rule();
-    page.flow(0, &[(Ink::Strong, "who will be told")]);
-    page.rule();
-    for message in &plan.notifications {
-        page.blank();
-        message_head(page, message);
-        if message.notices.is_empty() {
-            told_of(page, outline, message);
-        }
-        for notice in &message.notices {
-            let resource = outline.finding(&notice.finding).map_or_else(
-                || visible(notice.finding.as_str()).into_owned(),
-                |finding| visible(resource_name(&finding.resource, &finding.account)).into_owned(),
-            );
-            let when = relative(plan.created_at, notice.announced_for);
-            let date = format!(": {}, {when}", instant(notice.announced_for));
-            page.flow(
-                4,
-                &[
-                    (Ink::Plain, &resource),
-                    (Ink::Plain, " "),
-                    (Ink::Code, &visible(&notice.subject)),
-                    (Ink::Faint, &date),
-                ],
-            );
-        }
-    }
-    page.blank();
-}
-
-fn message_head(page: &mut Page, message: &Notification) {
-    let receiver = match &message.to {
-        Some(owner) => visible(&owner.0).into_owned(),
-        None => "whoever reads the channel".to_owned(),
-    };
-    let event = format!("  {}", message.event);
-    match &message.channel {
-        Some(channel) => {
-            let channel = format!(" by {}", visible(channel));
-            page.flow(
-                2,
-                &[
-                    (Ink::Strong, &receiver),
-                    (Ink::Plain, &channel),
-                    (Ink::Faint, &event),
-                ],
-            );
-        }
-        None => page.flow(
-            2,
-            &[
-                (Ink::Strong, &receiver),
-                (Ink::Alarm, " NO CHANNEL: nothing is sent"),
-                (Ink::Faint, &event),
-            ],
-        ),
-    }
-}
-
-fn told_of(page: &mut Page, outline: &Outline<'_>, message: &Notification) {
-    let subjects: Vec<String> = message
-        .findings
-        .iter()
-        .map(|id| match outline.finding(id) {
-            Some(finding) => {
-                let resource = resource_name(&finding.resource, &finding.account);
-                format!("{} ({})", visible(resource), visible(finding.rule.as_str()))
-            }
-            None => visible(id.as_str()).into_owned(),
-        })
-        .collect();
-    page.flow(4, &[(Ink::Plain, &subjects.join(", "))]);
-}
-
-fn exemptions(page: &mut Page, plan: &Plan) {
-    if plan.exemptions.is_empty() {
-        return;
-    }
-    page.rule();
-    page.flow(0, &[(Ink::Strong, "exemptions")]);
-    page.rule();
-    let mut exemptions: Vec<_> = plan.exemptions.iter().collect();
-    exemptions.sort_by_key(|exemption| exemption.until);
-    for exemption in exemptions {
-        let (ink, word) = match exemption.state {
-            ExemptionState::Expired => (Ink::Alarm, "EXPIRED"),
-            ExemptionState::Expiring => (Ink::Caution, exemption_word(exemption.state)),
-            ExemptionState::Active => (Ink::Plain, exemption_word(exemption.state)),
-        };
-        let principals: Vec<_> = exemption
-            .principals
-            .iter()
-            .map(|glob| visible(glob.as_str()))
-            .collect();
-        let rules: Vec<_> = exemption
-            .rules
-            .iter()
-            .map(|rule| visible(rule.as_str()))
-            .collect();
-        page.labelled(
-            2,
-            (ink, word),
-            BODY - 2,
-            &[
-                (Ink::Strong, &principals.join(", ")),
-                (Ink::Faint, &format!("  {}", rules.join(", "))),
-            ],
-        );
-        let when = relative_day(plan.created_at, exemption.until);
-        let last = match exemption.state {
-            ExemptionState::Expired => {
-                format!("last day {}, {when}: it has no effect any more", exemption.until)
-            }
-            ExemptionState::Active | ExemptionState::Expiring => {
-                format!("last day {}, {when}", exemption.until)
-            }
-        };
-        page.flow(
-            BODY,
-            &[
-                (ink, &last),
-                (Ink::Plain, "; "),
-                (Ink::Faint, &visible(&exemption.reason)),
-            ],
-        );
-    }
-    page.blank();
-}
-
-fn calls(page: &mut Page, outline: &Outline<'_>) {
-    if outline.plan.api_calls.is_empty() {
-        return;
-    }
-    let calls: Vec<String> = outline
-        .plan
-        .api_calls
-        .iter()
-        .map(|(operation, count)| format!("{} {count}", visible(operation)))
-        .collect();
-    page.rule();
-    page.flow(0, &[(Ink::Faint, &format!("AWS calls: {}", calls.join(", ")))]);
-    page.blank();
-}
-
-fn next(page: &mut Page, outline: &Outline<'_>) {
-    page.rule();
-    page.flow(0, &[(Ink::Strong, "next")]);
-    for step in steps(outline) {
-        page.flow(2, &[(Ink::Plain, &visible(&step.text))]);
-        let last = step.command.len().saturating_sub(1);
-        for (n, line) in step.command.iter().enumerate() {
-            // A command is never wrapped, so that it can be copied; many arguments go on lines that a shell joins.
-            let indent = if n == 0 { 6 } else { 10 };
-            let end = if n < last { " \\" } else { "" };
-            page.line(indent, &[(Ink::Code, &visible(line)), (Ink::Plain, end)]);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plan::render::sample;
-
-    const NARROW: TextStyle = TextStyle {
-        width: 80,
-        color: false,
-    };
-
-    #[test]
-    fn the_whole_sample() {
-        insta::assert_snapshot!(text(&sample::plan(), &TextStyle::default()), @"");
-    }
-
-    #[test]
-    fn a_plan_that_found_nothing() {
-        insta::assert_snapshot!(text(&sample::empty(), &NARROW), @"");
-    }
-
-    #[test]
-    fn a_plan_that_knows_nothing() {
-        insta::assert_snapshot!(text(&sample::all_unknown(), &NARROW), @"");
-    }
-
-    #[test]
-    fn thousands_of_findings_are_all_listed() {
-        let plan = sample::large(3000);
-        let set = text(&plan, &NARROW);
-        for action in &plan.actions {
-            assert!(set.contains(action.id.as_str()));
-        }
-        assert!(set.contains("3000 changes"));
-    }
-
-    #[test]
-    fn every_action_and_resource_is_there_and_fits_at_any_width() {
-        let plan = sample::plan();
-        for width in [80, 97, 120, 160] {
-            let set = text(&plan, &TextStyle { width, color: false });
-            for line in set.lines() {
-                let columns = unicode_width::UnicodeWidthStr::width(line);
-                assert!(
-                    columns <= usize::from(width),
-                    "{columns} columns at {width}: {line}"
-                );
-            }
-            for action in &plan.actions {
-                assert!(set.contains(action.id.as_str()), "{}", action.id);
-                let reason = action
-                    .withheld_reason
-                    .map_or("due now", |reason| reason.explanation());
-                let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-                assert!(words(&set).contains(reason), "{reason}");
-            }
-        }
-    }
-
-    #[test]
-    fn names_cannot_speak_to_the_terminal() {
-        for color in [false, true] {
-            let set = text(&sample::plan(), &TextStyle { width: 120, color });
-            assert!(set.contains("user/<script>alert(1)</script>|`@everyone\\u{202e}"));
-            assert!(!set.contains('\u{202e}'));
-            assert_eq!(set.contains('\u{1b}'), color);
-            let mut plain = set.clone();
-            for ink in ["1", "2", "1;31", "33", "32", "35", "36", "0"] {
-                plain = plain.replace(&format!("\u{1b}[{ink}m"), "");
-            }
-            assert!(plain.chars().all(|c| c == '\n' || !c.is_control()));
-            assert_eq!(
-                plain,
-                text(
-                    &sample::plan(),
-                    &TextStyle {
-                        width: 120,
-                        color: false
-                    }
-                )
-            );
-        }
-    }
-
-    #[test]
-    fn an_action_without_its_finding_is_still_shown() {
-        let mut plan = sample::plan();
-        let action = plan.actions[0].clone();
-        plan.findings.retain(|finding| finding.id != action.finding);
-        let set = text(&plan, &NARROW);
-        assert!(set.contains("changes whose finding is not in this plan"));
-        assert!(set.contains(action.id.as_str()));
-    }
-}
+mod tests;
