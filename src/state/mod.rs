@@ -1,1 +1,5 @@
 //! state
+
+mod lease;
+
+pub use lease::Lease;
