@@ -76,18 +76,68 @@ pub struct CallCount {
     pub count: u64,
 }
 
+/// The bucket itself: a value that is told the time.
 #[derive(Debug)]
 struct Bucket {
+    rate: CallRate,
     tokens: f64,
     per_second: f64,
     filled_at: Instant,
     cut_at: Option<Instant>,
 }
 
+impl Bucket {
+    fn full(rate: CallRate, now: Instant) -> Self {
+        Self {
+            rate,
+            tokens: rate.burst,
+            per_second: rate.per_second,
+            filled_at: now,
+            cut_at: None,
+        }
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.per_second).min(self.rate.burst);
+        self.filled_at = now;
+    }
+
+    /// Takes a token, and says how long until it is there.
+    fn take(&mut self, now: Instant) -> Duration {
+        self.fill(now);
+        self.tokens -= 1.0;
+        if self.tokens >= 0.0 {
+            Duration::ZERO
+        } else {
+            Duration::try_from_secs_f64(-self.tokens / self.per_second).unwrap_or(Duration::MAX)
+        }
+    }
+
+    fn answered(&mut self, result: CallResult, now: Instant) {
+        self.fill(now);
+        match result {
+            CallResult::Throttled => {
+                let same_burst = self
+                    .cut_at
+                    .is_some_and(|cut| now.saturating_duration_since(cut) < CUT_INTERVAL);
+                if !same_burst {
+                    self.cut_at = Some(now);
+                    self.per_second = (self.per_second / 2.0).max(self.rate.floor);
+                    self.tokens = self.tokens.min(1.0);
+                }
+            }
+            CallResult::Ok => {
+                self.per_second = (self.per_second + GROWTH).min(self.rate.per_second);
+            }
+            CallResult::Denied | CallResult::Error => {}
+        }
+    }
+}
+
 /// The call budget of one account, and the count of all its calls.
 #[derive(Debug)]
 pub struct CallBudget {
-    rate: CallRate,
     bucket: Mutex<Bucket>,
     counts: Mutex<BTreeMap<(String, CallResult), u64>>,
 }
@@ -96,13 +146,7 @@ impl CallBudget {
     /// A full budget.
     pub fn new(rate: CallRate) -> Self {
         Self {
-            rate,
-            bucket: Mutex::new(Bucket {
-                tokens: rate.burst,
-                per_second: rate.per_second,
-                filled_at: Instant::now(),
-                cut_at: None,
-            }),
+            bucket: Mutex::new(Bucket::full(rate, Instant::now())),
             counts: Mutex::default(),
         }
     }
@@ -118,14 +162,7 @@ impl CallBudget {
     /// Takes a token, if need be one that is only there after the time returned. Retries inside the SDK take theirs
     /// without waiting (they have their own backoff); whoever comes next pays for them.
     pub(super) fn take(&self) -> Duration {
-        let mut bucket = lock(&self.bucket);
-        bucket.fill(self.rate.burst);
-        bucket.tokens -= 1.0;
-        if bucket.tokens >= 0.0 {
-            Duration::ZERO
-        } else {
-            Duration::try_from_secs_f64(-bucket.tokens / bucket.per_second).unwrap_or(Duration::MAX)
-        }
+        lock(&self.bucket).take(Instant::now())
     }
 
     /// Records how an attempt went, and adjusts the rate.
@@ -133,25 +170,7 @@ impl CallBudget {
         *lock(&self.counts)
             .entry((operation.to_owned(), result))
             .or_default() += 1;
-        let mut bucket = lock(&self.bucket);
-        bucket.fill(self.rate.burst);
-        match result {
-            CallResult::Throttled => {
-                let now = Instant::now();
-                if bucket
-                    .cut_at
-                    .is_none_or(|cut| now.duration_since(cut) >= CUT_INTERVAL)
-                {
-                    bucket.cut_at = Some(now);
-                    bucket.per_second = (bucket.per_second / 2.0).max(self.rate.floor);
-                    bucket.tokens = bucket.tokens.min(1.0);
-                }
-            }
-            CallResult::Ok => {
-                bucket.per_second = (bucket.per_second + GROWTH).min(self.rate.per_second);
-            }
-            CallResult::Denied | CallResult::Error => {}
-        }
+        lock(&self.bucket).answered(result, Instant::now());
     }
 
     /// The rate allowed now, in calls a second.
@@ -178,15 +197,6 @@ impl CallBudget {
         for (key, count) in others {
             *counts.entry(key).or_default() += count;
         }
-    }
-}
-
-impl Bucket {
-    fn fill(&mut self, burst: f64) {
-        let now = Instant::now();
-        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_second).min(burst);
-        self.filled_at = now;
     }
 }
 
@@ -220,56 +230,42 @@ mod tests {
         floor: 1.0,
     };
 
-    #[tokio::test(start_paused = true)]
-    async fn a_burst_is_free_and_then_the_rate_holds() {
-        let budget = CallBudget::new(RATE);
+    #[test]
+    fn a_burst_is_free_and_then_the_rate_holds() {
         let start = Instant::now();
-        for _ in 0..5 {
-            budget.acquire().await;
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO);
-        for _ in 0..20 {
-            budget.acquire().await;
-        }
-        let spent = start.elapsed().as_secs_f64();
-        assert!((1.99..2.1).contains(&spent), "{spent}");
+        let mut bucket = Bucket::full(RATE, start);
+        let waits: Vec<_> = (0..25).map(|_| bucket.take(start)).collect();
+        assert!(waits.iter().take(5).all(Duration::is_zero));
+        assert_eq!(waits.get(5), Some(&Duration::from_millis(100)));
+        assert_eq!(
+            waits.last(),
+            Some(&Duration::from_secs(2)),
+            "whoever waits is in line"
+        );
+        let later = start + Duration::from_secs(60);
+        assert!((0..5).all(|_| bucket.take(later).is_zero()));
+        assert!(
+            !bucket.take(later).is_zero(),
+            "a pause saves up one burst, no more"
+        );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn waiting_callers_share_the_rate() {
-        let budget = CallBudget::new(RATE);
+    #[test]
+    fn throttles_halve_the_rate_down_to_the_floor_and_answers_raise_it_again() {
         let start = Instant::now();
-        futures_util::future::join_all((0..25).map(|_| budget.acquire())).await;
-        let spent = start.elapsed().as_secs_f64();
-        assert!((1.99..2.1).contains(&spent), "{spent}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn throttles_halve_the_rate_down_to_the_floor_and_answers_raise_it_again() {
-        let budget = CallBudget::new(RATE);
-        budget.record("iam:X", CallResult::Throttled);
-        budget.record("iam:X", CallResult::Throttled);
-        assert_eq!(budget.per_second(), 5.0, "one burst is one cut");
-        for _ in 0..10 {
-            tokio::time::advance(CUT_INTERVAL).await;
-            budget.record("iam:X", CallResult::Throttled);
+        let mut bucket = Bucket::full(RATE, start);
+        bucket.answered(CallResult::Throttled, start);
+        bucket.answered(CallResult::Throttled, start);
+        assert_eq!(bucket.per_second, 5.0, "one burst is one cut");
+        assert!(bucket.tokens <= 1.0);
+        for n in 1..10 {
+            bucket.answered(CallResult::Throttled, start + CUT_INTERVAL * n);
         }
-        assert_eq!(budget.per_second(), RATE.floor);
+        assert_eq!(bucket.per_second, RATE.floor);
         for _ in 0..200 {
-            budget.record("iam:X", CallResult::Ok);
+            bucket.answered(CallResult::Ok, start);
         }
-        assert_eq!(budget.per_second(), RATE.per_second);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_retry_inside_the_sdk_is_paid_by_the_next_call() {
-        let budget = CallBudget::new(RATE);
-        for _ in 0..10 {
-            budget.take();
-        }
-        let start = Instant::now();
-        budget.acquire().await;
-        assert!(start.elapsed() > Duration::from_millis(500));
+        assert_eq!(bucket.per_second, RATE.per_second);
     }
 
     #[test]

@@ -418,12 +418,19 @@ impl Polling {
 
     /// Waits for the next look; `false`: there is no time left for one.
     pub(super) async fn pause(&mut self) -> bool {
-        if Instant::now() + self.pause > self.until {
-            return false;
+        match self.next(Instant::now()) {
+            Some(pause) => {
+                tokio::time::sleep(pause).await;
+                true
+            }
+            None => false,
         }
-        tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(self.longest);
-        true
+    }
+
+    fn next(&mut self, now: Instant) -> Option<Duration> {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(self.longest);
+        (now + pause <= self.until).then_some(pause)
     }
 }
 
@@ -443,18 +450,16 @@ mod tests {
         assert_eq!(pages.turn(false, Some("a".to_owned())), Ok(false));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn polling_ends() {
-        let mut polling = Polling::new(
-            Duration::from_secs(1),
-            Duration::from_secs(10),
-            Duration::from_secs(60),
-        );
-        let start = Instant::now();
-        let mut looks = 0;
-        while polling.pause().await {
-            looks += 1;
+    #[test]
+    fn polling_slows_down_and_ends() {
+        let second = Duration::from_secs(1);
+        let mut polling = Polling::new(second, second * 10, second * 60);
+        let mut now = polling.until - second * 60;
+        let mut pauses = Vec::new();
+        while let Some(pause) = polling.next(now) {
+            now += pause;
+            pauses.push(pause.as_secs());
         }
-        assert_eq!((looks, start.elapsed().as_secs()), (8, 55));
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10, 10]);
     }
 }
