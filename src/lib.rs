@@ -1,6 +1,7 @@
 //! iamwarden.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -1,0 +1,199 @@
+//! What the surroundings offer: the SDK's own default chain of credentials, region, endpoint and profile.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use super::budget::CallRate;
+use crate::model::Arn;
+
+/// IAM is signed for this region where nothing names one: its own in the commercial partition.
+const FALLBACK_REGION: &str = "us-east-1";
+
+/// How patient calls are. The default is right for AWS; tests are less patient.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// For a connection.
+    pub connect: Duration,
+    /// For one attempt, answer included.
+    pub attempt: Duration,
+    /// For a read with all its retries.
+    pub operation: Duration,
+    /// How often a read is attempted. A write is attempted once.
+    pub attempts: u32,
+    /// Before the first retry; doubles from there, with jitter.
+    pub backoff: Duration,
+    /// The longest pause before a retry.
+    pub longest_backoff: Duration,
+    /// For a credential report to be made.
+    pub report: Duration,
+    /// For an Access Advisor job to complete.
+    pub advisor: Duration,
+    /// Before the second look at something that AWS is making; doubles from there.
+    pub first_poll: Duration,
+    /// The longest pause between two looks.
+    pub longest_poll: Duration,
+    /// Calls a second, per account.
+    pub rate: CallRate,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            attempt: Duration::from_secs(10),
+            operation: Duration::from_secs(60),
+            attempts: 6,
+            backoff: Duration::from_secs(1),
+            longest_backoff: Duration::from_secs(8),
+            report: Duration::from_secs(60),
+            advisor: Duration::from_secs(90),
+            first_poll: Duration::from_secs(1),
+            longest_poll: Duration::from_secs(10),
+            rate: CallRate::default(),
+        }
+    }
+}
+
+impl Pace {
+    pub(super) fn timeouts(&self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            .operation_attempt_timeout(self.attempt)
+            .operation_timeout(self.operation)
+            .build()
+    }
+
+    pub(super) fn retries(&self) -> RetryConfig {
+        RetryConfig::standard()
+            .with_max_attempts(self.attempts)
+            .with_initial_backoff(self.backoff)
+            .with_max_backoff(self.longest_backoff)
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    DefaultChain,
+    Fixed {
+        endpoint: String,
+        access_key_id: String,
+        secret_access_key: SecretString,
+    },
+}
+
+/// The ambient configuration of the SDK, looked up when it is first needed.
+#[derive(Debug)]
+pub struct Ambient {
+    source: Source,
+    pace: Pace,
+    sdk: OnceCell<SdkConfig>,
+}
+
+impl Ambient {
+    /// The SDK's default chain: environment, profiles, SSO, ECS, IMDS; `AWS_ENDPOINT_URL` works.
+    pub fn from_default_chain(pace: Pace) -> Self {
+        Self {
+            source: Source::DefaultChain,
+            pace,
+            sdk: OnceCell::new(),
+        }
+    }
+
+    /// One endpoint for everything and fixed credentials, whatever the surroundings say: for the demo's simulated
+    /// account.
+    pub fn fixed(
+        endpoint: impl Into<String>,
+        access_key_id: impl Into<String>,
+        secret_access_key: SecretString,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            source: Source::Fixed {
+                endpoint: endpoint.into(),
+                access_key_id: access_key_id.into(),
+                secret_access_key,
+            },
+            pace,
+            sdk: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    pub(super) async fn sdk(&self) -> &SdkConfig {
+        self.sdk.get_or_init(|| self.load()).await
+    }
+
+    async fn load(&self) -> SdkConfig {
+        match &self.source {
+            Source::DefaultChain => {
+                let region = RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
+                aws_config::defaults(BehaviorVersion::latest())
+                    .region(region)
+                    .timeout_config(self.pace.timeouts())
+                    .retry_config(self.pace.retries())
+                    .load()
+                    .await
+            }
+            Source::Fixed {
+                endpoint,
+                access_key_id,
+                secret_access_key,
+            } => {
+                let credentials = Credentials::new(
+                    access_key_id.as_str(),
+                    secret_access_key.expose_secret(),
+                    None,
+                    None,
+                    "iamwarden-fixed",
+                );
+                aws_config::defaults(BehaviorVersion::latest())
+                    .region(Region::from_static(FALLBACK_REGION))
+                    .endpoint_url(endpoint)
+                    .credentials_provider(SharedCredentialsProvider::new(credentials))
+                    .timeout_config(self.pace.timeouts())
+                    .retry_config(self.pace.retries())
+                    .load()
+                    .await
+            }
+        }
+    }
+
+    /// The roles that the selected profile assumes on its way to credentials. Where another link of the chain
+    /// supplies them, these are only some roles more that are left alone.
+    pub(super) async fn roles_of_profile(&self) -> Vec<Arn> {
+        match self.source {
+            Source::Fixed { .. } => return Vec::new(),
+            Source::DefaultChain => {}
+        }
+        let (files, environment, locations) = Default::default();
+        let profiles = match aws_config::profile::load(&files, &environment, &locations, None).await {
+            Ok(profiles) => profiles,
+            Err(error) => {
+                tracing::debug!(%error, "the AWS profile files cannot be read: no roles are taken from them");
+                return Vec::new();
+            }
+        };
+        let mut roles = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut name = Some(profiles.selected_profile().to_owned());
+        while let Some(profile) = name.and_then(|n| seen.insert(n.clone()).then(|| profiles.get_profile(&n)))
+        {
+            let get = |key: &str| profile.and_then(|p| p.get(key)).map(str::to_owned);
+            roles.extend(get("role_arn").and_then(|text| Arn::parse(&text).ok()));
+            name = get("source_profile");
+        }
+        roles
+    }
+}

@@ -1,0 +1,200 @@
+//! Interceptors: what is noted of every attempt on the wire, retries inside the SDK included.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    FinalizerInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::budget::{CallBudget, CallCounter, CallResult};
+use super::errors::ErrorKind;
+
+/// Counts attempts and their results, and lets retries take from the account's budget.
+#[derive(Debug, Clone)]
+pub(super) struct Meter {
+    pub(super) service: &'static str,
+    pub(super) budget: Arc<CallBudget>,
+    pub(super) counter: Arc<CallCounter>,
+}
+
+impl Meter {
+    fn operation(&self, cfg: &ConfigBag) -> String {
+        let name = cfg.load::<Metadata>().map_or("unknown", Metadata::name);
+        format!("{}:{name}", self.service)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Meter {
+    fn name(&self) -> &'static str {
+        "iamwarden-meter"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.counter.add(&self.operation(cfg));
+        let attempts = cfg.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
+        if attempts > 1 {
+            self.budget.take();
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let result = context.response().map_or(CallResult::Error, result_of);
+        self.budget.record(&self.operation(cfg), result);
+        Ok(())
+    }
+}
+
+/// How an attempt went, by its answer.
+fn result_of(response: &HttpResponse) -> CallResult {
+    let status = response.status().as_u16();
+    if response.status().is_success() {
+        return CallResult::Ok;
+    }
+    let body = response.body().bytes().map(String::from_utf8_lossy);
+    let code = body.as_deref().and_then(xml_error_code);
+    match ErrorKind::of_answer(status, code) {
+        ErrorKind::Throttled => CallResult::Throttled,
+        ErrorKind::Denied | ErrorKind::Credentials => CallResult::Denied,
+        ErrorKind::Gone => CallResult::Ok,
+        ErrorKind::Conflict
+        | ErrorKind::LimitExceeded
+        | ErrorKind::Unmodifiable
+        | ErrorKind::Network
+        | ErrorKind::Timeout
+        | ErrorKind::Service
+        | ErrorKind::Unusable
+        | ErrorKind::Other => CallResult::Error,
+    }
+}
+
+/// The text of the first `<Code>` of an error in the AWS Query protocol.
+fn xml_error_code(body: &str) -> Option<&str> {
+    let (_, rest) = body.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    Some(code.trim())
+}
+
+/// Notes the server's clock and when it was read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ServerClock(Arc<OnceLock<(Option<DateTime<Utc>>, Instant)>>);
+
+impl ServerClock {
+    /// The `Date` of the first good answer (`None`: it had none that can be read), and when it came.
+    pub(super) fn reading(&self) -> Option<(Option<DateTime<Utc>>, Instant)> {
+        self.0.get().copied()
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for ServerClock {
+    fn name(&self) -> &'static str {
+        "iamwarden-server-clock"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.output_or_error().is_ok() {
+            let date = context.response().headers().get("date").and_then(http_date);
+            // Only the first answer counts; a second one finds the place taken.
+            let _ = self.0.set((date, Instant::now()));
+        }
+        Ok(())
+    }
+}
+
+/// An HTTP date (RFC 9110, the preferred form).
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text)
+        .ok()
+        .map(|date| date.with_timezone(&Utc))
+}
+
+/// Notes whether a request was handed to the connection: before that it cannot have had any effect.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Departure(Arc<AtomicBool>);
+
+impl Departure {
+    pub(super) fn happened(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Departure {
+    fn name(&self) -> &'static str {
+        "iamwarden-departure"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> HttpResponse {
+        HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body))
+    }
+
+    #[test]
+    fn results_are_read_from_the_answer() {
+        let error = |code: &str| {
+            format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code></Error></ErrorResponse>")
+        };
+        for (status, code, result) in [
+            (400, "Throttling", CallResult::Throttled),
+            (403, "AccessDenied", CallResult::Denied),
+            (404, "NoSuchEntity", CallResult::Ok),
+            (404, "ReportInProgress", CallResult::Error),
+            (500, "ServiceFailure", CallResult::Error),
+        ] {
+            assert_eq!(result_of(&answer(status, &error(code))), result, "{code}");
+        }
+        assert_eq!(result_of(&answer(200, "<Code>Throttling</Code>")), CallResult::Ok);
+        assert_eq!(result_of(&answer(502, "<html>bad gateway")), CallResult::Error);
+    }
+
+    #[test]
+    fn dates_of_servers() {
+        let date = http_date("Mon, 23 Nov 2026 06:00:00 GMT").unwrap();
+        assert_eq!(date.to_rfc3339(), "2026-11-23T06:00:00+00:00");
+        assert_eq!(http_date("yesterday"), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! The operations that iamwarden calls, named as IAM actions: the Reader and Writer put these names into errors and
+//! counts, and [`super::permissions`] builds the least policy from the same names.
+
+/// `GetCallerIdentity` (STS): needs no permission.
+pub const GET_CALLER_IDENTITY: &str = "sts:GetCallerIdentity";
+/// `AssumeRole` (STS).
+pub const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// `GetSecretValue` (Secrets Manager).
+pub const GET_SECRET_VALUE: &str = "secretsmanager:GetSecretValue";
+
+/// `GetAccountAuthorizationDetails`.
+pub const GET_ACCOUNT_AUTHORIZATION_DETAILS: &str = "iam:GetAccountAuthorizationDetails";
+/// `GenerateCredentialReport`.
+pub const GENERATE_CREDENTIAL_REPORT: &str = "iam:GenerateCredentialReport";
+/// `GetCredentialReport`.
+pub const GET_CREDENTIAL_REPORT: &str = "iam:GetCredentialReport";
+/// `ListAccessKeys`.
+pub const LIST_ACCESS_KEYS: &str = "iam:ListAccessKeys";
+/// `GetAccessKeyLastUsed`.
+pub const GET_ACCESS_KEY_LAST_USED: &str = "iam:GetAccessKeyLastUsed";
+/// `GetLoginProfile`.
+pub const GET_LOGIN_PROFILE: &str = "iam:GetLoginProfile";
+/// `ListMFADevices`.
+pub const LIST_MFA_DEVICES: &str = "iam:ListMFADevices";
+/// `GetUser`.
+pub const GET_USER: &str = "iam:GetUser";
+/// `GetAccountPasswordPolicy`.
+pub const GET_ACCOUNT_PASSWORD_POLICY: &str = "iam:GetAccountPasswordPolicy";
+/// `GenerateServiceLastAccessedDetails`.
+pub const GENERATE_SERVICE_LAST_ACCESSED_DETAILS: &str = "iam:GenerateServiceLastAccessedDetails";
+/// `GetServiceLastAccessedDetails`.
+pub const GET_SERVICE_LAST_ACCESSED_DETAILS: &str = "iam:GetServiceLastAccessedDetails";
+/// `ListAttachedUserPolicies`.
+pub const LIST_ATTACHED_USER_POLICIES: &str = "iam:ListAttachedUserPolicies";
+/// `ListAttachedGroupPolicies`.
+pub const LIST_ATTACHED_GROUP_POLICIES: &str = "iam:ListAttachedGroupPolicies";
+/// `ListAttachedRolePolicies`.
+pub const LIST_ATTACHED_ROLE_POLICIES: &str = "iam:ListAttachedRolePolicies";
+/// `GetPolicy`.
+pub const GET_POLICY: &str = "iam:GetPolicy";
+/// `GetPolicyVersion`.
+pub const GET_POLICY_VERSION: &str = "iam:GetPolicyVersion";
+
+/// `UpdateAccessKey`.
+pub const UPDATE_ACCESS_KEY: &str = "iam:UpdateAccessKey";
+/// `DeleteAccessKey`.
+pub const DELETE_ACCESS_KEY: &str = "iam:DeleteAccessKey";
+/// `UpdateAccountPasswordPolicy`.
+pub const UPDATE_ACCOUNT_PASSWORD_POLICY: &str = "iam:UpdateAccountPasswordPolicy";
+/// `DeleteAccountPasswordPolicy`.
+pub const DELETE_ACCOUNT_PASSWORD_POLICY: &str = "iam:DeleteAccountPasswordPolicy";
+/// `DetachUserPolicy`.
+pub const DETACH_USER_POLICY: &str = "iam:DetachUserPolicy";
+/// `DetachGroupPolicy`.
+pub const DETACH_GROUP_POLICY: &str = "iam:DetachGroupPolicy";
+/// `DetachRolePolicy`.
+pub const DETACH_ROLE_POLICY: &str = "iam:DetachRolePolicy";
+/// `AttachUserPolicy`.
+pub const ATTACH_USER_POLICY: &str = "iam:AttachUserPolicy";
+/// `AttachGroupPolicy`.
+pub const ATTACH_GROUP_POLICY: &str = "iam:AttachGroupPolicy";
+/// `AttachRolePolicy`.
+pub const ATTACH_ROLE_POLICY: &str = "iam:AttachRolePolicy";

@@ -1,0 +1,154 @@
+//! Which IAM actions iamwarden needs for what: the table from which `iamwarden permissions` builds the least policy.
+//!
+//! The names are those that the Reader and Writer themselves use. `sts:GetCallerIdentity` needs no permission.
+
+use super::operation::*;
+use crate::model::ChangeKind;
+
+/// What is read of an account, as the enabled rules need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// Access keys, with age and last use.
+    pub keys: bool,
+    /// Ages of console passwords.
+    pub passwords: bool,
+    /// The account password policy.
+    pub password_policy: bool,
+    /// Access Advisor.
+    pub last_accessed: bool,
+}
+
+/// Users, groups, roles and policies: always.
+const ALWAYS: &[&str] = &[GET_ACCOUNT_AUTHORIZATION_DETAILS];
+/// The report first; the others for what it leaves open, and where there is none.
+const KEYS: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_ACCESS_KEY_LAST_USED,
+    GET_CREDENTIAL_REPORT,
+    LIST_ACCESS_KEYS,
+];
+const PASSWORDS: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_CREDENTIAL_REPORT,
+    GET_LOGIN_PROFILE,
+    LIST_ACCESS_KEYS,
+];
+const PASSWORD_POLICY: &[&str] = &[GET_ACCOUNT_PASSWORD_POLICY];
+const LAST_ACCESSED: &[&str] = &[
+    GENERATE_SERVICE_LAST_ACCESSED_DETAILS,
+    GET_SERVICE_LAST_ACCESSED_DETAILS,
+];
+
+/// The actions that collecting an inventory needs, sorted.
+pub fn reads(needs: Reads) -> Vec<&'static str> {
+    let Reads {
+        keys,
+        passwords,
+        password_policy,
+        last_accessed,
+    } = needs;
+    let parts = [
+        (true, ALWAYS),
+        (keys, KEYS),
+        (passwords, PASSWORDS),
+        (password_policy, PASSWORD_POLICY),
+        (last_accessed, LAST_ACCESSED),
+    ];
+    let mut actions: Vec<_> = parts
+        .into_iter()
+        .filter(|(needed, _)| *needed)
+        .flat_map(|(_, actions)| actions.iter().copied())
+        .collect();
+    actions.sort_unstable();
+    actions.dedup();
+    actions
+}
+
+/// The actions by which a change of this kind is re-checked right before, and verified after, sorted. The same for its
+/// inverse.
+pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
+    match kind {
+        ChangeKind::DisableAccessKey | ChangeKind::DeleteAccessKey => {
+            &[GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS]
+        }
+        ChangeKind::UpdatePasswordPolicy => &[GET_ACCOUNT_PASSWORD_POLICY],
+        ChangeKind::DetachPolicy => &[
+            GENERATE_SERVICE_LAST_ACCESSED_DETAILS,
+            GET_POLICY,
+            GET_POLICY_VERSION,
+            GET_SERVICE_LAST_ACCESSED_DETAILS,
+            LIST_ATTACHED_GROUP_POLICIES,
+            LIST_ATTACHED_ROLE_POLICIES,
+            LIST_ATTACHED_USER_POLICIES,
+        ],
+    }
+}
+
+/// The actions that make a change of this kind, sorted.
+pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
+    match kind {
+        ChangeKind::DisableAccessKey => &[UPDATE_ACCESS_KEY],
+        ChangeKind::DeleteAccessKey => &[DELETE_ACCESS_KEY],
+        ChangeKind::UpdatePasswordPolicy => &[UPDATE_ACCOUNT_PASSWORD_POLICY],
+        ChangeKind::DetachPolicy => &[DETACH_GROUP_POLICY, DETACH_ROLE_POLICY, DETACH_USER_POLICY],
+    }
+}
+
+/// The actions that undo a change of this kind, sorted; none where it cannot be undone.
+pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
+    match kind {
+        ChangeKind::DisableAccessKey => &[UPDATE_ACCESS_KEY],
+        ChangeKind::DeleteAccessKey => &[],
+        ChangeKind::UpdatePasswordPolicy => &[DELETE_ACCOUNT_PASSWORD_POLICY, UPDATE_ACCOUNT_PASSWORD_POLICY],
+        ChangeKind::DetachPolicy => &[ATTACH_GROUP_POLICY, ATTACH_ROLE_POLICY, ATTACH_USER_POLICY],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_is_sorted_and_free_of_doubles() {
+        let all = Reads {
+            keys: true,
+            passwords: true,
+            password_policy: true,
+            last_accessed: true,
+        };
+        let mut lists = vec![reads(Reads::default()), reads(all)];
+        for kind in ChangeKind::ALL {
+            lists.extend([
+                rereads(kind).to_vec(),
+                writes(kind).to_vec(),
+                inverse(kind).to_vec(),
+            ]);
+        }
+        for list in lists {
+            assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn reading_needs_no_right_to_change_anything() {
+        let reading = |action: &&str| {
+            let (_, name) = action.split_once(':').unwrap();
+            // The two that generate make reports, and change nothing.
+            ["Get", "List", "Generate"]
+                .iter()
+                .any(|verb| name.starts_with(verb))
+        };
+        let all = Reads {
+            keys: true,
+            passwords: true,
+            password_policy: true,
+            last_accessed: true,
+        };
+        assert!(reads(all).iter().all(reading));
+        for kind in ChangeKind::ALL {
+            assert!(rereads(kind).iter().all(reading), "{kind}");
+            assert!(!writes(kind).iter().any(reading), "{kind}");
+        }
+        insta::assert_snapshot!(reads(Reads { keys: true, ..Reads::default() }).join(" "), @"iam:GenerateCredentialReport iam:GetAccessKeyLastUsed iam:GetAccountAuthorizationDetails iam:GetCredentialReport iam:ListAccessKeys");
+    }
+}

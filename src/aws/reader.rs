@@ -1,0 +1,465 @@
+//! Everything that iamwarden reads from IAM, as the values of [`crate::inventory`] and [`crate::model`].
+//!
+//! A method answers whole or fails: all pages, or an error. What is not there any more is [`ErrorKind::Gone`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_iam::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::convert::{self, Odd};
+use super::errors::{AwsError, ErrorKind, Scope};
+use super::operation;
+use super::session::Shared;
+use crate::inventory::{AttachedPolicy, Caller, LastUsed, ManagedPolicy};
+use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy, PrincipalKind};
+
+/// Most items of a page.
+pub(super) const PAGE: i32 = 1000;
+
+/// An access key as `ListAccessKeys` describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDescription {
+    /// Its id.
+    pub id: AccessKeyId,
+    /// Its status.
+    pub status: KeyStatus,
+    /// When it was made, to the second.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A user as `GetUser` describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveUser {
+    /// Its ARN.
+    pub arn: Arn,
+    /// Its unique id, which a namesake does not share.
+    pub id: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its permissions boundary.
+    pub boundary: Option<Arn>,
+}
+
+/// A credential report as AWS made it: see `inventory::report` for what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFile {
+    /// When AWS made it. That it could be fetched does not mean that it is fresh.
+    pub generated_at: DateTime<Utc>,
+    /// CSV.
+    pub content: Vec<u8>,
+}
+
+/// Reads IAM in one account.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pub(super) iam: Client,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Reader {
+    pub(super) fn new(iam: Client, shared: Arc<Shared>) -> Self {
+        Self { iam, shared }
+    }
+
+    /// The account.
+    pub fn account(&self) -> &AccountId {
+        &self.shared.account
+    }
+
+    /// Its partition.
+    pub fn partition(&self) -> &Partition {
+        &self.shared.partition
+    }
+
+    /// Who reads.
+    pub fn caller(&self) -> &Caller {
+        &self.shared.caller
+    }
+
+    /// How often each operation was attempted in this session so far, writes and retries included.
+    pub fn api_calls(&self) -> BTreeMap<String, u64> {
+        self.shared.counter.counts()
+    }
+
+    pub(super) fn scope<'a>(&'a self, operation: &'static str, resource: Option<&'a Arn>) -> Scope<'a> {
+        Scope {
+            operation,
+            account: Some(&self.shared.account),
+            resource,
+        }
+    }
+
+    /// Makes one call within the budget.
+    pub(super) async fn ask<T, E>(
+        &self,
+        scope: Scope<'_>,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, AwsError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        self.shared.budget.acquire().await;
+        call.await.map_err(|error| AwsError::from_sdk(scope, error))
+    }
+
+    /// The account's own password policy; `None`: it has none. `GetAccountPasswordPolicy`.
+    ///
+    /// # Errors
+    /// [`AwsError`]; `Unusable` where the answer contradicts itself.
+    pub async fn password_policy(&self) -> Result<Option<PasswordPolicy>, AwsError> {
+        let scope = self.scope(operation::GET_ACCOUNT_PASSWORD_POLICY, None);
+        let answer = match self
+            .ask(scope, self.iam.get_account_password_policy().send())
+            .await
+        {
+            Ok(answer) => answer,
+            Err(error) if error.kind == ErrorKind::Gone => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let policy = answer
+            .password_policy
+            .ok_or_else(|| AwsError::unusable(scope, "the policy is missing"))?;
+        usable(scope, convert::password_policy(policy)).map(Some)
+    }
+
+    /// The user's access keys, oldest first. `ListAccessKeys`, all pages.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn access_keys(&self, user: &Arn) -> Result<Vec<KeyDescription>, AwsError> {
+        let scope = self.scope(operation::LIST_ACCESS_KEYS, Some(user));
+        let name = self.user_name(scope, user)?;
+        let mut keys = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self.iam.list_access_keys().user_name(name);
+            let page = self
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .await?;
+            for key in page.access_key_metadata {
+                if key
+                    .user_name()
+                    .is_some_and(|owner| !owner.eq_ignore_ascii_case(name))
+                {
+                    return Err(AwsError::unusable(scope, "a key of somebody else is listed"));
+                }
+                keys.push(usable(scope, convert::key(key))?);
+            }
+            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
+                break;
+            }
+        }
+        keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(keys)
+    }
+
+    /// When this key of this user was last used. `GetAccessKeyLastUsed`.
+    ///
+    /// # Errors
+    /// [`AwsError`]; `Unusable` where AWS says that the key belongs to somebody else. An error is not "never used".
+    pub async fn access_key_last_used(&self, user: &Arn, key: &AccessKeyId) -> Result<LastUsed, AwsError> {
+        let scope = self.scope(operation::GET_ACCESS_KEY_LAST_USED, Some(user));
+        let call = self.iam.get_access_key_last_used().access_key_id(key.as_str());
+        let answer = self.ask(scope, call.send()).await?;
+        if answer
+            .user_name()
+            .is_some_and(|owner| !owner.eq_ignore_ascii_case(user.name()))
+        {
+            return Err(AwsError::unusable(
+                scope,
+                format!("{key} belongs to somebody else"),
+            ));
+        }
+        let last = answer
+            .access_key_last_used
+            .ok_or_else(|| AwsError::unusable(scope, "the last use is missing"))?;
+        usable(scope, convert::last_used(last))
+    }
+
+    /// The serial numbers of the user's MFA devices. `ListMFADevices`, all pages.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn mfa_devices(&self, user: &Arn) -> Result<Vec<String>, AwsError> {
+        let scope = self.scope(operation::LIST_MFA_DEVICES, Some(user));
+        let name = self.user_name(scope, user)?;
+        let mut serials = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self.iam.list_mfa_devices().user_name(name);
+            let page = self
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .await?;
+            serials.extend(page.mfa_devices.into_iter().map(|device| device.serial_number));
+            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
+                break;
+            }
+        }
+        serials.sort();
+        Ok(serials)
+    }
+
+    /// When the user's console password was first set; `None`: it has none. `GetLoginProfile`.
+    ///
+    /// # Errors
+    /// [`AwsError`]. A user that is gone looks like one without a password.
+    pub async fn login_profile(&self, user: &Arn) -> Result<Option<DateTime<Utc>>, AwsError> {
+        let scope = self.scope(operation::GET_LOGIN_PROFILE, Some(user));
+        let name = self.user_name(scope, user)?;
+        let answer = match self
+            .ask(scope, self.iam.get_login_profile().user_name(name).send())
+            .await
+        {
+            Ok(answer) => answer,
+            Err(error) if error.kind == ErrorKind::Gone => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let profile = answer
+            .login_profile
+            .ok_or_else(|| AwsError::unusable(scope, "the login profile is missing"))?;
+        usable(
+            scope,
+            convert::instant(&profile.create_date, "the creation date of the password"),
+        )
+        .map(Some)
+    }
+
+    /// The user itself. `GetUser`.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn user(&self, user: &Arn) -> Result<LiveUser, AwsError> {
+        let scope = self.scope(operation::GET_USER, Some(user));
+        let name = self.user_name(scope, user)?;
+        let answer = self
+            .ask(scope, self.iam.get_user().user_name(name).send())
+            .await?;
+        let found = answer
+            .user
+            .ok_or_else(|| AwsError::unusable(scope, "the user is missing"))?;
+        let found = usable(scope, convert::live_user(found))?;
+        if found.arn != *user {
+            return Err(AwsError::unusable(
+                scope,
+                format!("AWS answered for {}", found.arn),
+            ));
+        }
+        Ok(found)
+    }
+
+    /// The managed policies attached to a user, group or role, by ARN. `ListAttached…Policies`, all pages.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn attached_policies(&self, principal: &Arn) -> Result<Vec<AttachedPolicy>, AwsError> {
+        let kind = principal.principal_kind();
+        let operation = match kind {
+            Some(PrincipalKind::User) | None => operation::LIST_ATTACHED_USER_POLICIES,
+            Some(PrincipalKind::Group) => operation::LIST_ATTACHED_GROUP_POLICIES,
+            Some(PrincipalKind::Role) => operation::LIST_ATTACHED_ROLE_POLICIES,
+        };
+        let scope = self.scope(operation, Some(principal));
+        let kind = kind.ok_or_else(|| AwsError::unusable(scope, "this is no user, group or role"))?;
+        let mut policies = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let (page, truncated, marker) = self
+                .attached_page(scope, kind, principal.name(), pages.marker())
+                .await?;
+            for policy in page {
+                policies.push(usable(scope, convert::attached_policy(policy))?);
+            }
+            if !usable(scope, pages.turn(truncated, marker))? {
+                break;
+            }
+        }
+        policies.sort();
+        Ok(policies)
+    }
+
+    async fn attached_page(
+        &self,
+        scope: Scope<'_>,
+        kind: PrincipalKind,
+        name: &str,
+        marker: Option<String>,
+    ) -> Result<(Vec<aws_sdk_iam::types::AttachedPolicy>, bool, Option<String>), AwsError> {
+        match kind {
+            PrincipalKind::User => {
+                let call = self.iam.list_attached_user_policies().user_name(name);
+                let page = self
+                    .ask(scope, call.set_marker(marker).max_items(PAGE).send())
+                    .await?;
+                Ok((
+                    page.attached_policies.unwrap_or_default(),
+                    page.is_truncated,
+                    page.marker,
+                ))
+            }
+            PrincipalKind::Group => {
+                let call = self.iam.list_attached_group_policies().group_name(name);
+                let page = self
+                    .ask(scope, call.set_marker(marker).max_items(PAGE).send())
+                    .await?;
+                Ok((
+                    page.attached_policies.unwrap_or_default(),
+                    page.is_truncated,
+                    page.marker,
+                ))
+            }
+            PrincipalKind::Role => {
+                let call = self.iam.list_attached_role_policies().role_name(name);
+                let page = self
+                    .ask(scope, call.set_marker(marker).max_items(PAGE).send())
+                    .await?;
+                Ok((
+                    page.attached_policies.unwrap_or_default(),
+                    page.is_truncated,
+                    page.marker,
+                ))
+            }
+        }
+    }
+
+    /// A managed policy with its default version, the only one read. `GetPolicy`, `GetPolicyVersion`.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn policy(&self, policy: &Arn) -> Result<ManagedPolicy, AwsError> {
+        let scope = self.scope(operation::GET_POLICY, Some(policy));
+        let answer = self
+            .ask(scope, self.iam.get_policy().policy_arn(policy.as_str()).send())
+            .await?;
+        let found = answer
+            .policy
+            .ok_or_else(|| AwsError::unusable(scope, "the policy is missing"))?;
+        let version = found
+            .default_version_id()
+            .ok_or_else(|| AwsError::unusable(scope, "the default version is missing"))?;
+        let scope = self.scope(operation::GET_POLICY_VERSION, Some(policy));
+        let call = self.iam.get_policy_version().policy_arn(policy.as_str());
+        let answer = self.ask(scope, call.version_id(version).send()).await?;
+        let version = answer
+            .policy_version
+            .ok_or_else(|| AwsError::unusable(scope, "the version is missing"))?;
+        usable(scope, convert::live_policy(found, version))
+    }
+
+    /// The name in a user's ARN: without it, AWS would answer for the caller.
+    fn user_name<'a>(&self, scope: Scope<'_>, user: &'a Arn) -> Result<&'a str, AwsError> {
+        match user.principal_kind() {
+            Some(PrincipalKind::User) if !user.name().is_empty() => Ok(user.name()),
+            Some(PrincipalKind::User | PrincipalKind::Group | PrincipalKind::Role) | None => {
+                Err(AwsError::unusable(scope, "this is no user"))
+            }
+        }
+    }
+}
+
+pub(super) fn usable<T>(scope: Scope<'_>, converted: Result<T, Odd>) -> Result<T, AwsError> {
+    converted.map_err(|Odd(why)| AwsError::unusable(scope, why))
+}
+
+/// Where in a paged answer a reader is. `IsTruncated` decides, not the number of items.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    seen: BTreeSet<String>,
+    next: Option<String>,
+}
+
+impl Pages {
+    /// What to send for the next page.
+    pub(super) fn marker(&self) -> Option<String> {
+        self.next.clone()
+    }
+
+    /// Turns the page; `false`: it was the last.
+    pub(super) fn turn(&mut self, truncated: bool, marker: Option<String>) -> Result<bool, Odd> {
+        if !truncated {
+            return Ok(false);
+        }
+        let marker = marker
+            .filter(|marker| !marker.is_empty())
+            .ok_or_else(|| Odd("there are more pages, but no marker to ask for them".to_owned()))?;
+        if !self.seen.insert(marker.clone()) {
+            return Err(Odd("the marker of an earlier page came again".to_owned()));
+        }
+        self.next = Some(marker);
+        Ok(true)
+    }
+}
+
+/// Pauses between looks at something that AWS is making: growing, and only so long in all.
+#[derive(Debug)]
+pub(super) struct Polling {
+    pause: Duration,
+    longest: Duration,
+    until: Instant,
+}
+
+impl Polling {
+    pub(super) fn new(first: Duration, longest: Duration, limit: Duration) -> Self {
+        Self {
+            pause: first,
+            longest,
+            until: Instant::now() + limit,
+        }
+    }
+
+    /// Waits for the next look; `false`: there is no time left for one.
+    pub(super) async fn pause(&mut self) -> bool {
+        match self.next(Instant::now()) {
+            Some(pause) => {
+                tokio::time::sleep(pause).await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn next(&mut self, now: Instant) -> Option<Duration> {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(self.longest);
+        (now + pause <= self.until).then_some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truncated_page_needs_a_new_marker() {
+        let mut pages = Pages::default();
+        assert_eq!(pages.turn(true, Some("a".to_owned())), Ok(true));
+        assert_eq!(pages.marker().as_deref(), Some("a"));
+        assert_eq!(pages.turn(true, Some("b".to_owned())), Ok(true));
+        assert!(pages.turn(true, Some("a".to_owned())).is_err());
+        assert!(pages.turn(true, None).is_err());
+        assert!(pages.turn(true, Some(String::new())).is_err());
+        assert_eq!(pages.turn(false, Some("a".to_owned())), Ok(false));
+    }
+
+    #[test]
+    fn polling_slows_down_and_ends() {
+        let second = Duration::from_secs(1);
+        let mut polling = Polling::new(second, second * 10, second * 60);
+        let mut now = polling.until - second * 60;
+        let mut pauses = Vec::new();
+        while let Some(pause) = polling.next(now) {
+            now += pause;
+            pauses.push(pause.as_secs());
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10, 10]);
+    }
+}

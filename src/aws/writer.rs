@@ -1,0 +1,339 @@
+//! Every change that iamwarden can make to AWS, and nothing else.
+//!
+//! A [`Writer`] is of no use without an [`Approved`] and a [`Lease`]: both have private fields, and each is minted in one
+//! place. A call is sent once. Whether it had effect is known, or it is not, and then [`WriteError::Unknown`] says so.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::StatusType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::errors::{AwsError, Scope, cause_of};
+use super::meter::Departure;
+use super::request::{PasswordNumbers, Request, RequestError};
+use super::session::Shared;
+use crate::model::{AccountId, Arn, PrincipalKind};
+use crate::plan::Approved;
+use crate::state::Lease;
+
+/// Why a change was not made, or not known to be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// There is no call that may be made. Nothing was sent.
+    #[error(transparent)]
+    Invalid(#[from] RequestError),
+    /// No request reached AWS: certainly no effect.
+    #[error("nothing was changed: the request never reached AWS")]
+    NotSent(#[source] Box<AwsError>),
+    /// AWS refused: certainly no effect.
+    #[error("nothing was changed: AWS refused the request")]
+    Refused(#[source] Box<AwsError>),
+    /// The request was sent and no clear answer came: AWS has to be read to know.
+    #[error("the request was sent, but its outcome is not known: AWS has to be read again")]
+    Unknown(#[source] Box<AwsError>),
+}
+
+impl WriteError {
+    /// Whether the change may have been made all the same.
+    pub fn may_have_had_effect(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::NotSent(_) | Self::Refused(_) => false,
+            Self::Unknown(_) => true,
+        }
+    }
+
+    /// The error of the call, where one was tried.
+    pub fn aws(&self) -> Option<&AwsError> {
+        match self {
+            Self::Invalid(_) => None,
+            Self::NotSent(error) | Self::Refused(error) | Self::Unknown(error) => Some(error),
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    NotSent,
+    Refused,
+    Unknown,
+}
+
+/// Writes to IAM in one account.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    iam: Client,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(super) fn new(iam: Client, shared: Arc<Shared>) -> Self {
+        Self { iam, shared }
+    }
+
+    /// The account.
+    pub fn account(&self) -> &AccountId {
+        &self.shared.account
+    }
+
+    /// Does what was approved, by one call.
+    ///
+    /// # Errors
+    /// [`WriteError`], which tells apart what certainly had no effect from what may have had one.
+    pub async fn perform(&self, approved: &Approved, lease: &Lease) -> Result<(), WriteError> {
+        for (what, account) in [("consent", approved.account()), ("lease", lease.account())] {
+            if account != self.account() {
+                return Err(WriteError::Invalid(RequestError::WrongAccount {
+                    what,
+                    found: account.to_string(),
+                    session: self.account().clone(),
+                }));
+            }
+        }
+        let request = Request::of(approved.operation(), approved.resource(), self.account())?;
+        self.shared.budget.acquire().await;
+        self.send(request, approved.resource()).await
+    }
+
+    async fn send(&self, request: Request, resource: &Arn) -> Result<(), WriteError> {
+        let departure = Departure::default();
+        let sent = Sent {
+            scope: Scope {
+                operation: request.operation(),
+                account: Some(&self.shared.account),
+                resource: Some(resource),
+            },
+            departure: &departure,
+        };
+        let iam = &self.iam;
+        match request {
+            Request::SetKeyStatus { user, key, active } => {
+                let status = if active {
+                    StatusType::Active
+                } else {
+                    StatusType::Inactive
+                };
+                let call = iam.update_access_key().user_name(user);
+                let call = call.access_key_id(key.as_str()).status(status).customize();
+                sent.outcome(call.interceptor(departure.clone()).send().await)
+            }
+            Request::DeleteKey { user, key } => {
+                let call = iam
+                    .delete_access_key()
+                    .user_name(user)
+                    .access_key_id(key.as_str());
+                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+            }
+            Request::WritePasswordPolicy(numbers) => {
+                self.write_password_policy(numbers, &sent, departure.clone())
+                    .await
+            }
+            Request::DeletePasswordPolicy => {
+                let call = iam.delete_account_password_policy();
+                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+            }
+            Request::Detach { kind, name, policy } => {
+                self.detach(kind, name, &policy, &sent, departure.clone()).await
+            }
+            Request::Attach { kind, name, policy } => {
+                self.attach(kind, name, &policy, &sent, departure.clone()).await
+            }
+        }
+    }
+
+    async fn write_password_policy(
+        &self,
+        numbers: PasswordNumbers,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let policy = numbers.policy;
+        let call = self
+            .iam
+            .update_account_password_policy()
+            .minimum_password_length(numbers.minimum_length)
+            .require_uppercase_characters(policy.require_uppercase)
+            .require_lowercase_characters(policy.require_lowercase)
+            .require_numbers(policy.require_numbers)
+            .require_symbols(policy.require_symbols)
+            .allow_users_to_change_password(policy.allow_users_to_change)
+            .set_max_password_age(numbers.max_age)
+            .set_password_reuse_prevention(numbers.reuse_prevention)
+            .hard_expiry(policy.hard_expiry);
+        sent.outcome(call.customize().interceptor(departure).send().await)
+    }
+
+    async fn detach(
+        &self,
+        kind: PrincipalKind,
+        name: String,
+        policy: &Arn,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let policy = policy.as_str();
+        match kind {
+            PrincipalKind::User => {
+                let call = self.iam.detach_user_policy().user_name(name).policy_arn(policy);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            PrincipalKind::Group => {
+                let call = self.iam.detach_group_policy().group_name(name).policy_arn(policy);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            PrincipalKind::Role => {
+                let call = self.iam.detach_role_policy().role_name(name).policy_arn(policy);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+        }
+    }
+
+    async fn attach(
+        &self,
+        kind: PrincipalKind,
+        name: String,
+        policy: &Arn,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let policy = policy.as_str();
+        match kind {
+            PrincipalKind::User => {
+                let call = self.iam.attach_user_policy().user_name(name).policy_arn(policy);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            PrincipalKind::Group => {
+                let call = self.iam.attach_group_policy().group_name(name).policy_arn(policy);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            PrincipalKind::Role => {
+                let call = self.iam.attach_role_policy().role_name(name).policy_arn(policy);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+        }
+    }
+}
+
+/// A request on its way, to tell what became of it.
+#[derive(Debug)]
+struct Sent<'a> {
+    scope: Scope<'a>,
+    departure: &'a Departure,
+}
+
+impl Sent<'_> {
+    fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let error = match answer {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let fate = fate_of(&error, self.departure.happened());
+        let error = Box::new(AwsError::from_sdk(self.scope, error));
+        Err(match fate {
+            Fate::NotSent => WriteError::NotSent(error),
+            Fate::Refused => WriteError::Refused(error),
+            Fate::Unknown => WriteError::Unknown(error),
+        })
+    }
+}
+
+/// Whether the request can have had effect. Only what is certain counts as none.
+fn fate_of<E>(error: &SdkError<E, HttpResponse>, departed: bool) -> Fate
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    if !departed {
+        return Fate::NotSent;
+    }
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "the SDK's enum may grow; what is new may have had effect"
+    )]
+    match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            // 408: AWS gave up waiting for the request. No code: not an answer of IAM.
+            let refused =
+                (400..500).contains(&status) && status != 408 && answer.err().meta().code().is_some();
+            if refused { Fate::Refused } else { Fate::Unknown }
+        }
+        SdkError::DispatchFailure(_) => {
+            let io = cause_of::<std::io::Error>(error).map(std::io::Error::kind);
+            if io.is_some_and(never_connected) {
+                Fate::NotSent
+            } else {
+                Fate::Unknown
+            }
+        }
+        _ => Fate::Unknown,
+    }
+}
+
+/// Failures that only happen before there is a connection.
+fn never_connected(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind;
+    [
+        ErrorKind::ConnectionRefused,
+        ErrorKind::HostUnreachable,
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::AddrNotAvailable,
+    ]
+    .contains(&kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::operation::update_access_key::UpdateAccessKeyError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn answer(status: u16, code: Option<&str>) -> SdkError<UpdateAccessKeyError, HttpResponse> {
+        let mut meta = ErrorMetadata::builder();
+        if let Some(code) = code {
+            meta = meta.code(code);
+        }
+        let raw = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        SdkError::service_error(UpdateAccessKeyError::generic(meta.build()), raw)
+    }
+
+    fn io(kind: std::io::ErrorKind) -> SdkError<UpdateAccessKeyError, HttpResponse> {
+        SdkError::dispatch_failure(ConnectorError::io(Box::new(std::io::Error::from(kind))))
+    }
+
+    #[test]
+    fn only_what_is_certain_counts_as_no_effect() {
+        use std::io::ErrorKind;
+        let unreadable = SdkError::response_error(
+            "not XML",
+            HttpResponse::new(StatusCode::try_from(200).unwrap(), SdkBody::empty()),
+        );
+        for (error, fate) in [
+            (answer(403, Some("AccessDenied")), Fate::Refused),
+            (answer(400, Some("Throttling")), Fate::Refused),
+            (answer(404, Some("NoSuchEntity")), Fate::Refused),
+            (answer(403, None), Fate::Unknown),
+            (answer(408, Some("RequestTimeout")), Fate::Unknown),
+            (answer(500, Some("ServiceFailure")), Fate::Unknown),
+            (answer(503, Some("ServiceUnavailable")), Fate::Unknown),
+            (io(ErrorKind::ConnectionRefused), Fate::NotSent),
+            (io(ErrorKind::ConnectionReset), Fate::Unknown),
+            (io(ErrorKind::UnexpectedEof), Fate::Unknown),
+            (SdkError::timeout_error("10 s"), Fate::Unknown),
+            (unreadable, Fate::Unknown),
+        ] {
+            assert_eq!(fate_of(&error, true), fate, "{error:?}");
+            assert_eq!(fate_of(&error, false), Fate::NotSent, "{error:?}");
+        }
+    }
+}
