@@ -171,22 +171,3 @@ fn every_colour_of_text_reads_on_every_ground() {
         assert!(colors.len() >= 17, "{scheme}: {}", colors.len());
     }
 }
-
-/// Writes the page where `IAMWARDEN_RENDER_SAMPLE` says, for looking at it in a browser.
-#[test]
-#[ignore = "for people: writes a file to look at"]
-fn write_sample() {
-    for (name, plan) in [
-        ("sample", sample::plan()),
-        ("unknown", sample::all_unknown()),
-        ("empty", sample::empty()),
-        ("large", sample::large(3000)),
-    ] {
-        std::fs::write(format!("/tmp/render-{name}.html"), html(&plan)).unwrap();
-    }
-    std::fs::write(
-        "/tmp/render-sample.md",
-        crate::plan::render::markdown(&sample::plan()),
-    )
-    .unwrap();
-}
