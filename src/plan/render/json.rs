@@ -198,6 +198,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn the_order_of_construction_does_not_show(
             findings in Just(sample::plan().findings).prop_shuffle(),

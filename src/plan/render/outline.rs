@@ -366,6 +366,8 @@ impl<'a> Outline<'a> {
                 .filter(|f| f.status == FindingStatus::Violation)
                 .count();
             parts.push(match open {
+                // Where something is unknown there may well be something to change.
+                0 if unknown > 0 || unread > 0 => "No changes".to_owned(),
                 0 => "Nothing to change".to_owned(),
                 n => format!("{}, no change to make", counted(n, "violation", "violations")),
             });
