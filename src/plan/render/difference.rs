@@ -124,27 +124,6 @@ impl Difference {
             remark,
         }
     }
-
-    /// In one line: `disable access key AKIA…: Active → Inactive`.
-    pub(super) fn sentence(&self) -> String {
-        let fields: Vec<String> = self
-            .changed
-            .iter()
-            .map(|field| {
-                if self.subject.is_empty() {
-                    format!("{} {} → {}", field.name, field.before, field.after)
-                } else {
-                    format!("{} → {}", field.before, field.after)
-                }
-            })
-            .collect();
-        let subject = if self.subject.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", self.subject)
-        };
-        format!("{}{subject}: {}", self.verb, fields.join(", "))
-    }
 }
 
 fn key_status(before: Before<'_>) -> String {
@@ -185,6 +164,19 @@ mod tests {
     use super::*;
     use crate::model::{AccessKeyId, Arn};
 
+    fn told(difference: &Difference) -> String {
+        let fields = difference.changed.iter();
+        let fields: Vec<_> = fields
+            .map(|f| format!("{} {} → {}", f.name, f.before, f.after))
+            .collect();
+        format!(
+            "{} {}: {}",
+            difference.verb,
+            difference.subject,
+            fields.join(", ")
+        )
+    }
+
     #[test]
     fn a_password_policy_is_compared_field_by_field() {
         let old = PasswordPolicy {
@@ -202,8 +194,8 @@ mod tests {
             Before::Restorable(Some(&restore)),
         );
         assert_eq!(
-            difference.sentence(),
-            "update password policy: minimum_length 8 → 14, max_age none → 90d"
+            told(&difference),
+            "update password policy : minimum_length 8 → 14, max_age none → 90d"
         );
         assert_eq!(difference.kept.len(), 7);
         let created = Difference::of(
@@ -226,28 +218,26 @@ mod tests {
             access_key_id: key.clone(),
         };
         assert_eq!(
-            Difference::of(&disable, Before::Restorable(Some(&enable))).sentence(),
-            "disable access key AKIAIOSFODNN7EXAMPLE: Active → Inactive"
+            told(&Difference::of(&disable, Before::Restorable(Some(&enable)))),
+            "disable access key AKIAIOSFODNN7EXAMPLE: status Active → Inactive"
         );
         assert_eq!(
-            Difference::of(
+            told(&Difference::of(
                 &Change::DeleteAccessKey { access_key_id: key },
                 Before::Restorable(None)
-            )
-            .sentence(),
-            "delete access key AKIAIOSFODNN7EXAMPLE: not stated → deleted"
+            )),
+            "delete access key AKIAIOSFODNN7EXAMPLE: status not stated → deleted"
         );
         let policy = Arn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").unwrap();
         let attach = Inverse::AttachPolicy {
             policy_arn: policy.clone(),
         };
         assert_eq!(
-            Difference::of(
+            told(&Difference::of(
                 &Change::DetachPolicy { policy_arn: policy },
                 Before::Restorable(Some(&attach))
-            )
-            .sentence(),
-            "detach policy arn:aws:iam::aws:policy/ReadOnlyAccess: attached → detached"
+            )),
+            "detach policy arn:aws:iam::aws:policy/ReadOnlyAccess: status attached → detached"
         );
     }
 }

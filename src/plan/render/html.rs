@@ -73,7 +73,7 @@ fn page(plan: &Plan) -> Page {
         style: STYLE,
         script: SCRIPT,
         version: env!("CARGO_PKG_VERSION"),
-        headline: outline.headline(),
+        headline: unbroken(&outline.headline()),
         id: visible(&plan.id).into_owned(),
         made: instant(plan.created_at),
         changed: if plan.dry_run {
@@ -110,6 +110,15 @@ fn page(plan: &Plan) -> Page {
             .map(|(name, count)| (visible(name).into_owned(), *count))
             .collect(),
     }
+}
+
+/// A large line breaks between its parts, not inside them.
+fn unbroken(headline: &str) -> String {
+    let parts: Vec<String> = headline
+        .split(", ")
+        .map(|part| part.replace(' ', "\u{a0}"))
+        .collect();
+    parts.join(", ")
 }
 
 /// What the page may do: show its own style sheet and run its own script.

@@ -179,13 +179,12 @@ mod tests {
         let text = json(&plan);
         let read: Plan = serde_json::from_str(&text).unwrap();
         assert_eq!(json(&read), text);
-        let mut sorted = plan.clone();
-        sorted.accounts.sort_by(|a, b| a.id.cmp(&b.id));
-        sorted.findings = read.findings.clone();
-        for (mine, theirs) in [(&plan.findings, &read.findings)] {
-            assert_eq!(mine.len(), theirs.len());
-            assert!(mine.iter().all(|finding| theirs.contains(finding)));
-        }
+        assert_eq!(plan.findings.len(), read.findings.len());
+        assert!(
+            plan.findings
+                .iter()
+                .all(|finding| read.findings.contains(finding))
+        );
         assert_eq!(plan.actions.len(), read.actions.len());
         assert!(plan.actions.iter().all(|action| read.actions.contains(action)));
         assert!(
@@ -199,6 +198,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn the_order_of_construction_does_not_show(
             findings in Just(sample::plan().findings).prop_shuffle(),

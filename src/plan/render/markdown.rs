@@ -160,13 +160,13 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
             open: true,
             ..Section::new(
                 "Due now",
-                &["", "account", "resource", "change", "consent", "action"],
+                &["", "where", "change", "consent"],
                 actions(outline, ActionState::Proposed),
             )
         },
         Section::new(
             "Held back",
-            &["", "account", "resource", "change", "why", "action"],
+            &["", "where", "change", "why"],
             actions(outline, ActionState::Withheld),
         ),
     ];
@@ -175,7 +175,7 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
         (Course::ByHand, "To be mended by hand"),
         (Course::Warning, "Warnings"),
     ] {
-        let columns = ["", "account", "resource", "rule", "what", "owner"];
+        let columns = ["", "where", "what", "owner"];
         sections.push(Section::new(title, &columns, findings(outline, course)));
     }
     let gaps: usize = outline
@@ -200,6 +200,14 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
         .collect();
     sections.push(Section::new("AWS calls", &["operation", "calls"], calls));
     sections
+}
+
+fn place(account: &AccountSection<'_>, resource: &Arn) -> String {
+    format!(
+        "{}<br>{}",
+        account_name(account),
+        code(resource_name(resource, account.id))
+    )
 }
 
 fn account_name(account: &AccountSection<'_>) -> String {
@@ -252,11 +260,13 @@ fn row_of_action(
     let title = finding.map_or_else(String::new, |finding| format!("{}<br>", prose(&finding.title)));
     vec![
         finding.map_or_else(String::new, severity),
-        account_name(account),
-        code(resource_name(&action.resource, account.id)),
-        format!("{title}{}", change(&difference(action))),
+        place(account, &action.resource),
+        format!(
+            "{title}{}<br>{}",
+            change(&difference(action)),
+            code(action.id.as_str())
+        ),
         why,
-        code(action.id.as_str()),
     ]
 }
 
@@ -308,10 +318,13 @@ fn findings(outline: &Outline<'_>, course: Course) -> Vec<Vec<String>> {
                 .map_or_else(String::new, |d| format!("<br>would {}", change(&d)));
             rows.push(vec![
                 severity(finding),
-                account_name(account),
-                code(resource_name(&finding.resource, account.id)),
-                code(finding.rule.as_str()),
-                format!("{}<br>{}{would}", prose(&finding.title), prose(&finding.detail)),
+                place(account, &finding.resource),
+                format!(
+                    "{}<br>{}{would}<br>{}",
+                    prose(&finding.title),
+                    prose(&finding.detail),
+                    code(finding.rule.as_str())
+                ),
                 finding
                     .owner
                     .as_ref()

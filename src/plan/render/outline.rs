@@ -162,6 +162,18 @@ pub(super) struct GlanceLine {
     pub(super) note: String,
 }
 
+impl GlanceLine {
+    fn of(course: Course, count: usize, amount: String, note: String) -> Self {
+        Self {
+            label: course.label(),
+            key: course.key(),
+            count,
+            amount,
+            note,
+        }
+    }
+}
+
 impl<'a> Outline<'a> {
     /// Arranges a plan. Nothing of it is left out.
     pub(super) fn of(plan: &'a Plan) -> Self {
@@ -250,79 +262,56 @@ impl<'a> Outline<'a> {
     /// unknown is worth knowing.
     pub(super) fn glance(&self) -> Vec<GlanceLine> {
         let plan = self.plan;
-        let due: Vec<_> = plan
-            .actions
-            .iter()
-            .filter(|a| a.state == ActionState::Proposed)
-            .collect();
-        let held: Vec<_> = plan
-            .actions
-            .iter()
-            .filter(|a| a.state == ActionState::Withheld)
-            .collect();
-        let gaps: usize = plan.accounts.iter().map(|account| account.errors.len()).sum();
+        let in_state = |state| plan.actions.iter().filter(move |action| action.state == state);
+        let changes =
+            |course, count, note| GlanceLine::of(course, count, counted(count, "change", "changes"), note);
+        let due = tally(in_state(ActionState::Proposed).map(|action| verb(&action.change)));
+        let held = tally(in_state(ActionState::Withheld).map(|action| reason_word(action.withheld_reason)));
         let mut lines = vec![
-            GlanceLine {
-                label: "due now",
-                key: Course::Due.key(),
-                count: due.len(),
-                amount: counted(due.len(), "change", "changes"),
-                note: tally(due.iter().map(|action| verb(&action.change))),
-            },
-            GlanceLine {
-                label: "held back",
-                key: Course::HeldBack.key(),
-                count: held.len(),
-                amount: counted(held.len(), "change", "changes"),
-                note: tally(held.iter().map(|action| reason_word(action.withheld_reason))),
-            },
+            changes(Course::Due, in_state(ActionState::Proposed).count(), due),
+            changes(Course::HeldBack, in_state(ActionState::Withheld).count(), held),
         ];
-        let reported = self.count(Course::ReportOnly);
-        if reported > 0 {
-            lines.push(GlanceLine {
-                label: "report only",
-                key: Course::ReportOnly.key(),
-                count: reported,
-                amount: counted(reported, "violation", "violations"),
-                note: "found, and left alone: the rule only reports them".to_owned(),
-            });
+        for (course, singular, plural, note) in [
+            (
+                Course::ReportOnly,
+                "violation",
+                "violations",
+                "found, and left alone: the rule only reports them",
+            ),
+            (
+                Course::ByHand,
+                "violation",
+                "violations",
+                "iamwarden has no change for them",
+            ),
+            (
+                Course::Warning,
+                "finding",
+                "findings",
+                "not broken yet, or worth a look",
+            ),
+        ] {
+            let count = self.count(course);
+            if count > 0 {
+                lines.push(GlanceLine::of(
+                    course,
+                    count,
+                    counted(count, singular, plural),
+                    note.to_owned(),
+                ));
+            }
         }
-        let by_hand = self.count(Course::ByHand);
-        if by_hand > 0 {
-            lines.push(GlanceLine {
-                label: "by hand",
-                key: Course::ByHand.key(),
-                count: by_hand,
-                amount: counted(by_hand, "violation", "violations"),
-                note: "iamwarden has no change for them".to_owned(),
-            });
-        }
-        let warnings = self.count(Course::Warning);
-        if warnings > 0 {
-            lines.push(GlanceLine {
-                label: "warning",
-                key: Course::Warning.key(),
-                count: warnings,
-                amount: counted(warnings, "finding", "findings"),
-                note: "not broken yet, or worth a look".to_owned(),
-            });
-        }
-        let unknown = self.count(Course::Unknown);
-        lines.push(GlanceLine {
-            label: "unknown",
-            key: Course::Unknown.key(),
-            count: unknown + gaps,
-            amount: counted(unknown, "finding", "findings"),
-            note: unknown_note(gaps, plan),
-        });
-        let exempt = self.count(Course::Exempt);
-        lines.push(GlanceLine {
-            label: "exempt",
-            key: Course::Exempt.key(),
-            count: exempt,
-            amount: counted(exempt, "finding", "findings"),
-            note: exemptions_note(&plan.exemptions),
-        });
+        let findings = |count| counted(count, "finding", "findings");
+        let gaps: usize = plan.accounts.iter().map(|account| account.errors.len()).sum();
+        let (unknown, exempt) = (self.count(Course::Unknown), self.count(Course::Exempt));
+        lines.push(GlanceLine::of(
+            Course::Unknown,
+            unknown + gaps,
+            findings(unknown),
+            unknown_note(gaps, plan),
+        ));
+        let note = exemptions_note(&plan.exemptions);
+        lines.push(GlanceLine::of(Course::Exempt, exempt, findings(exempt), note));
         lines.push(GlanceLine {
             label: "messages",
             key: "messages",
@@ -377,6 +366,8 @@ impl<'a> Outline<'a> {
                 .filter(|f| f.status == FindingStatus::Violation)
                 .count();
             parts.push(match open {
+                // Where something is unknown there may well be something to change.
+                0 if unknown > 0 || unread > 0 => "No changes".to_owned(),
                 0 => "Nothing to change".to_owned(),
                 n => format!("{}, no change to make", counted(n, "violation", "violations")),
             });

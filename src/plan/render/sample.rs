@@ -1,15 +1,18 @@
 //! A plan with something of everything, for the tests.
 
+mod draft;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::json;
+
+use draft::{account, action, arn, at, declared, detach, disable, finding, key, policy, withhold};
 
 use crate::inventory::{Gap, GapCause};
 use crate::model::{
-    AccessKeyId, AccountId, Action, ActionId, ActionMode, ActionState, Arn, Change, Digest, Event, Finding,
-    FindingId, FindingStatus, Glob, Inverse, KeyStatus, Ladder, NoticeItem, Notification, Owner,
-    PasswordPolicy, PolicyUse, Precondition, Proposal, RuleName, Severity, Span, WithheldReason,
+    ActionMode, Change, Digest, Event, FindingStatus, Glob, Inverse, KeyStatus, Ladder, NoticeItem,
+    Notification, Owner, PasswordPolicy, Precondition, RuleName, Severity, Span, WithheldReason,
 };
 use crate::plan::{AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts};
 
@@ -27,26 +30,6 @@ pub(in crate::plan::render) const NASTY_USER: &str = "user/<script>alert(1)</scr
 /// When it was made.
 pub(in crate::plan::render) fn now() -> DateTime<Utc> {
     at("2026-11-23T06:00:00Z")
-}
-
-fn at(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
-}
-
-fn account(id: &str) -> AccountId {
-    AccountId::parse(id).unwrap()
-}
-
-fn arn(account: &str, resource: &str) -> Arn {
-    Arn::parse(&format!("arn:aws:iam::{account}:{resource}")).unwrap()
-}
-
-fn key(n: u32) -> AccessKeyId {
-    AccessKeyId::parse(&format!("AKIA{n:04}IOSFODNNEXMP")).unwrap()
-}
-
-fn policy(text: &str) -> Arn {
-    Arn::parse(text).unwrap()
 }
 
 /// A plan that found nothing.
@@ -125,154 +108,6 @@ pub(in crate::plan::render) fn large(count: u32) -> Plan {
     plan
 }
 
-struct Draft(Finding);
-
-fn finding(rule: &RuleName, in_account: &str, resource: &str, subject: &str) -> Draft {
-    let (account, resource) = (account(in_account), arn(in_account, resource));
-    Draft(Finding {
-        id: FindingId::of(rule, &account, &resource, subject),
-        rule: rule.clone(),
-        account,
-        resource,
-        severity: Severity::Medium,
-        status: FindingStatus::Violation,
-        title: String::new(),
-        detail: String::new(),
-        evidence: Map::new(),
-        owner: Some(Owner("platform@example.com".to_owned())),
-        proposal: None,
-    })
-}
-
-impl Draft {
-    fn severity(mut self, severity: Severity) -> Self {
-        self.0.severity = severity;
-        self
-    }
-
-    fn status(mut self, status: FindingStatus) -> Self {
-        self.0.status = status;
-        self
-    }
-
-    fn says(mut self, title: &str, detail: &str) -> Self {
-        self.0.title = title.to_owned();
-        self.0.detail = detail.to_owned();
-        self
-    }
-
-    fn owner(mut self, owner: &str) -> Self {
-        self.0.owner = Some(Owner(owner.to_owned()));
-        self
-    }
-
-    fn nobodys(mut self) -> Self {
-        self.0.owner = None;
-        self
-    }
-
-    fn evidence(mut self, value: Value) -> Self {
-        self.0.evidence = value.as_object().cloned().unwrap();
-        self
-    }
-
-    fn proposal(mut self, change: Change, inverse: Option<Inverse>) -> Self {
-        self.0.proposal = Some(Proposal { change, inverse });
-        self
-    }
-
-    fn done(self) -> Finding {
-        self.0
-    }
-}
-
-fn action(found: &Finding, change: Change, inverse: Option<Inverse>, precondition: Precondition) -> Action {
-    Action {
-        id: ActionId::of(&found.account, &found.resource, &change),
-        finding: found.id.clone(),
-        also: Vec::new(),
-        change,
-        account: found.account.clone(),
-        resource: found.resource.clone(),
-        mode: ActionMode::Enforce,
-        reversible: inverse.is_some(),
-        inverse,
-        precondition,
-        state: ActionState::Proposed,
-        withheld_reason: None,
-        withheld_detail: None,
-        not_before: None,
-    }
-}
-
-fn withhold(mut action: Action, reason: WithheldReason, detail: Option<&str>) -> Action {
-    action.state = ActionState::Withheld;
-    action.withheld_reason = Some(reason);
-    action.withheld_detail = detail.map(str::to_owned);
-    action
-}
-
-fn disable(found: &Finding, key: AccessKeyId, age_days: i64, reason: Option<WithheldReason>) -> Action {
-    let built = action(
-        found,
-        Change::DisableAccessKey {
-            access_key_id: key.clone(),
-        },
-        Some(Inverse::EnableAccessKey { access_key_id: key }),
-        Precondition::AccessKey {
-            status: KeyStatus::Active,
-            created_at: now() - chrono::TimeDelta::days(age_days),
-            last_used: None,
-        },
-    );
-    match reason {
-        Some(reason) => withhold(built, reason, None),
-        None => built,
-    }
-}
-
-fn detach(found: &Finding, policy_arn: Arn, reason: Option<WithheldReason>) -> Action {
-    let built = action(
-        found,
-        Change::DetachPolicy {
-            policy_arn: policy_arn.clone(),
-        },
-        Some(Inverse::AttachPolicy {
-            policy_arn: policy_arn.clone(),
-        }),
-        Precondition::Attachment {
-            policy_arn,
-            version: "v3".to_owned(),
-            document: Digest::of_bytes(b"document"),
-            attached: true,
-            last_used: PolicyUse {
-                services: BTreeMap::from([
-                    ("s3".to_owned(), None),
-                    ("sqs".to_owned(), Some(at("2026-02-01T00:00:00Z"))),
-                ]),
-            },
-        },
-    );
-    match reason {
-        Some(reason) => withhold(built, reason, None),
-        None => built,
-    }
-}
-
-fn declared() -> PasswordPolicy {
-    PasswordPolicy {
-        minimum_length: 14,
-        require_uppercase: true,
-        require_lowercase: true,
-        require_numbers: true,
-        require_symbols: true,
-        allow_users_to_change: true,
-        max_age_days: Some(90),
-        reuse_prevention: Some(24),
-        hard_expiry: false,
-    }
-}
-
 /// Two accounts, all four rules, every status, every reason to hold back.
 pub(in crate::plan::render) fn plan() -> Plan {
     let mut plan = empty();
@@ -289,8 +124,11 @@ pub(in crate::plan::render) fn plan() -> Plan {
         snapshot_digest: Some(Digest::of_bytes(b"other snapshot")),
     });
     keys_of_prod(&mut plan);
-    rest_of_prod(&mut plan);
+    other_keys_of_prod(&mut plan);
+    passwords_of_prod(&mut plan);
+    policies_of_prod(&mut plan);
     sandbox(&mut plan);
+    rest_of_sandbox(&mut plan);
     messages(&mut plan);
     plan.exemptions = exemptions();
     plan.api_calls = BTreeMap::from([
@@ -394,6 +232,9 @@ fn keys_of_prod(plan: &mut Plan) {
             )
             .done(),
     );
+}
+
+fn other_keys_of_prod(plan: &mut Plan) {
     let dave = finding(&ROTATION, PROD, "user/dave", "5")
         .severity(Severity::Critical)
         .owner("bob@example.com")
@@ -436,7 +277,7 @@ fn keys_of_prod(plan: &mut Plan) {
     }
 }
 
-fn rest_of_prod(plan: &mut Plan) {
+fn passwords_of_prod(plan: &mut Plan) {
     let passwords = finding(&PASSWORDS, PROD, "root", "")
         .severity(Severity::High)
         .says(
@@ -466,7 +307,9 @@ fn rest_of_prod(plan: &mut Plan) {
     act.mode = ActionMode::Approve;
     plan.actions.push(withhold(act, WithheldReason::Approval, None));
     plan.findings.push(passwords);
+}
 
+fn policies_of_prod(plan: &mut Plan) {
     let admin = policy("arn:aws:iam::aws:policy/AdministratorAccess");
     let reporting = finding(&PERMISSIONS, PROD, "role/analytics/quarterly/reporting", "admin")
         .severity(Severity::Critical)
@@ -545,7 +388,9 @@ fn sandbox(plan: &mut Plan) {
         Some("4 users have a password older than 90 days"),
     ));
     plan.findings.push(passwords);
+}
 
+fn rest_of_sandbox(plan: &mut Plan) {
     for (n, name, reason) in [
         (10, "user/grace", WithheldReason::RolledBack),
         (11, "user/heidi", WithheldReason::Settling),
@@ -618,44 +463,27 @@ fn messages(plan: &mut Plan) {
         findings,
         notices: Vec::new(),
     };
+    let (secops, week) = (Some("secops"), Ladder::Before(Span::from_days(7)));
+    let nasty = vec![id(&UNUSED_KEYS, NASTY_USER)];
+    let reporting = vec![id(&PERMISSIONS, "role/analytics/quarterly/reporting")];
+    let exempt = vec![id(&ROTATION, "user/ci-deploy")];
+    let bob = "user/engineering/bob";
     let told = vec![
+        plain(None, None, Event::AccessKeyExpiring, nasty),
         plain(
             None,
-            None,
-            Event::AccessKeyExpiring,
-            vec![id(&UNUSED_KEYS, NASTY_USER)],
-        ),
-        plain(
-            None,
-            Some("secops"),
+            secops,
             Event::ApprovalRequested,
             vec![id(&PASSWORDS, "root")],
         ),
-        plain(
-            None,
-            Some("secops"),
-            Event::ExemptionExpiring,
-            vec![id(&ROTATION, "user/ci-deploy")],
-        ),
-        expiring(
-            "bob@example.com",
-            "user/engineering/bob",
-            2,
-            Ladder::First,
-            "2026-11-30T06:00:00Z",
-        ),
-        expiring(
-            "carol@example.com",
-            "user/carol",
-            3,
-            Ladder::Before(Span::from_days(7)),
-            "2026-11-30T06:00:00Z",
-        ),
+        plain(None, secops, Event::ExemptionExpiring, exempt),
+        expiring("bob@example.com", bob, 2, Ladder::First, "2026-11-30T06:00:00Z"),
+        expiring("carol@example.com", "user/carol", 3, week, "2026-11-30T06:00:00Z"),
         plain(
             Some("data@example.com"),
-            Some("secops"),
+            secops,
             Event::PermissionsUnused,
-            vec![id(&PERMISSIONS, "role/analytics/quarterly/reporting")],
+            reporting,
         ),
     ];
     plan.notifications = told;

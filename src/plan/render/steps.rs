@@ -2,7 +2,7 @@
 
 use crate::model::{Action, ActionState, WithheldReason, counted};
 use crate::plan::render::outline::{Course, Outline};
-use crate::plan::{AccountStatus, ExemptionState};
+use crate::plan::{AccountStatus, ExemptionState, Plan};
 
 /// Something to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +29,6 @@ const SINGLE: usize = 5;
 pub(super) fn steps(outline: &Outline<'_>) -> Vec<Step> {
     let plan = outline.plan;
     let mut steps = Vec::new();
-    let withheld = |reason| {
-        plan.actions
-            .iter()
-            .filter(move |a| a.state == ActionState::Withheld && a.withheld_reason == Some(reason))
-    };
     if let Some(mode) = &plan.as_if {
         let text = format!(
             "This plan shows what would happen if the rules in `report` were in `{mode}`. It cannot be applied; set \
@@ -41,50 +36,7 @@ pub(super) fn steps(outline: &Outline<'_>) -> Vec<Step> {
         );
         steps.push(Step::new(text, &[]));
     } else {
-        let due = plan
-            .actions
-            .iter()
-            .filter(|a| a.state == ActionState::Proposed)
-            .count();
-        if due > 0 {
-            let text = format!("Make the {} due now (it asks first)", changes_that_are(due));
-            steps.push(Step::new(text, &["iamwarden apply"]));
-        }
-        let waiting: Vec<_> = withheld(WithheldReason::Approval).collect();
-        if !waiting.is_empty() {
-            let text = format!(
-                "Approve the {} waiting for it (in a plan made with --save)",
-                counted(waiting.len(), "change", "changes")
-            );
-            steps.push(Step {
-                text,
-                command: approve(&plan.id, &waiting),
-            });
-        }
-        let rolled_back: Vec<_> = withheld(WithheldReason::RolledBack).collect();
-        if !rolled_back.is_empty() {
-            let text = format!(
-                "Only if it should happen after all: approve again what was rolled back ({})",
-                counted(rolled_back.len(), "change", "changes")
-            );
-            steps.push(Step {
-                text,
-                command: approve_singly(&plan.id, &rolled_back),
-            });
-        }
-        if withheld(WithheldReason::Freeze).next().is_some() {
-            let text = "Let changes happen again, where they were frozen by flag (else `freeze` in the configuration)";
-            steps.push(Step::new(text, &["iamwarden unfreeze"]));
-        }
-        let mute = withheld(WithheldReason::NoChannel).count();
-        if mute > 0 {
-            let text = format!(
-                "Declare a channel for the owners of {}, or `notifications.default_channel`: until then nobody can be \
-                 told",
-                counted(mute, "change", "changes")
-            );
-            steps.push(Step::new(text, &[]));
-        }
+        own(plan, &mut steps);
     }
     common(outline, &mut steps);
     if steps.is_empty() {
@@ -93,6 +45,61 @@ pub(super) fn steps(outline: &Outline<'_>) -> Vec<Step> {
     steps
 }
 
+/// What the plan's own actions ask for.
+fn own(plan: &Plan, steps: &mut Vec<Step>) {
+    let withheld = |reason| {
+        plan.actions
+            .iter()
+            .filter(move |a| a.state == ActionState::Withheld && a.withheld_reason == Some(reason))
+    };
+    let due = plan
+        .actions
+        .iter()
+        .filter(|a| a.state == ActionState::Proposed)
+        .count();
+    if due > 0 {
+        let text = format!("Make the {} due now (it asks first)", changes_that_are(due));
+        steps.push(Step::new(text, &["iamwarden apply"]));
+    }
+    let waiting: Vec<_> = withheld(WithheldReason::Approval).collect();
+    if !waiting.is_empty() {
+        let text = format!(
+            "Approve the {} waiting for it (in a plan made with --save)",
+            counted(waiting.len(), "change", "changes")
+        );
+        steps.push(Step {
+            text,
+            command: approve(&plan.id, &waiting),
+        });
+    }
+    let rolled_back: Vec<_> = withheld(WithheldReason::RolledBack).collect();
+    if !rolled_back.is_empty() {
+        let text = format!(
+            "Only if it should happen after all: approve again what was rolled back ({})",
+            counted(rolled_back.len(), "change", "changes")
+        );
+        steps.push(Step {
+            text,
+            command: approve_singly(&plan.id, &rolled_back),
+        });
+    }
+    if withheld(WithheldReason::Freeze).next().is_some() {
+        let text =
+            "Let changes happen again, where they were frozen by flag (else `freeze` in the configuration)";
+        steps.push(Step::new(text, &["iamwarden unfreeze"]));
+    }
+    let mute = withheld(WithheldReason::NoChannel).count();
+    if mute > 0 {
+        let text = format!(
+            "Declare a channel for the owners of {}, or `notifications.default_channel`: until then nobody can be \
+             told",
+            counted(mute, "change", "changes")
+        );
+        steps.push(Step::new(text, &[]));
+    }
+}
+
+/// What findings, accounts and exemptions ask for.
 fn common(outline: &Outline<'_>, steps: &mut Vec<Step>) {
     let plan = outline.plan;
     let reported = outline.count(Course::ReportOnly);
@@ -150,7 +157,6 @@ fn approve_singly(plan: &str, actions: &[&Action]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Plan;
     use crate::plan::render::sample;
 
     fn commands(plan: &Plan) -> Vec<String> {

@@ -117,6 +117,21 @@ fn an_action_without_its_finding_is_still_shown() {
 }
 
 #[test]
+fn the_headline_claims_no_more_than_is_known() {
+    let heading = |plan| {
+        let page = html(&plan).replace('\u{a0}', " ");
+        let (_, rest) = page.split_once("<h1>").unwrap();
+        rest.split_once("</h1>").unwrap().0.to_owned()
+    };
+    assert_eq!(
+        heading(sample::plan()),
+        "2 changes due now, 11 held back, 3 findings unknown"
+    );
+    assert_eq!(heading(sample::all_unknown()), "No changes, 12 findings unknown");
+    assert_eq!(heading(sample::empty()), "Nothing to change");
+}
+
+#[test]
 fn the_same_plan_gives_the_same_page() {
     assert_eq!(html(&sample::plan()), html(&sample::plan()));
 }
@@ -170,23 +185,4 @@ fn every_colour_of_text_reads_on_every_ground() {
         }
         assert!(colors.len() >= 17, "{scheme}: {}", colors.len());
     }
-}
-
-/// Writes the page where `IAMWARDEN_RENDER_SAMPLE` says, for looking at it in a browser.
-#[test]
-#[ignore = "for people: writes a file to look at"]
-fn write_sample() {
-    for (name, plan) in [
-        ("sample", sample::plan()),
-        ("unknown", sample::all_unknown()),
-        ("empty", sample::empty()),
-        ("large", sample::large(3000)),
-    ] {
-        std::fs::write(format!("/tmp/render-{name}.html"), html(&plan)).unwrap();
-    }
-    std::fs::write(
-        "/tmp/render-sample.md",
-        crate::plan::render::markdown(&sample::plan()),
-    )
-    .unwrap();
 }

@@ -134,7 +134,7 @@ pub(super) struct OwnerView {
 /// One finding, or one action without its finding.
 pub(super) struct Card {
     pub(super) id: String,
-    pub(super) state: &'static str,
+    pub(super) state: String,
     pub(super) state_key: &'static str,
     pub(super) severity: &'static str,
     pub(super) mark: &'static str,
@@ -341,7 +341,10 @@ fn card(outline: &Outline<'_>, account: &AccountSection<'_>, entry: &Entry<'_>, 
     }
     Card {
         id: shown(finding.id.as_str()),
-        state: entry.course.label(),
+        state: state(
+            entry.course,
+            entry.actions.first().or(entry.answered_by.first()).copied(),
+        ),
         state_key: entry.course.key(),
         severity: finding.severity.as_str(),
         mark: severity_mark(finding.severity),
@@ -361,6 +364,16 @@ fn card(outline: &Outline<'_>, account: &AccountSection<'_>, entry: &Entry<'_>, 
     }
 }
 
+/// The course in a word or two, with what holds the change back.
+fn state(course: Course, action: Option<&Action>) -> String {
+    match (course, action.and_then(|action| action.withheld_reason)) {
+        (Course::HeldBack, Some(reason)) => {
+            format!("{}: {}", course.label(), reason.as_str().replace('_', " "))
+        }
+        (course, _) => course.label().to_owned(),
+    }
+}
+
 fn stray(outline: &Outline<'_>, account: &AccountSection<'_>, action: &Action) -> Card {
     let course = match action.state {
         ActionState::Proposed => Course::Due,
@@ -368,7 +381,7 @@ fn stray(outline: &Outline<'_>, account: &AccountSection<'_>, action: &Action) -
     };
     Card {
         id: shown(action.finding.as_str()),
-        state: course.label(),
+        state: state(course, Some(action)),
         state_key: course.key(),
         severity: "",
         mark: "",
