@@ -113,12 +113,12 @@ enum Content<'a> {
 
 fn opinion<'h, 'a>(survey: &Survey<'a>, holder: &'h Holder<'a>) -> Option<Opinion<'h, 'a>> {
     let standing = holder.standing(&survey.ctx);
-    let is_worth = |policy: &&AttachedPolicy| survey.is_worth_a_report(&policy.arn);
+    let is_worth = |policy: &AttachedPolicy| survey.is_worth_a_report(&policy.arn);
     let nobody_asked = survey.has_no_report(holder);
     if nobody_asked && !is_subject(&standing.0) {
         return None;
     }
-    let content = if nobody_asked && holder.attached.iter().find(is_worth).is_none() {
+    let content = if nobody_asked && !holder.attached.iter().any(is_worth) {
         // No report could have led to anything; what cannot be parsed is still said.
         let unreadable = holder.attached.iter().filter_map(|policy| {
             let doubt = survey.grant(&policy.arn).err()?;
@@ -232,7 +232,8 @@ impl Opinion<'_, '_> {
                 &self.standing,
             )),
             Verdict::Unused(_) if last.contains(&(holder.arn.clone(), policy.arn.clone())) => {
-                let why = "the principal is in use, and would be left without any policy";
+                let why =
+                    "its principal is in use, and would be left without any policy that accounts for it";
                 Some(wording::kept(
                     survey,
                     holder,

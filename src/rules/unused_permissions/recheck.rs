@@ -8,7 +8,7 @@ use crate::model::{Arn, PolicyUse, Precondition};
 use super::catalogue::Catalogue;
 use super::evidence::{Usage, check_age};
 use super::reach::Reach;
-use super::wording::attachment_precondition;
+use super::wording::{attachment_precondition, subject};
 
 /// What was read live of one attachment.
 #[derive(Debug, Clone, Copy)]
@@ -33,22 +33,18 @@ pub struct LiveAttachment<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecheckError {
     /// The world moved: what the plan rests on is no longer so.
-    #[error("{policy} cannot be detached from {principal} any more: {why}; make a new plan")]
+    #[error("{attachment} cannot be detached any more: {why}; make a new plan")]
     Stale {
-        /// The policy.
-        policy: Arn,
-        /// The user, group or role.
-        principal: Arn,
+        /// The policy and its user, group or role.
+        attachment: String,
         /// What is different.
         why: String,
     },
     /// It cannot be known whether the plan still holds.
-    #[error("it is unknown whether {policy} of {principal} is still unused: {why}; the next run tries again")]
+    #[error("it is unknown whether {attachment} is still unused: {why}; the next run tries again")]
     Unknown {
-        /// The policy.
-        policy: Arn,
-        /// The user, group or role.
-        principal: Arn,
+        /// The policy and its user, group or role.
+        attachment: String,
         /// What is missing.
         why: String,
     },
@@ -62,13 +58,11 @@ pub enum RecheckError {
 /// [`RecheckError::Unknown`] where document or reports do not suffice.
 pub fn still_unused(live: &LiveAttachment<'_>, now: DateTime<Utc>) -> Result<Precondition, RecheckError> {
     let stale = |why: &str| RecheckError::Stale {
-        policy: live.policy_arn.clone(),
-        principal: live.principal.clone(),
+        attachment: subject(live.principal, live.policy_arn),
         why: why.to_owned(),
     };
     let unknown = |why: String| RecheckError::Unknown {
-        policy: live.policy_arn.clone(),
-        principal: live.principal.clone(),
+        attachment: subject(live.principal, live.policy_arn),
         why,
     };
     if !live.attached.iter().any(|policy| policy.arn == *live.policy_arn) {

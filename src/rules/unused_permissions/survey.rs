@@ -188,17 +188,39 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// How many policies a user has by its groups, apart from those counted out.
-    pub(super) fn granted_by_groups(&self, user: &User, without: &BTreeSet<(Arn, Arn)>) -> usize {
-        let groups = self.groups_of(user);
-        let of_group = |group: &Group| {
-            let kept = group
-                .attached
-                .iter()
-                .filter(|policy| !without.contains(&(group.arn.clone(), policy.arn.clone())));
-            kept.count() + group.inline.len()
+    /// Whether something that is never judged, or that grants a service in use, stays with a user or role whatever
+    /// else is detached. What is merely doubtful does not count: a doubt may not free another policy.
+    pub(super) fn keeps_a_policy(&self, holder: &Holder<'_>) -> bool {
+        let Ok(report) = report_of(self.ctx.snapshot, holder.arn, self.now()) else {
+            return false;
         };
-        groups.into_iter().flatten().map(of_group).sum()
+        let usage = Usage::of(report);
+        let used: Vec<_> = usage
+            .used_since(self.window_start(holder))
+            .map(|(name, _)| name)
+            .collect();
+        let is_used = |policy: &AttachedPolicy| {
+            let reaches = |grant: &Grant<'_>| used.iter().any(|service| grant.reach.reaches(service));
+            self.grant(&policy.arn).is_ok_and(reaches)
+        };
+        // Inline policies are never judged: any that grants something counts, used or not.
+        let grants = |policy: &InlinePolicy| {
+            Reach::of_document(&policy.document, self.catalogue).is_ok_and(|reach| reach.allows)
+        };
+        let stays = |attached: &[AttachedPolicy], inline: &[InlinePolicy]| {
+            attached.iter().any(is_used) || inline.iter().any(grants)
+        };
+        let user = self
+            .authorization
+            .users
+            .iter()
+            .find(|user| user.arn == *holder.arn);
+        let groups = user.map(|user| self.groups_of(user)).unwrap_or_default();
+        stays(holder.attached, holder.inline)
+            || groups
+                .into_iter()
+                .flatten()
+                .any(|group| stays(&group.attached, &group.inline))
     }
 
     /// Whether Access Advisor was asked about nobody at all.

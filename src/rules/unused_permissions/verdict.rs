@@ -252,43 +252,38 @@ fn gather(survey: &Survey<'_>, holder: &Holder<'_>, grant: &Grant<'_>, usage: &U
     }
 }
 
-/// Attachments that have to stay because detaching all that is unused would leave somebody in use with no policy at
-/// all (D12). `unused` are the pairs of holder and policy that would go.
+/// Attachments that have to stay because detaching all that is unused would leave somebody in use with no policy that
+/// accounts for it (D12). `unused` are the pairs of holder and policy that would go.
 pub(super) fn last_policies(
     survey: &Survey<'_>,
     holders: &[Holder<'_>],
     unused: &BTreeSet<(Arn, Arn)>,
 ) -> BTreeSet<(Arn, Arn)> {
     let mut kept = BTreeSet::new();
-    if unused.is_empty() {
-        return kept;
-    }
-    let goes = |holder: &Arn, policy: &AttachedPolicy| unused.contains(&(holder.clone(), policy.arn.clone()));
+    let losses_of = |losing: &Holder<'_>| {
+        let pairs = losing
+            .attached
+            .iter()
+            .map(|policy| (losing.arn.clone(), policy.arn.clone()));
+        pairs.filter(|pair| unused.contains(pair)).collect::<Vec<_>>()
+    };
+    let losing: Vec<_> = holders
+        .iter()
+        .map(|holder| (holder, losses_of(holder)))
+        .filter(|(_, losses)| !losses.is_empty())
+        .collect();
     for holder in holders
         .iter()
         .filter(|holder| holder.kind != PrincipalKind::Group)
     {
-        let user = survey
-            .authorization
-            .users
-            .iter()
-            .find(|user| user.arn == *holder.arn);
-        let by_groups = user.map_or(0, |user| survey.granted_by_groups(user, unused));
-        let stays = holder
-            .attached
-            .iter()
-            .filter(|policy| !goes(holder.arn, policy))
-            .count();
-        if stays + holder.inline.len() + by_groups > 0 || !survey.is_used(holder) {
+        let concerns = |losing: &Holder<'_>| {
+            losing.arn == holder.arn || losing.members.iter().any(|user| user.arn == *holder.arn)
+        };
+        let losses: Vec<_> = losing.iter().filter(|(losing, _)| concerns(losing)).collect();
+        if losses.is_empty() || !survey.is_used(holder) || survey.keeps_a_policy(holder) {
             continue;
         }
-        let groups = holders
-            .iter()
-            .filter(|group| group.members.iter().any(|m| m.arn == *holder.arn));
-        for losing in groups.chain([holder]) {
-            let pairs = losing.attached.iter().filter(|policy| goes(losing.arn, policy));
-            kept.extend(pairs.map(|policy| (losing.arn.clone(), policy.arn.clone())));
-        }
+        kept.extend(losses.into_iter().flat_map(|(_, losses)| losses.iter().cloned()));
     }
     kept
 }

@@ -50,7 +50,7 @@ fn date(at: DateTime<Utc>) -> String {
 fn days(span: Span) -> String {
     match span.days() {
         1 => "1 day".to_owned(),
-        days if span.seconds() % 86_400 == 0 => format!("{days} days"),
+        days if span.seconds().is_multiple_of(86_400) => format!("{days} days"),
         _ => span.to_string(),
     }
 }
@@ -130,11 +130,25 @@ pub(super) fn kept(
         FindingStatus::Unknown,
         Severity::Low,
     );
-    finding.title = format!(
-        "cannot tell whether {} of the {} is unused",
-        policy.name,
-        kind_and_name(holder)
-    );
+    let of = format!("{} of the {}", policy.name, kind_and_name(holder));
+    finding.title = match doubt.rule {
+        // Disuse is shown, and yet it stays.
+        KeptBy::D2 | KeptBy::D9 | KeptBy::D12 => format!("{of} is kept although no use of it is known"),
+        KeptBy::D1
+        | KeptBy::D7
+        | KeptBy::D8
+        | KeptBy::D10
+        | KeptBy::E1
+        | KeptBy::E2
+        | KeptBy::E4
+        | KeptBy::E5
+        | KeptBy::E6
+        | KeptBy::E7
+        | KeptBy::E11
+        | KeptBy::P3
+        | KeptBy::P5
+        | KeptBy::P7 => format!("cannot tell whether {of} is unused"),
+    };
     finding.detail = format!("The policy is kept: {}.", doubt.why);
     finding.evidence = keeping(doubt);
     finding
@@ -193,8 +207,8 @@ pub(super) fn unused_so_far(
         kind_and_name(holder)
     );
     finding.detail = format!(
-        "{} How old the attachment and every membership it rests on are is not known, so they count from the day they \
-         were first seen; it can be judged on {}. (`trust_existing = true` takes what was there at the first reading for as old as \
+        "{} Nobody knows how old the attachment, or a membership that it rests on, is, so it counts from the day it was \
+         first seen and can be judged on {}. (`trust_existing = true` takes what was there at the first reading for as old as \
          what it joins.)",
         unused_sentence(survey, holder, facts),
         date(facts.judged_on)
@@ -223,7 +237,7 @@ pub(super) fn spared(
     finding.evidence = evidence(survey, holder, grant, facts);
     let who = match member {
         Some(member) => format!("its member {}", member.name),
-        None => "it".to_owned(),
+        None => format!("the {}", kind_and_name(holder)),
     };
     let why = match standing {
         Standing::Own => {
@@ -323,8 +337,8 @@ pub(super) fn violation(
     }
 }
 
-/// The subject of notices about an attachment.
-fn subject(principal: &Arn, policy: &Arn) -> String {
+/// The text by which notices and errors name an attachment.
+pub(super) fn subject(principal: &Arn, policy: &Arn) -> String {
     format!("{policy} of {principal}")
 }
 
@@ -389,7 +403,7 @@ fn unused_sentence(survey: &Survey<'_>, holder: &Holder<'_>, facts: &Facts) -> S
         n => format!(" and {n} more"),
     };
     format!(
-        "It grants access to {}{more}, of which {who} used none for {}.",
+        "It grants {}{more}, and {who} used none of that for {}.",
         shown.join(", "),
         days(holder.window(survey.settings))
     )
