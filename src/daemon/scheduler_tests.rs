@@ -411,7 +411,19 @@ async fn a_reload_swaps_the_agenda_or_is_refused() {
     let run = house.next_run().await;
     assert_eq!(run.tick.rules, [PASSWORDS]);
     run.end.send(Ok(RunEnd::Completed)).unwrap();
-    house.set("2026-11-24T05:30:00Z").await;
+
+    // While nothing runs: the new time is past today, and is not made up for, even where that cannot be recorded.
+    house.rest().await;
+    house.memory.broken.store(true, Ordering::SeqCst);
+    house.scheduler.reload.request();
+    let later = agenda(&[(ROTATION, "0 45 6 * * *"), (PASSWORDS, DAILY)]);
+    house.reloads.send(Ok(later)).unwrap();
+    house.rest().await;
+    assert!(house.metric("iamwarden_config_reloads_total{result=\"adopted\"} 2"));
+    house.memory.broken.store(false, Ordering::SeqCst);
+    house.set("2026-11-23T07:01:00Z").await;
+    house.assert_quiet();
+    house.set("2026-11-24T06:45:00Z").await;
     let run = house.next_run().await;
     assert_eq!(run.tick.rules, [ROTATION, PASSWORDS]);
     run.end.send(Ok(RunEnd::Completed)).unwrap();
