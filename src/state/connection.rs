@@ -98,7 +98,7 @@ impl State {
     /// # Errors
     /// [`StateError`] where the folder is missing, the file cannot be used, or a newer iamwarden wrote it.
     pub async fn open(url: &str) -> Result<Opened, StateError> {
-        during("opening the state", async {
+        during(format!("opening the state {}", without_credentials(url)), async {
             match Location::parse(url)? {
                 Location::Memory => open_memory().await,
                 Location::File(path) => open_file(&path).await,
@@ -115,12 +115,15 @@ impl State {
     /// # Errors
     /// [`StateError`] where the file cannot be read, or its schema is another than this program's.
     pub async fn open_read_only(url: &str) -> Result<Option<Self>, StateError> {
-        during("opening the state for reading", async {
-            match Location::parse(url)? {
-                Location::Memory => Ok(None),
-                Location::File(path) => read_file(&path).await,
-            }
-        })
+        during(
+            format!("opening the state {} for reading", without_credentials(url)),
+            async {
+                match Location::parse(url)? {
+                    Location::Memory => Ok(None),
+                    Location::File(path) => read_file(&path).await,
+                }
+            },
+        )
         .await
     }
 
@@ -217,22 +220,30 @@ async fn open_file(path: &Path) -> Result<Opened, Cause> {
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full);
     switch_to_write_ahead_log(&options).await?;
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(BUSY_TIMEOUT * 4)
-        .connect_with(options.clone())
-        .await?;
+    let writer = pool_options(1).connect_with(options.clone()).await?;
     let created = migrate(&writer).await?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(BUSY_TIMEOUT * 4)
-        .connect_lazy_with(options.pragma("query_only", "ON"));
+    let readers = pool_options(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     let state = State {
         readers,
         writer: Some(writer),
         unlocked: None,
     };
     Ok(Opened { state, created })
+}
+
+fn pool_options(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(BUSY_TIMEOUT * 4)
+        .before_acquire(|connection, _| Box::pin(is_fresh(connection)))
+}
+
+/// Whether no transaction is left over. When the disk is full SQLite rolls back by itself, sqlx's own rollback then fails,
+/// and its connection would believe in the transaction for ever: such a one is thrown away.
+async fn is_fresh(connection: &mut Connection) -> Result<bool, sqlx::Error> {
+    // The answer comes after whatever rollback is still queued.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// SQLite gives its log the rights of the database, so only this file needs care.
@@ -318,11 +329,7 @@ async fn read_file(path: &Path) -> Result<Option<State>, Cause> {
         .busy_timeout(BUSY_TIMEOUT)
         .read_only(true)
         .immutable(!has_log);
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(BUSY_TIMEOUT * 4)
-        .connect_with(options)
-        .await?;
+    let readers = pool_options(READERS).connect_with(options).await?;
     let state = State {
         readers,
         writer: None,

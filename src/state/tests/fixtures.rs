@@ -72,10 +72,11 @@ impl Fixture {
     }
 
     pub(super) async fn record(&self, lease: &Lease, intent: &Intent, at: DateTime<Utc>) -> IntentId {
-        match self.state.record_intent(lease, intent, None, at).await.unwrap() {
-            IntentRecorded::Recorded(id) => id,
-            other => panic!("not recorded: {other:?}"),
-        }
+        let recorded = self.state.record_intent(lease, intent, None, at).await.unwrap();
+        let IntentRecorded::Recorded(id) = recorded else {
+            panic!("not recorded: {recorded:?}")
+        };
+        id
     }
 
     /// Intent and outcome at once.

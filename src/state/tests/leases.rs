@@ -58,3 +58,16 @@ async fn of_many_who_ask_at_once_one_gets_it() {
     assert_eq!(leases.len(), 1);
     assert_eq!(leases[0].fencing(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_who_start_at_once_one_creates_the_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}/iamwarden.db", folder.path().display());
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = url.clone();
+        opening.spawn(async move { State::open(&url).await.unwrap().created });
+    }
+    let created = opening.join_all().await;
+    assert_eq!(created.iter().filter(|created| **created).count(), 1);
+}

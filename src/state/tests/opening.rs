@@ -69,7 +69,7 @@ async fn what_was_recorded_outlives_its_process() {
 async fn a_missing_folder_is_named() {
     let url = "sqlite:/nowhere/at/all/iamwarden.db";
     let error = State::open(url).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"state: opening the state sqlite:/nowhere/at/all/iamwarden.db failed: the folder `/nowhere/at/all` does not exist; create it, or change `state.url`");
     assert!(State::open_read_only(url).await.unwrap().is_none());
 }
 
@@ -85,7 +85,7 @@ async fn what_is_no_database_is_refused() {
     let url = format!("sqlite:{}", path.display());
     let error = State::open(&url).await.unwrap_err();
     assert!(std::error::Error::source(&error).is_some());
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error.cause(), @"the database file is damaged or is no database; restore it from a backup");
     assert!(State::open_read_only(&url).await.is_err());
 }
 
@@ -98,7 +98,7 @@ async fn a_newer_schema_is_refused() {
     )
     .await;
     let error = State::open(&f.url).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error.cause(), @"the state has schema 99, this iamwarden knows up to 1; run the newer version");
     let error = State::open_read_only(&f.url).await.unwrap_err();
     assert!(
         matches!(error.cause(), Cause::NewerSchema { found: 99, .. }),
@@ -111,7 +111,7 @@ async fn a_newer_schema_is_refused() {
     )
     .await;
     let error = State::open_read_only(&f.url).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error.cause(), @"the state has schema 0, this iamwarden needs 1; start `iamwarden run` once to bring it up to date");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn reading_creates_nothing() {
     assert!(reader.history(&account(), at(1)).await.unwrap().frozen.is_some());
     assert!(reader.verify(None).await.unwrap().is_whole());
     let error = reader.unfreeze("bob", at(1)).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"state: releasing all changes failed: the state was opened for reading only; use a command that may change it");
     assert_eq!(names(folder.path()), ["iamwarden.db"]);
     assert_eq!(std::fs::read(folder.path().join("iamwarden.db")).unwrap(), before);
 
@@ -189,7 +189,6 @@ async fn a_reader_sees_what_a_writer_writes() {
 async fn a_full_disk_records_nothing_and_recovers() {
     let f = Fixture::in_file().await;
     let lease = f.lease().await;
-    let before = f.state.head().await.unwrap();
     // SQLite refuses to grow the file, as it would were there no space.
     f.run_sql("PRAGMA max_page_count = 1").await;
     let large = "x".repeat(1_000_000);
@@ -199,9 +198,17 @@ async fn a_full_disk_records_nothing_and_recovers() {
         .await
         .unwrap_err();
     assert!(error.is_disk_full());
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"state: keeping plan 01JD failed: the disk that holds the state is full; nothing was recorded; free space there, then it goes on");
+    // The limit is gone with the connection that met it: there is space again, and nobody had to restart anything.
+    f.state
+        .save_plan("01JD", &large, &config_digest(), at(0), at(0))
+        .await
+        .unwrap();
+
+    f.run_sql("PRAGMA max_page_count = 1").await;
+    let before = f.state.head().await.unwrap();
     let mut intent = disabling(1);
-    intent.findings = vec![crate::model::FindingId(large.clone())];
+    intent.findings = vec![crate::model::FindingId(large)];
     assert!(
         f.state
             .record_intent(&lease, &intent, None, at(0))
@@ -210,13 +217,9 @@ async fn a_full_disk_records_nothing_and_recovers() {
             .is_disk_full()
     );
     assert_eq!(f.state.head().await.unwrap(), before);
-    assert_eq!(f.state.load_plan("latest").await.unwrap(), None);
-
+    assert_eq!(f.state.open_intents(&account()).await.unwrap(), []);
+    // Here SQLite left the rolling back to us, so the connection is still the one with the limit.
     f.run_sql("PRAGMA max_page_count = 100000").await;
-    f.state
-        .save_plan("01JD", &large, &config_digest(), at(0), at(0))
-        .await
-        .unwrap();
     f.record(&lease, &intent, at(0)).await;
     assert!(f.state.verify(None).await.unwrap().is_whole());
 }
@@ -228,6 +231,6 @@ async fn a_writer_that_hangs_is_named() {
     f.run_sql("PRAGMA busy_timeout = 0").await;
     let held = other.write().await.unwrap();
     let error = f.state.freeze("incident", "bob", at(0)).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"state: freezing all changes failed: another process kept the state locked for too long; look for one that hangs, then try again");
     drop(held);
 }
