@@ -18,37 +18,12 @@ use super::egress::{EgressGuard, HostLookup};
 use super::message::Message;
 use super::outbox::{DueMessage, Outbox};
 use super::retry::{self, Failure};
+use super::secret_source::{SecretSource, SecretUnavailable};
 use super::transport::{Post, SendFailure, Transport};
 use super::webhook::{SigningError, SigningSecret};
 use super::{render, render::render_test};
 use crate::config::{Channel, ChannelKind, Notifications, SecretReference};
 use crate::model::Digest;
-
-/// A secret that could not be read. Names the reference, never the secret.
-#[derive(Debug, thiserror::Error)]
-#[error("the secret `{reference}` could not be read: check that it exists and may be read")]
-pub struct SecretUnavailable {
-    /// Where it should be.
-    pub reference: SecretReference,
-    /// Why.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// Where channels' URLs and signing secrets come from.
-pub trait SecretSource: Sync {
-    /// The secret, which may have been kept since the last reading.
-    fn resolve(
-        &self,
-        reference: &SecretReference,
-    ) -> impl Future<Output = Result<SecretString, SecretUnavailable>> + Send;
-
-    /// The secret, read afresh.
-    fn refresh(
-        &self,
-        reference: &SecretReference,
-    ) -> impl Future<Output = Result<SecretString, SecretUnavailable>> + Send;
-}
 
 /// How deliveries are paced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -259,7 +259,7 @@ async fn retry_after_is_honoured_for_the_whole_channel() {
         assert_eq!(rows.row(n).fate, later);
         assert_eq!(rows.row(n).message.attempts, u32::from(n == 0));
     }
-    insta::assert_snapshot!(rows.row(0).error, @"the channel answered 429 Too Many Requests");
+    insta::assert_snapshot!(rows.row(0).error, @"the channel answered 429 Too Many Requests: it asks to slow down");
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn redirects_are_not_followed() {
     rows.due_again(0);
     deliver(&courier(&config(), Secrets::at(&server.uri())), &rows).await;
     assert_eq!(rows.row(0).fate, Fate::Dead);
-    insta::assert_snapshot!(rows.row(0).error, @"the channel answered 302 Found");
+    insta::assert_snapshot!(rows.row(0).error, @"the channel answered 302 Found: redirects are not followed, store the URL that it leads to");
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ async fn gone_disables_the_channel_until_its_url_changes() {
         }
     );
     assert_eq!(requests(&server).await.len(), 1);
-    insta::assert_snapshot!(rows.row(0).error, @"the channel answered 410 Gone: channel_is_archived");
+    insta::assert_snapshot!(rows.row(0).error, @r#"the channel answered 410 Gone ("channel_is_archived"): it is gone, store the URL of a new webhook"#);
     insta::assert_snapshot!(rows.row(2).error, @"the channel said that it is gone (410): store the URL of a new webhook");
     let good = answering(text("ok")).await;
     courier.secrets = Secrets::at(&good.uri());
