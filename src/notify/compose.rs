@@ -483,3 +483,6 @@ fn gravity(event: Event) -> u8 {
         Event::ReportDigest => 13,
     }
 }
+
+#[cfg(test)]
+mod tests;

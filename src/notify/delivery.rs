@@ -18,37 +18,12 @@ use super::egress::{EgressGuard, HostLookup};
 use super::message::Message;
 use super::outbox::{DueMessage, Outbox};
 use super::retry::{self, Failure};
+use super::secret_source::{SecretSource, SecretUnavailable};
 use super::transport::{Post, SendFailure, Transport};
 use super::webhook::{SigningError, SigningSecret};
 use super::{render, render::render_test};
 use crate::config::{Channel, ChannelKind, Notifications, SecretReference};
 use crate::model::Digest;
-
-/// A secret that could not be read. Names the reference, never the secret.
-#[derive(Debug, thiserror::Error)]
-#[error("the secret `{reference}` could not be read: check that it exists and may be read")]
-pub struct SecretUnavailable {
-    /// Where it should be.
-    pub reference: SecretReference,
-    /// Why.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// Where channels' URLs and signing secrets come from.
-pub trait SecretSource: Sync {
-    /// The secret, which may have been kept since the last reading.
-    fn resolve(
-        &self,
-        reference: &SecretReference,
-    ) -> impl Future<Output = Result<SecretString, SecretUnavailable>> + Send;
-
-    /// The secret, read afresh.
-    fn refresh(
-        &self,
-        reference: &SecretReference,
-    ) -> impl Future<Output = Result<SecretString, SecretUnavailable>> + Send;
-}
 
 /// How deliveries are paced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +34,8 @@ pub struct CourierSettings {
     pub slack_interval: Duration,
     /// How long a channel is left alone after it could not be reached.
     pub channel_pause: TimeDelta,
+    /// How often the URL of a channel that is gone is read afresh, while messages for it come in.
+    pub gone_compared_every: Duration,
     /// How many messages are taken from the outbox at once.
     pub batch: usize,
 }
@@ -69,6 +46,7 @@ impl Default for CourierSettings {
             timeout: Duration::from_secs(15),
             slack_interval: Duration::from_millis(1_100),
             channel_pause: TimeDelta::minutes(1),
+            gone_compared_every: Duration::from_secs(60),
             batch: 500,
         }
     }
@@ -134,9 +112,6 @@ impl DeliveryReport {
         self.left += left;
     }
 }
-
-/// How often the URL of a channel that is gone is read afresh while messages for it come in.
-const GONE_COMPARED_EVERY: Duration = Duration::from_secs(60);
 
 /// What is remembered of a channel between tries.
 #[derive(Debug, Default, Clone)]
@@ -365,7 +340,7 @@ impl<S: SecretSource> Courier<S> {
         let gone = self.recall(name).gone;
         let stale = gone
             .as_ref()
-            .is_some_and(|(_, compared)| compared.elapsed() >= GONE_COMPARED_EVERY);
+            .is_some_and(|(_, compared)| compared.elapsed() >= self.settings.gone_compared_every);
         let access = self.access(channel, stale).await?;
         if let Some((digest, _)) = gone.filter(|(digest, _)| *digest == access.digest) {
             if stale {
@@ -620,3 +595,6 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

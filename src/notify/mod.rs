@@ -28,6 +28,7 @@ mod render;
 pub mod retry;
 #[cfg(test)]
 mod sample;
+mod secret_source;
 mod slack;
 mod teams;
 mod text;
@@ -36,9 +37,7 @@ mod webhook;
 mod wording;
 
 pub use compose::{Tidings, plan_messages};
-pub use delivery::{
-    Courier, CourierSettings, DeliveryError, DeliveryReport, SecretSource, SecretUnavailable,
-};
+pub use delivery::{Courier, CourierSettings, DeliveryError, DeliveryReport};
 pub use egress::{EgressGuard, EgressRefusal, HostLookup, SystemLookup};
 pub use message::{
     AccountLabel, ActionOutcome, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message,
@@ -48,5 +47,6 @@ pub use outbox::{DueMessage, Outbox, Outgoing};
 pub use quiet_hours::deliver_after;
 pub use reach::{Reach, reach};
 pub use render::render;
+pub use secret_source::{SecretSource, SecretUnavailable};
 pub use transport::{ChannelAnswer, SendFailure};
 pub use webhook::{SigningError, SigningSecret};

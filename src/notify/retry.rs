@@ -66,7 +66,7 @@ fn jittered(wait: TimeDelta, id: &str, tries: u32) -> TimeDelta {
     // Eight hexadecimal digits always parse; the middle is no jitter at all.
     let random = i64::from_str_radix(digest.short(8), 16).unwrap_or(1 << 31);
     let width = 2 * JITTER_PERCENT * 10;
-    let permille = (random * (width + 1) >> 32) - width / 2;
+    let permille = ((random * (width + 1)) >> 32) - width / 2;
     wait + TimeDelta::milliseconds(wait.num_milliseconds() * permille / 1000)
 }
 

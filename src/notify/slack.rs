@@ -412,8 +412,10 @@ mod tests {
         for active in ["<!", "<https", "@everyone", "\u{202e}", "`x`"] {
             assert!(!text.contains(active), "{active} in {text}");
         }
+        // The joiner that breaks the mention is not seen.
+        let text = text.replace('\u{2060}', "‹joiner›");
         insta::assert_snapshot!(text.lines().next().unwrap(), @"Access key …0007 of user a+b=c,d.e@f-g_h in prod (123456789012) will be disabled on Mon 30 Nov 2026 06:00 UTC (7 days left)");
-        insta::assert_snapshot!(text.lines().find(|line| line.starts_with("Why")).unwrap(), @"Why: &lt;!channel&gt; @⁠everyone ˋxˋ *b* &lt;https://evil.example|ok&gt; &amp;amp; ‹U+202E›gnp. The limit is 90d, reached on 2026-11-18. It was last used 2 days ago for s3. (rule `access_key_rotation`)");
-        insta::assert_snapshot!(text.lines().last().unwrap(), @"[context] iamwarden for &lt;!channel&gt; @⁠everyone ˋxˋ *b* &lt;https://evil.example|ok&gt; &amp;amp; ‹U+202E›gnp · run `run_01KAQ8V3Q6`");
+        insta::assert_snapshot!(text.lines().find(|line| line.starts_with("Why")).unwrap(), @"Why: &lt;!channel&gt; @‹joiner›everyone ˋxˋ *b* &lt;https://evil.example|ok&gt; &amp;amp; ‹U+202E›gnp. The limit is 90d, reached on 2026-11-18. It was last used 2 days ago for s3. (rule `access_key_rotation`)");
+        insta::assert_snapshot!(text.lines().last().unwrap(), @"[context] iamwarden for &lt;!channel&gt; @‹joiner›everyone ˋxˋ *b* &lt;https://evil.example|ok&gt; &amp;amp; ‹U+202E›gnp · run `run_01KAQ8V3Q6`");
     }
 }

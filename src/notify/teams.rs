@@ -139,15 +139,7 @@ mod tests {
                             "type": "TextRun"
                           },
                           {
-                            "text": " on ",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": "role",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": " ",
+                            "text": " on role ",
                             "type": "TextRun"
                           },
                           {
@@ -156,15 +148,7 @@ mod tests {
                             "type": "TextRun"
                           },
                           {
-                            "text": " in ",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": "prod (123456789012)",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": " ",
+                            "text": " in prod (123456789012) ",
                             "type": "TextRun"
                           },
                           {
@@ -182,27 +166,7 @@ mod tests {
                       {
                         "inlines": [
                           {
-                            "text": "Why: ",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": "Policy sqs-admin of reporting grants only what was not used for 90d",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": ".",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": " ",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": "It grants sqs, which was never used.",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": " (rule ",
+                            "text": "Why: Policy sqs-admin of reporting grants only what was not used for 90d. It grants sqs, which was never used. (rule ",
                             "type": "TextRun"
                           },
                           {
@@ -229,11 +193,7 @@ mod tests {
                             "type": "TextRun"
                           },
                           {
-                            "text": ". ",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": "Once done, it can be undone: ",
+                            "text": ". Once done, it can be undone: ",
                             "type": "TextRun"
                           },
                           {
@@ -247,15 +207,7 @@ mod tests {
                       {
                         "inlines": [
                           {
-                            "text": "Held back for now: ",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": "it waits for approval",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": ".",
+                            "text": "Held back for now: it waits for approval.",
                             "type": "TextRun"
                           }
                         ],
@@ -270,11 +222,7 @@ mod tests {
                       {
                         "inlines": [
                           {
-                            "text": "If the permissions are needed",
-                            "type": "TextRun"
-                          },
-                          {
-                            "text": ", ask whoever runs iamwarden for an exemption (an entry in ",
+                            "text": "If the permissions are needed, ask whoever runs iamwarden for an exemption (an entry in ",
                             "type": "TextRun"
                           },
                           {
@@ -306,17 +254,7 @@ mod tests {
                     "inlines": [
                       {
                         "size": "Small",
-                        "text": "iamwarden for ",
-                        "type": "TextRun"
-                      },
-                      {
-                        "size": "Small",
-                        "text": "platform@example.com",
-                        "type": "TextRun"
-                      },
-                      {
-                        "size": "Small",
-                        "text": " · run ",
+                        "text": "iamwarden for platform@example.com · run ",
                         "type": "TextRun"
                       },
                       {

@@ -28,11 +28,11 @@ impl Text {
     }
 
     fn push(mut self, style: Style, text: &str, longest: usize) -> Self {
-        if !text.is_empty() {
-            self.0.push(Run {
-                style,
-                text: clip(&visible(text), longest),
-            });
+        let text = clip(&visible(text), longest);
+        match self.0.last_mut() {
+            _ if text.is_empty() => {}
+            Some(last) if last.style == style => last.text.push_str(&text),
+            Some(_) | None => self.0.push(Run { style, text }),
         }
         self
     }

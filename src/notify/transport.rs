@@ -30,7 +30,7 @@ pub enum SendFailure {
         detail: String,
     },
     /// An answer other than 2xx.
-    #[error("the channel answered {status}{}", quoted(.said))]
+    #[error("the channel answered {status}{}: {}", quoted(.said), advice(*.status))]
     Status {
         /// The status.
         status: StatusCode,
@@ -40,7 +40,10 @@ pub enum SendFailure {
         retry_after: Option<TimeDelta>,
     },
     /// An answer 2xx whose body does not say that the message was taken.
-    #[error("the channel answered {status}, but did not take the message{}", quoted(.said))]
+    #[error(
+        "the channel answered {status}, but did not take the message{}: check that the URL belongs to a channel of this kind",
+        quoted(.said)
+    )]
     Declined {
         /// The status.
         status: StatusCode,
@@ -54,7 +57,21 @@ pub enum SendFailure {
 fn quoted(body: &str) -> String {
     match body {
         "" => String::new(),
-        body => format!(": {body}"),
+        body => format!(" (\"{body}\")"),
+    }
+}
+
+fn advice(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        300..=399 => "redirects are not followed, store the URL that it leads to",
+        401 | 403 | 404 => {
+            "check that the webhook still exists, and store its URL and secret as they are now"
+        }
+        410 => "it is gone, store the URL of a new webhook",
+        413 => "the message is too long for it",
+        429 => "it asks to slow down",
+        400..=499 => "it refuses the request, check that the URL belongs to a channel of this kind",
+        _ => "its service fails, check it there",
     }
 }
 

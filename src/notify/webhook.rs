@@ -292,6 +292,7 @@ impl SigningSecret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::sample::Told;
 
     #[test]
     fn the_published_vector() {
@@ -303,6 +304,141 @@ mod tests {
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
         assert_eq!(format!("{secret:?}"), "SigningSecret(***)");
+    }
+
+    #[test]
+    fn a_body_whole() {
+        let mut message = Told::result(crate::notify::ActionOutcome::Applied).message_for("siem");
+        let warning = Told::warning().message_for("siem");
+        message.sections.extend(warning.sections);
+        let (body, fits) = encode(&message);
+        assert!(fits);
+        let body: Value = serde_json::from_str(&body).unwrap();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&body).unwrap(), @r#"
+        {
+          "data": {
+            "account": "123456789012",
+            "accounts": [
+              {
+                "id": "123456789012",
+                "name": "prod"
+              }
+            ],
+            "actions": [
+              {
+                "account": "123456789012",
+                "at": "2026-11-23T06:00:03Z",
+                "attempt": 1,
+                "findings": [
+                  "fnd_c433cb382249f27bd3524c46"
+                ],
+                "id": "act_8034da49246a3b76622ab3aa",
+                "inverse": {
+                  "kind": "enable_access_key",
+                  "parameters": {
+                    "access_key_id": "AKIAIOSFODNN00000007"
+                  }
+                },
+                "kind": "disable_access_key",
+                "outcome": "applied",
+                "owner": "alice@example.com",
+                "parameters": {
+                  "access_key_id": "AKIAIOSFODNN00000007"
+                },
+                "resource": "arn:aws:iam::123456789012:user/alice"
+              },
+              {
+                "account": "123456789012",
+                "also": [],
+                "finding": "fnd_c433cb382249f27bd3524c46",
+                "id": "act_8034da49246a3b76622ab3aa",
+                "inverse": {
+                  "kind": "enable_access_key",
+                  "parameters": {
+                    "access_key_id": "AKIAIOSFODNN00000007"
+                  }
+                },
+                "kind": "disable_access_key",
+                "mode": "enforce",
+                "not_before": "2026-11-30T06:00:00Z",
+                "parameters": {
+                  "access_key_id": "AKIAIOSFODNN00000007"
+                },
+                "precondition": {
+                  "created_at": "2026-08-20T09:30:00Z",
+                  "status": "Active"
+                },
+                "resource": "arn:aws:iam::123456789012:user/alice",
+                "reversible": true,
+                "state": "withheld",
+                "withheld_reason": "notice"
+              }
+            ],
+            "audit_head": null,
+            "copy": true,
+            "events": [
+              {
+                "actions": [
+                  "act_8034da49246a3b76622ab3aa"
+                ],
+                "event": "access_key.disabled",
+                "findings": [
+                  "fnd_c433cb382249f27bd3524c46"
+                ]
+              },
+              {
+                "actions": [
+                  "act_8034da49246a3b76622ab3aa"
+                ],
+                "event": "access_key.expiring",
+                "findings": [
+                  "fnd_c433cb382249f27bd3524c46"
+                ]
+              }
+            ],
+            "findings": [
+              {
+                "account": "123456789012",
+                "detail": "The limit is 90d, reached on 2026-11-18. It was last used 2 days ago for s3.",
+                "evidence": {
+                  "access_key_id": "AKIAIOSFODNN00000007",
+                  "created_at": "2026-08-20T09:30:00Z",
+                  "last_used": "2026-11-20T16:12:00Z",
+                  "last_used_region": "eu-central-1",
+                  "last_used_service": "s3"
+                },
+                "id": "fnd_c433cb382249f27bd3524c46",
+                "owner": "alice@example.com",
+                "proposal": null,
+                "resource": "arn:aws:iam::123456789012:user/alice",
+                "rule": "access_key_rotation",
+                "severity": "medium",
+                "status": "violation",
+                "title": "Access key AKIAIOSFODNN00000007 of alice is 94 days old"
+              }
+            ],
+            "notices": [
+              {
+                "action": "act_8034da49246a3b76622ab3aa",
+                "announced_for": "2026-11-30T06:00:00Z",
+                "event": "access_key.expiring",
+                "finding": "fnd_c433cb382249f27bd3524c46",
+                "ladder": {
+                  "before": "7d"
+                },
+                "subject": "AKIAIOSFODNN00000007"
+              }
+            ],
+            "owner": "alice@example.com",
+            "part": null,
+            "plan": "01KAQ8V3Q6PLANPLANPLANPLAN",
+            "plan_digest": "sha256:64879f7d6b960a01909762d911a32d4582c20010c5641ee90278b644a9e3b525",
+            "run": "run_01KAQ8V3Q6"
+          },
+          "timestamp": "2026-11-23T06:00:03Z",
+          "type": "access_key.disabled"
+        }
+        "#);
     }
 
     #[test]
