@@ -2,7 +2,7 @@
 
 use super::attachments::policy_arn;
 use super::inline::size;
-use super::{Answer, Context, encoded, tags, write_tags_if_any};
+use super::{Answer, Context, encoded, tags, write_tags, write_tags_if_any};
 use crate::account::{ManagedPolicy, PolicyVersion};
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::wire::error::AwsError;
@@ -16,7 +16,7 @@ fn write(xml: &mut Xml, policy: &ManagedPolicy, counts: (usize, usize), whole: b
     write_head(xml, policy, counts);
     if whole {
         xml.optional("Description", policy.description.as_ref());
-        write_tags_if_any(xml, &policy.tags);
+        write_tags(xml, &policy.tags);
     }
 }
 
