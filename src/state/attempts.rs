@@ -150,6 +150,20 @@ pub enum ActionOutcome {
     Stale,
 }
 
+impl ActionOutcome {
+    /// The word in the history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Unknown => "unknown",
+            Self::Applied => "applied",
+            Self::NotApplied => "not_applied",
+            Self::Failed => "failed",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 impl From<AttemptStatus> for ActionOutcome {
     fn from(status: AttemptStatus) -> Self {
         match status {

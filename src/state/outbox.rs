@@ -33,8 +33,8 @@ pub struct NewMessage {
     pub dedup: String,
     /// Not to be sent before.
     pub deliver_after: DateTime<Utc>,
-    /// The dates that it announces, and in which account.
-    pub notices: Vec<(AccountId, NoticeItem)>,
+    /// The dates that it announces: in which account, and by which of the events that it tells of.
+    pub notices: Vec<(AccountId, Event, NoticeItem)>,
 }
 
 /// A message that is due, claimed by whoever asked.
@@ -248,6 +248,28 @@ impl State {
         .await
     }
 
+    /// Leaves a message until later without a try, because its channel asked to wait. The reason must hold no secret.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be written, or there is no such message.
+    pub async fn postpone(&self, id: &str, until: DateTime<Utc>, reason: &str) -> Result<(), StateError> {
+        during(format!("postponing message {id}"), async {
+            let mut transaction = self.write().await?;
+            read_message(&mut transaction, id).await?;
+            sqlx::query(
+                "UPDATE messages SET next_attempt_at = $1, last_error = $2, claimed_by = NULL, \
+                 claimed_until_ms = 0 WHERE id = $3 AND state = 'queued'",
+            )
+            .bind(time_text(until))
+            .bind(reason)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
     /// Gives a message up. Its dates will not count, so they can be announced anew. The error text must hold no secret.
     ///
     /// # Errors
@@ -434,6 +456,7 @@ async fn insert_message(
     }
     for (
         account,
+        announcing,
         NoticeItem {
             finding,
             subject,
@@ -450,7 +473,7 @@ async fn insert_message(
         .bind(id)
         .bind(account.as_str())
         .bind(finding.as_str())
-        .bind(event.as_str())
+        .bind(announcing.as_str())
         .bind(subject)
         .bind(json_text("notice", ladder)?)
         .bind(time_text(*announced_for))
