@@ -215,10 +215,7 @@ impl Turn {
             let mut world = lock(&shared.world);
             (world.identify(request.signer.as_ref(), now), world.request_id())
         };
-        let mut parameters = request.parameters();
-        if let Some(password) = parameters.get_mut("Password") {
-            "***".clone_into(password);
-        }
+        let parameters = request.parameters();
         let known = caller.as_ref().ok();
         let mutates = world::mutates(&request);
         let subject = Subject {
