@@ -353,11 +353,12 @@ mod tests {
                 ..PasswordPolicy::aws_default()
             }))
         };
-        let numbers = |operation: &Operation| match Request::of(operation, &root, &account()).unwrap() {
-            Request::WritePasswordPolicy(numbers) => {
-                (numbers.minimum_length, numbers.max_age, numbers.reuse_prevention)
-            }
-            other => panic!("{other:?}"),
+        let numbers = |operation: &Operation| {
+            let request = Request::of(operation, &root, &account()).unwrap();
+            let Request::WritePasswordPolicy(numbers) = request else {
+                panic!("{request:?}")
+            };
+            (numbers.minimum_length, numbers.max_age, numbers.reuse_prevention)
         };
         assert_eq!(numbers(&policy(14, Some(0), None)), (14, None, None));
         assert_eq!(numbers(&policy(14, Some(90), Some(24))), (14, Some(90), Some(24)));

@@ -1,10 +1,19 @@
 //! What is known of an account, and every gap in that knowledge.
 //!
-//! A [`Snapshot`] is a value: collected from AWS ([`collect`]) or read from a file ([`file`]), never changed after.
+//! A [`Snapshot`] is a value: collected from AWS ([`collect`]) or read from a file
+//! ([`Snapshot::read_from`]), never changed after.
 //! What could not be read stands in it as a [`Gap`], so that no rule can mistake "not read" for "not there".
 
+mod collect;
+mod file;
+mod keys;
+mod report;
 mod snapshot;
 
+pub use collect::{Needs, PrincipalChoice, collect};
+pub use file::SnapshotFileError;
+pub use keys::KeyNeeds;
+pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow};
 pub use snapshot::{
     AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, Group,
     InlinePolicy, LastUsed, ManagedPolicy, PolicyVersion, Reading, Role, ServiceLastAccessed, ServiceUse,

@@ -107,7 +107,8 @@ pub struct Snapshot {
     pub last_accessed: BTreeMap<Arn, Reading<ServiceLastAccessed>>,
     /// When the credential report that was used was made; `None`: none was used.
     pub credential_report_at: Option<DateTime<Utc>>,
-    /// Everything that could not be read, sorted. What stands in a `Reading::Unknown` is listed here too.
+    /// Everything needed that could not be read, sorted. What stands in a `Reading::Unknown` is listed here too, save
+    /// what no rule asked for.
     pub gaps: Vec<Gap>,
     /// How many calls of each operation it took.
     pub api_calls: BTreeMap<String, u64>,
