@@ -1,0 +1,133 @@
+//! The table of all operations.
+
+use super::{
+    Operation, account, advisor, attachments, boundaries, details, groups, inline, keys, logins, passwords,
+    policies, report, roles, tags, users,
+};
+use crate::account::Kind;
+
+macro_rules! reads {
+    ($name:literal, $run:expr) => {
+        Operation {
+            name: $name,
+            mutates: false,
+            run: $run,
+        }
+    };
+}
+
+macro_rules! writes {
+    ($name:literal, $run:expr) => {
+        Operation {
+            name: $name,
+            mutates: true,
+            run: $run,
+        }
+    };
+}
+
+/// The operation of that name.
+pub(crate) fn operation(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.name == name)
+}
+
+static OPERATIONS: &[Operation] = &[
+    // The account as a whole.
+    reads!("GetAccountAuthorizationDetails", details::get),
+    reads!("GetAccountSummary", account::summary),
+    reads!("ListAccountAliases", account::list_aliases),
+    writes!("CreateAccountAlias", account::create_alias),
+    writes!("DeleteAccountAlias", account::delete_alias),
+    reads!("GenerateCredentialReport", report::generate),
+    reads!("GetCredentialReport", report::get),
+    reads!("GetAccountPasswordPolicy", passwords::get),
+    writes!("UpdateAccountPasswordPolicy", passwords::update),
+    writes!("DeleteAccountPasswordPolicy", passwords::delete),
+    // Users.
+    reads!("ListUsers", users::list),
+    reads!("GetUser", users::get),
+    writes!("CreateUser", users::create),
+    writes!("DeleteUser", users::delete),
+    reads!("ListUserTags", |cx| tags::list(cx, Kind::User)),
+    writes!("TagUser", |cx| tags::tag(cx, Kind::User)),
+    writes!("UntagUser", |cx| tags::untag(cx, Kind::User)),
+    reads!("ListMFADevices", logins::list_devices),
+    reads!("GetLoginProfile", logins::get),
+    writes!("CreateLoginProfile", logins::create),
+    writes!("DeleteLoginProfile", logins::delete),
+    // Access keys.
+    reads!("ListAccessKeys", keys::list),
+    reads!("GetAccessKeyLastUsed", keys::last_used),
+    writes!("CreateAccessKey", keys::create),
+    writes!("UpdateAccessKey", keys::update),
+    writes!("DeleteAccessKey", keys::delete),
+    // Groups.
+    reads!("ListGroups", groups::list),
+    reads!("GetGroup", groups::get),
+    writes!("CreateGroup", groups::create),
+    writes!("DeleteGroup", groups::delete),
+    writes!("AddUserToGroup", groups::add_user),
+    writes!("RemoveUserFromGroup", groups::remove_user),
+    reads!("ListGroupsForUser", groups::list_for_user),
+    // Roles.
+    reads!("ListRoles", roles::list),
+    reads!("GetRole", roles::get),
+    writes!("CreateRole", roles::create),
+    writes!("DeleteRole", roles::delete),
+    writes!("UpdateAssumeRolePolicy", roles::update_trust),
+    reads!("ListInstanceProfilesForRole", roles::list_instance_profiles),
+    reads!("ListRoleTags", |cx| tags::list(cx, Kind::Role)),
+    writes!("TagRole", |cx| tags::tag(cx, Kind::Role)),
+    writes!("UntagRole", |cx| tags::untag(cx, Kind::Role)),
+    // Managed policies.
+    reads!("ListPolicies", policies::list),
+    reads!("GetPolicy", policies::get),
+    writes!("CreatePolicy", policies::create),
+    writes!("DeletePolicy", policies::delete),
+    reads!("GetPolicyVersion", policies::get_version),
+    reads!("ListPolicyVersions", policies::list_versions),
+    writes!("CreatePolicyVersion", policies::create_version),
+    writes!("SetDefaultPolicyVersion", policies::set_default_version),
+    writes!("DeletePolicyVersion", policies::delete_version),
+    reads!("ListEntitiesForPolicy", attachments::entities),
+    // Attachments.
+    reads!("ListAttachedUserPolicies", |cx| attachments::list(cx, Kind::User)),
+    reads!("ListAttachedGroupPolicies", |cx| attachments::list(
+        cx,
+        Kind::Group
+    )),
+    reads!("ListAttachedRolePolicies", |cx| attachments::list(cx, Kind::Role)),
+    writes!("AttachUserPolicy", |cx| attachments::attach(cx, Kind::User)),
+    writes!("AttachGroupPolicy", |cx| attachments::attach(cx, Kind::Group)),
+    writes!("AttachRolePolicy", |cx| attachments::attach(cx, Kind::Role)),
+    writes!("DetachUserPolicy", |cx| attachments::detach(cx, Kind::User)),
+    writes!("DetachGroupPolicy", |cx| attachments::detach(cx, Kind::Group)),
+    writes!("DetachRolePolicy", |cx| attachments::detach(cx, Kind::Role)),
+    writes!("PutUserPermissionsBoundary", |cx| boundaries::put(cx, Kind::User)),
+    writes!("PutRolePermissionsBoundary", |cx| boundaries::put(cx, Kind::Role)),
+    writes!("DeleteUserPermissionsBoundary", |cx| boundaries::delete(
+        cx,
+        Kind::User
+    )),
+    writes!("DeleteRolePermissionsBoundary", |cx| boundaries::delete(
+        cx,
+        Kind::Role
+    )),
+    // Inline policies.
+    reads!("ListUserPolicies", |cx| inline::list(cx, Kind::User)),
+    reads!("ListGroupPolicies", |cx| inline::list(cx, Kind::Group)),
+    reads!("ListRolePolicies", |cx| inline::list(cx, Kind::Role)),
+    reads!("GetUserPolicy", |cx| inline::get(cx, Kind::User)),
+    reads!("GetGroupPolicy", |cx| inline::get(cx, Kind::Group)),
+    reads!("GetRolePolicy", |cx| inline::get(cx, Kind::Role)),
+    writes!("PutUserPolicy", |cx| inline::put(cx, Kind::User)),
+    writes!("PutGroupPolicy", |cx| inline::put(cx, Kind::Group)),
+    writes!("PutRolePolicy", |cx| inline::put(cx, Kind::Role)),
+    writes!("DeleteUserPolicy", |cx| inline::delete(cx, Kind::User)),
+    writes!("DeleteGroupPolicy", |cx| inline::delete(cx, Kind::Group)),
+    writes!("DeleteRolePolicy", |cx| inline::delete(cx, Kind::Role)),
+    // Access Advisor.
+    reads!("GenerateServiceLastAccessedDetails", advisor::generate),
+    reads!("GetServiceLastAccessedDetails", advisor::get),
+    reads!("ListPoliciesGrantingServiceAccess", advisor::list_granting),
+];

@@ -1,0 +1,319 @@
+//! All accounts, all credentials, and the carrying out of calls.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::account::Account;
+use crate::caller::{Caller, Session};
+use crate::iam::advisor::Jobs;
+use crate::iam::report::Report;
+use crate::iam::{self, Context, Operation};
+use crate::ids::IdSource;
+use crate::seed::{self, AdvisorSeed, CallerSeed, Consistency, Paging, Seed, SeedError, SessionExpiration};
+use crate::wire::error::AwsError;
+use crate::wire::request::{Request, Service, Signer};
+use crate::wire::xml::Xml;
+use crate::{secrets, sts};
+
+/// The whole world.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) paging: Paging,
+    pub(crate) consistency: Consistency,
+    pub(crate) session_expiration: SessionExpiration,
+    pub(crate) slots: BTreeMap<String, Slot>,
+    callers: HashMap<String, Caller>,
+    sessions: HashMap<String, Session>,
+    jobs: Jobs,
+    pub(crate) ids: IdSource,
+}
+
+/// An account and all that belongs to it without being part of its state.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) account: Account,
+    pub(crate) report: Report,
+    pub(crate) advisor: AdvisorSeed,
+    pub(crate) credentials: Vec<CallerSeed>,
+    /// What reads see while writes are not visible yet, oldest first.
+    stale: VecDeque<Stale>,
+}
+
+#[derive(Debug)]
+struct Stale {
+    before: Account,
+    /// So many reads still see it; `None` until released.
+    reads_left: Option<u32>,
+}
+
+/// What a call gives back.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Xml(Xml),
+    Json(Value),
+}
+
+impl World {
+    /// The world of a seed, at `now`.
+    pub(crate) fn planted(seed: &Seed, now: DateTime<Utc>) -> Result<Self, SeedError> {
+        let mut world = Self {
+            paging: seed.paging.clone(),
+            consistency: seed.consistency.clone(),
+            session_expiration: seed.session_expiration,
+            ..Self::default()
+        };
+        for entry in &seed.accounts {
+            for planted in seed::plant(entry, now, &mut world.ids)? {
+                world.add(entry, planted, now)?;
+            }
+        }
+        Ok(world)
+    }
+
+    fn add(
+        &mut self,
+        entry: &seed::AccountSeed,
+        planted: seed::Planted,
+        now: DateTime<Utc>,
+    ) -> Result<(), SeedError> {
+        let seed::Planted { account, callers } = planted;
+        let problem = |problem: String| SeedError::Content {
+            account: account.id.clone(),
+            problem,
+        };
+        for seed in &callers {
+            let caller = Caller::parse(&account, &seed.acts_as);
+            let caller = caller.ok_or_else(|| problem(format!("nobody can act as `{}`", seed.acts_as)))?;
+            if self.callers.insert(seed.access_key_id.clone(), caller).is_some() {
+                return Err(problem(format!("caller {} is there twice", seed.access_key_id)));
+            }
+        }
+        if self.slots.contains_key(&account.id) {
+            return Err(problem("the account is there twice".to_owned()));
+        }
+        let slot = Slot {
+            report: Report::planted(&entry.report, &account, now),
+            advisor: seed::pinned(&entry.advisor, now),
+            credentials: callers,
+            stale: VecDeque::new(),
+            account,
+        };
+        self.slots.insert(slot.account.id.clone(), slot);
+        Ok(())
+    }
+
+    /// Who signed the request.
+    pub(crate) fn identify(&self, signer: Option<&Signer>, now: DateTime<Utc>) -> Result<Caller, AwsError> {
+        let Some(signer) = signer else {
+            let message = "Request is missing Authentication Token";
+            return Err(AwsError::new("MissingAuthenticationToken", 403, message));
+        };
+        if let Some(caller) = self.callers.get(&signer.access_key_id) {
+            return Ok(caller.clone());
+        }
+        if let Some(session) = self.sessions.get(&signer.access_key_id) {
+            return session_caller(session, signer, now);
+        }
+        // Any active key of any user works as well.
+        for account in self.slots.values().map(|slot| &slot.account) {
+            for user in account.users.values() {
+                if let Some(key) = user.keys.iter().find(|key| key.id == signer.access_key_id) {
+                    let active = key.status == "Active";
+                    let caller = Caller::user(account, &user.principal.name).filter(|_| active);
+                    return caller.ok_or_else(AwsError::invalid_token);
+                }
+            }
+        }
+        Err(AwsError::invalid_token())
+    }
+
+    /// Carries a call out.
+    pub(crate) fn execute(
+        &mut self,
+        request: &Request,
+        caller: &Caller,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, AwsError> {
+        match request.service {
+            Service::Iam => self.iam(request, caller, now).map(Answer::Xml),
+            Service::Sts => self.sts(request, caller, now).map(Answer::Xml),
+            Service::SecretsManager => {
+                let region = request
+                    .signer
+                    .as_ref()
+                    .map_or("us-east-1", |signer| &signer.region);
+                let slot = self
+                    .slots
+                    .get(&caller.account)
+                    .ok_or_else(AwsError::invalid_token)?;
+                if request.operation != "GetSecretValue" {
+                    return Err(AwsError::new("UnknownOperationException", 400, ""));
+                }
+                secrets::get_value(&slot.account, region, &request.query).map(Answer::Json)
+            }
+        }
+    }
+
+    fn iam(&mut self, request: &Request, caller: &Caller, now: DateTime<Utc>) -> Result<Xml, AwsError> {
+        let operation = iam::operation(&request.operation).ok_or_else(|| unknown(request))?;
+        let slot = self
+            .slots
+            .get_mut(&caller.account)
+            .ok_or_else(AwsError::invalid_token)?;
+        if operation.mutates {
+            let before = slot.needs_copy(&self.consistency).then(|| slot.account.clone());
+            let Slot {
+                account,
+                report,
+                advisor,
+                ..
+            } = slot;
+            let jobs = &mut self.jobs;
+            let (query, paging, ids) = (&request.query, &self.paging, &mut self.ids);
+            let cx = Context {
+                account,
+                report,
+                advisor,
+                jobs,
+                caller,
+                query,
+                paging,
+                now,
+                ids,
+            };
+            let answer = run(operation, cx)?;
+            let reads_left = (!self.consistency.until_released).then_some(self.consistency.stale_reads);
+            slot.stale
+                .extend(before.map(|before| Stale { before, reads_left }));
+            return Ok(answer);
+        }
+        let Slot {
+            account,
+            report,
+            advisor,
+            stale,
+            ..
+        } = slot;
+        let account = stale.front_mut().map_or(account, |stale| &mut stale.before);
+        let jobs = &mut self.jobs;
+        let (query, paging, ids) = (&request.query, &self.paging, &mut self.ids);
+        let cx = Context {
+            account,
+            report,
+            advisor,
+            jobs,
+            caller,
+            query,
+            paging,
+            now,
+            ids,
+        };
+        let answer = run(operation, cx);
+        slot.one_read_passed();
+        answer
+    }
+
+    fn sts(&mut self, request: &Request, caller: &Caller, now: DateTime<Utc>) -> Result<Xml, AwsError> {
+        match request.operation.as_str() {
+            "GetCallerIdentity" => {
+                let slot = self
+                    .slots
+                    .get(&caller.account)
+                    .ok_or_else(AwsError::invalid_token)?;
+                Ok(sts::caller_identity(caller, &slot.account))
+            }
+            "AssumeRole" => {
+                let owner = request
+                    .query
+                    .optional("RoleArn")
+                    .and_then(|arn| arn.split(':').nth(4));
+                let target = owner
+                    .and_then(|owner| self.slots.get(owner))
+                    .map(|slot| &slot.account);
+                let assumed = sts::assume_role(
+                    caller,
+                    &request.query,
+                    target,
+                    now,
+                    self.session_expiration,
+                    &mut self.ids,
+                )?;
+                self.sessions.insert(assumed.access_key_id, assumed.session);
+                Ok(assumed.answer)
+            }
+            _ => Err(unknown(request)),
+        }
+    }
+
+    /// Makes all writes visible, in one account or in all.
+    pub(crate) fn release_writes(&mut self, account: Option<&str>) {
+        for (id, slot) in &mut self.slots {
+            if account.is_none_or(|account| account == id) {
+                slot.stale.clear();
+            }
+        }
+    }
+
+    /// A new id for an answer.
+    pub(crate) fn request_id(&mut self) -> String {
+        self.ids.uuid()
+    }
+}
+
+impl Slot {
+    /// Whether a write has to leave the world before it behind for reads to see.
+    fn needs_copy(&self, consistency: &Consistency) -> bool {
+        if consistency.until_released {
+            self.stale.is_empty()
+        } else {
+            consistency.stale_reads > 0
+        }
+    }
+
+    fn one_read_passed(&mut self) {
+        for stale in &mut self.stale {
+            stale.reads_left = stale.reads_left.map(|left| left.saturating_sub(1));
+        }
+        while self
+            .stale
+            .front()
+            .is_some_and(|stale| stale.reads_left == Some(0))
+        {
+            self.stale.pop_front();
+        }
+    }
+}
+
+fn run(operation: &Operation, mut cx: Context<'_>) -> iam::Answer {
+    (operation.run)(&mut cx)
+}
+
+fn session_caller(session: &Session, signer: &Signer, now: DateTime<Utc>) -> Result<Caller, AwsError> {
+    if signer.session_token.as_ref() != Some(&session.token) {
+        return Err(AwsError::invalid_token());
+    }
+    if now >= session.expires {
+        let message = "The security token included in the request is expired";
+        return Err(AwsError::new("ExpiredToken", 403, message));
+    }
+    Ok(session.caller.clone())
+}
+
+/// Whether the operation changes something.
+pub(crate) fn mutates(request: &Request) -> bool {
+    match request.service {
+        Service::Iam => iam::operation(&request.operation).is_some_and(|operation| operation.mutates),
+        Service::Sts | Service::SecretsManager => false,
+    }
+}
+
+fn unknown(request: &Request) -> AwsError {
+    let version = request.query.optional("Version").unwrap_or_default();
+    let message = format!(
+        "Could not find operation {} for version {version}",
+        request.operation
+    );
+    AwsError::new("InvalidAction", 400, message)
+}

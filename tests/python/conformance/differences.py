@@ -1,0 +1,88 @@
+"""Where the simulator and moto differ, each with the reason why the simulator is as it is."""
+
+from __future__ import annotations
+
+_UNCHECKED = "moto does not check this parameter; the model bounds it, and AWS refuses what is out of bounds"
+_TRUNCATED = "moto leaves out IsTruncated, which AWS always sends; absent and false mean the same to SDKs"
+_BOUNDARY_COUNT = "moto does not count boundaries; the model and AWS have the count in every policy"
+_DOCUMENT = "the model's documentation: the document is not returned by CreatePolicyVersion and ListPolicyVersions"
+_REPORT = "moto writes not_supported where the user guide's table of columns says N/A"
+_NO_PASSWORD = "the user guide: N/A for a user without a password"
+
+# (operation, place) -> reason. A place is a path into the answer, or `error`.
+DIFFERENCES: dict[tuple[str, str], str] = {
+    # What moto does not check.
+    ("TagUser", "error"): _UNCHECKED,
+    ("CreateUser", "error"): _UNCHECKED,
+    ("CreateRole", "error"): _UNCHECKED,
+    ("UpdateAccessKey", "error"): _UNCHECKED,
+    ("UpdateAccountPasswordPolicy", "error"): _UNCHECKED + ": moto takes 0 and numbers that are too small",
+    ("GetAccountAuthorizationDetails", "error"): _UNCHECKED,
+    ("ListRoles", "error"): _UNCHECKED,
+    ("AssumeRole", "error"): "moto assumes roles that do not exist, and sessions of any length of time",
+    ("DeleteUser", "error"): "moto deletes users with access keys; AWS says DeleteConflict",
+    ("DeletePolicy", "error"): "moto deletes policies with several versions or attachments; AWS says DeleteConflict",
+    ("ListEntitiesForPolicy", "error"): "moto answers for policies that do not exist; the model lists NoSuchEntity",
+    ("GetAccessKeyLastUsed", "error"): (
+        "AWS says AccessDenied for keys that the account does not own or that do not exist; the model lists no "
+        "NoSuchEntity for this operation"
+    ),
+    # Pages.
+    ("ListAccessKeys", "IsTruncated"): _TRUNCATED,
+    ("ListGroups", "IsTruncated"): _TRUNCATED,
+    ("GetGroup", "IsTruncated"): _TRUNCATED,
+    ("ListInstanceProfilesForRole", "IsTruncated"): _TRUNCATED,
+    ("ListPolicyVersions", "IsTruncated"): _TRUNCATED,
+    ("ListGroupPolicies", "IsTruncated"): _TRUNCATED,
+    ("ListAccountAliases", "IsTruncated"): _TRUNCATED,
+    # Passwords.
+    ("GetAccountPasswordPolicy", "PasswordPolicy.HardExpiry"): "AWS leaves it out where passwords do not expire",
+    ("GetAccountPasswordPolicy", "PasswordPolicy.MaxPasswordAge"): (
+        "the model's least value is 1; AWS leaves the field out where passwords do not expire"
+    ),
+    ("CreateLoginProfile", "LoginProfile.PasswordResetRequired"): "moto loses the parameter",
+    ("GetLoginProfile", "LoginProfile.PasswordResetRequired"): "moto loses the parameter",
+    # Policies.
+    ("CreatePolicy", "Policy.PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
+    ("GetPolicy", "Policy.PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
+    ("ListPolicies", "Policies[].PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
+    ("ListPolicies", "Items[].PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
+    ("GetAccountAuthorizationDetails", "Policies[].PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
+    ("CreatePolicyVersion", "PolicyVersion.Document"): _DOCUMENT,
+    ("ListPolicyVersions", "Versions[].Document"): _DOCUMENT,
+    ("GetPolicy", "Policy.AttachmentCount"): "moto counts a repeated attachment to a user or group twice",
+    ("ListPolicies", "Policies[].AttachmentCount"): "moto counts a repeated attachment to a user or group twice",
+    ("GetAccountAuthorizationDetails", "Policies[].PolicyName"): "moto leaves out name and id of policies",
+    ("GetAccountAuthorizationDetails", "Policies[].PolicyId"): "moto leaves out name and id of policies",
+    ("GetAccountAuthorizationDetails", "Policies[].Description"): "moto writes an empty description where there is none",
+    ("GetPolicy", "Policy.Description"): "moto does not have the descriptions of AWS's policies",
+    ("GetAccountAuthorizationDetails", "Policies[#]"): "moto lists all policies of AWS; AWS lists those in use",
+    # Boundaries.
+    ("CreateUser", "User.PermissionsBoundary"): "moto does not keep the boundaries of users",
+    ("GetUser", "User.PermissionsBoundary"): "moto does not keep the boundaries of users",
+    ("GetRole", "Role.PermissionsBoundary.PermissionsBoundaryType"): (
+        "the model's documentation: this can only have a value of Policy"
+    ),
+    # The account.
+    ("GetAccountSummary", "SummaryMap.AccountPasswordPresent"): "moto does not know this key of the model",
+    ("GetAccountSummary", "SummaryMap.PolicyVersionsInUse"): "moto counts a version once for each attachment",
+    # The credential report.
+    ("GetCredentialReport", "Content.<root_account>"): "moto leaves out the root user's row",
+    **{
+        ("GetCredentialReport", f"Content.{user}.{column}"): reason
+        for user in ("ada", "bob")
+        for column, reason in {
+            "access_key_1_last_used_region": _REPORT,
+            "access_key_1_last_used_service": _REPORT,
+            "access_key_2_last_used_region": _REPORT,
+            "access_key_2_last_used_service": _REPORT,
+            "password_last_changed": _NO_PASSWORD,
+            "password_last_used": _NO_PASSWORD,
+            "password_next_rotation": _NO_PASSWORD,
+            "additional_credentials_info": "the newest column of the report, which moto does not have",
+        }.items()
+    },
+    # Other services.
+    ("AssumeRole", "PackedPolicySize"): "only there where session policies or tags are passed",
+    ("GetSecretValue", "error"): "AWS answers errors of the JSON protocol with 400; moto says 404 here",
+}

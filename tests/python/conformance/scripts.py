@@ -1,0 +1,437 @@
+"""The scripts: what is asked of both servers, step by step."""
+
+from __future__ import annotations
+
+import json
+from typing import Callable
+
+from .targets import ACCOUNT, Recorder
+
+SCRIPTS: dict[str, Callable[[Recorder], None]] = {}
+# Scripts that need the policies of AWS.
+WITH_AWS_POLICIES = {"policies_of_aws"}
+
+ALLOW_S3 = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
+)
+ALLOW_SQS = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sqs:*"], "Resource": ["*"]}]}
+)
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+S3_READ = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+SQS_FULL = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def own(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+
+
+def script(run: Callable[[Recorder], None]) -> Callable[[Recorder], None]:
+    SCRIPTS[run.__name__] = run
+    return run
+
+
+@script
+def users(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada", Path="/people/", Tags=[{"Key": "owner", "Value": "ada"}])
+    r.call("iam.create_user", UserName="bob")
+    r.call("iam.create_user", UserName="bob")
+    r.call("iam.get_user", UserName="ada")
+    r.call("iam.get_user", UserName="nobody")
+    r.call("iam.list_users")
+    r.call("iam.list_users", PathPrefix="/people/")
+    r.call("iam.tag_user", UserName="ada", Tags=[{"Key": "team", "Value": "a & b"}, {"Key": "owner", "Value": "x"}])
+    r.call("iam.list_user_tags", UserName="ada")
+    r.call("iam.untag_user", UserName="ada", TagKeys=["team", "absent"])
+    r.call("iam.list_user_tags", UserName="ada")
+    r.call("iam.tag_user", UserName="nobody", Tags=[{"Key": "a", "Value": "b"}])
+    r.call("iam.untag_user", UserName="nobody", TagKeys=["a"])
+    r.call("iam.list_user_tags", UserName="nobody")
+    r.call("iam.tag_user", UserName="ada", Tags=[{"Key": "k" * 129, "Value": ""}])
+    r.call("iam.tag_user", UserName="ada", Tags=[{"Key": "twice", "Value": "1"}, {"Key": "Twice", "Value": "2"}])
+    r.call("iam.delete_user", UserName="bob")
+    r.call("iam.delete_user", UserName="bob")
+    r.call("iam.list_users")
+    r.call("iam.create_user", UserName="eve", Path="no-slashes")
+
+
+@script
+def obstacles_to_deleting_a_user(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.put_user_policy", UserName="ada", PolicyName="own", PolicyDocument=ALLOW_S3)
+    r.call("iam.delete_user", UserName="ada")
+    r.call("iam.delete_user_policy", UserName="ada", PolicyName="own")
+    r.call("iam.create_policy", PolicyName="app", PolicyDocument=ALLOW_S3)
+    r.call("iam.attach_user_policy", UserName="ada", PolicyArn=own("app"))
+    r.call("iam.delete_user", UserName="ada")
+    r.call("iam.detach_user_policy", UserName="ada", PolicyArn=own("app"))
+    r.call("iam.create_access_key", UserName="ada")
+    r.call("iam.delete_user", UserName="ada")
+
+
+@script
+def access_keys(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.list_access_keys", UserName="ada")
+    first = r.call("iam.create_access_key", UserName="ada")["AccessKey"]["AccessKeyId"]
+    second = r.call("iam.create_access_key", UserName="ada")["AccessKey"]["AccessKeyId"]
+    r.call("iam.create_access_key", UserName="ada")
+    r.call("iam.create_access_key", UserName="nobody")
+    r.call("iam.list_access_keys", UserName="ada")
+    r.call("iam.list_access_keys", UserName="nobody")
+    r.call("iam.update_access_key", UserName="ada", AccessKeyId=first, Status="Inactive")
+    r.call("iam.list_access_keys", UserName="ada")
+    r.call("iam.update_access_key", UserName="ada", AccessKeyId=first, Status="Inactive")
+    r.call("iam.update_access_key", UserName="ada", AccessKeyId=first, Status="Active")
+    r.call("iam.update_access_key", UserName="ada", AccessKeyId="AKIANOTTHERE00000000", Status="Active")
+    r.call("iam.update_access_key", UserName="nobody", AccessKeyId=first, Status="Active")
+    r.call("iam.update_access_key", UserName="ada", AccessKeyId=first, Status="Off")
+    r.call("iam.get_access_key_last_used", AccessKeyId=first)
+    r.call("iam.get_access_key_last_used", AccessKeyId="AKIANOTTHERE00000000")
+    r.call("iam.delete_access_key", UserName="nobody", AccessKeyId=first)
+    r.call("iam.delete_access_key", UserName="ada", AccessKeyId=first)
+    r.call("iam.delete_access_key", UserName="ada", AccessKeyId=first)
+    r.call("iam.list_access_keys", key=second)
+    r.call("iam.get_user", key=second)
+    r.call("iam.update_access_key", key=second, AccessKeyId=second, Status="Active")
+    r.call("iam.create_access_key", key=second)
+    r.call("iam.delete_access_key", key=second, AccessKeyId=second)
+    r.call("iam.list_access_keys", UserName="ada")
+
+
+@script
+def password_policy(r: Recorder) -> None:
+    r.call("iam.get_account_password_policy")
+    r.call("iam.delete_account_password_policy")
+    r.call(
+        "iam.update_account_password_policy",
+        MinimumPasswordLength=14,
+        RequireSymbols=True,
+        RequireNumbers=True,
+        RequireUppercaseCharacters=True,
+        RequireLowercaseCharacters=True,
+        AllowUsersToChangePassword=True,
+        MaxPasswordAge=90,
+        PasswordReusePrevention=24,
+        HardExpiry=True,
+    )
+    r.call("iam.get_account_password_policy")
+    r.call("iam.update_account_password_policy", RequireNumbers=True)
+    r.call("iam.get_account_password_policy")
+    r.call("iam.update_account_password_policy", MaxPasswordAge=90)
+    r.call("iam.get_account_password_policy")
+    r.call("iam.update_account_password_policy")
+    r.call("iam.get_account_password_policy")
+    for name, value in [
+        ("MinimumPasswordLength", 5),
+        ("MinimumPasswordLength", 129),
+        ("MaxPasswordAge", 0),
+        ("MaxPasswordAge", 1096),
+        ("PasswordReusePrevention", 0),
+        ("PasswordReusePrevention", 25),
+    ]:
+        r.call("iam.update_account_password_policy", **{name: value})
+    r.call("iam.delete_account_password_policy")
+    r.call("iam.get_account_password_policy")
+
+
+@script
+def logins(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.get_login_profile", UserName="ada")
+    r.call("iam.create_login_profile", UserName="ada", Password="correct horse", PasswordResetRequired=True)
+    r.call("iam.create_login_profile", UserName="ada", Password="correct horse")
+    r.call("iam.create_login_profile", UserName="nobody", Password="correct horse")
+    r.call("iam.get_login_profile", UserName="ada")
+    r.call("iam.get_login_profile", UserName="nobody")
+    r.call("iam.delete_login_profile", UserName="ada")
+    r.call("iam.delete_login_profile", UserName="ada")
+    r.call("iam.list_mfa_devices", UserName="ada")
+    r.call("iam.list_mfa_devices", UserName="nobody")
+
+
+@script
+def groups(r: Recorder) -> None:
+    r.call("iam.create_group", GroupName="staff", Path="/teams/")
+    r.call("iam.create_group", GroupName="staff")
+    r.call("iam.create_group", GroupName="empty")
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_user", UserName="bob")
+    r.call("iam.add_user_to_group", GroupName="staff", UserName="ada")
+    r.call("iam.add_user_to_group", GroupName="staff", UserName="ada")
+    r.call("iam.add_user_to_group", GroupName="staff", UserName="bob")
+    r.call("iam.add_user_to_group", GroupName="none", UserName="ada")
+    r.call("iam.add_user_to_group", GroupName="staff", UserName="nobody")
+    r.call("iam.list_groups")
+    r.call("iam.get_group", GroupName="staff")
+    r.call("iam.get_group", GroupName="empty")
+    r.call("iam.get_group", GroupName="none")
+    r.call("iam.list_groups_for_user", UserName="ada")
+    r.call("iam.list_groups_for_user", UserName="nobody")
+    r.call("iam.remove_user_from_group", GroupName="staff", UserName="bob")
+    r.call("iam.remove_user_from_group", GroupName="staff", UserName="bob")
+    r.call("iam.remove_user_from_group", GroupName="none", UserName="bob")
+    r.call("iam.get_group", GroupName="staff")
+    r.call("iam.delete_group", GroupName="empty")
+    r.call("iam.delete_group", GroupName="empty")
+    r.call("iam.list_groups")
+
+
+@script
+def roles(r: Recorder) -> None:
+    r.call(
+        "iam.create_role",
+        RoleName="web",
+        Path="/apps/",
+        AssumeRolePolicyDocument=TRUST,
+        Description="a role",
+        MaxSessionDuration=7200,
+        Tags=[{"Key": "owner", "Value": "ada"}],
+    )
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.create_role", RoleName="plain", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.get_role", RoleName="web")
+    r.call("iam.get_role", RoleName="none")
+    r.call("iam.list_roles")
+    r.call("iam.list_roles", PathPrefix="/apps/")
+    r.call("iam.list_role_tags", RoleName="web")
+    r.call("iam.tag_role", RoleName="web", Tags=[{"Key": "team", "Value": "x"}])
+    r.call("iam.list_role_tags", RoleName="web")
+    r.call("iam.untag_role", RoleName="web", TagKeys=["owner"])
+    r.call("iam.list_role_tags", RoleName="web")
+    r.call("iam.tag_role", RoleName="none", Tags=[{"Key": "team", "Value": "x"}])
+    r.call("iam.untag_role", RoleName="none", TagKeys=["team"])
+    r.call("iam.list_role_tags", RoleName="none")
+    r.call("iam.update_assume_role_policy", RoleName="plain", PolicyDocument=TRUST)
+    r.call("iam.update_assume_role_policy", RoleName="plain", PolicyDocument="{")
+    r.call("iam.update_assume_role_policy", RoleName="none", PolicyDocument=TRUST)
+    r.call("iam.list_instance_profiles_for_role", RoleName="web")
+    r.call("iam.put_role_policy", RoleName="plain", PolicyName="own", PolicyDocument=ALLOW_S3)
+    r.call("iam.delete_role", RoleName="plain")
+    r.call("iam.delete_role_policy", RoleName="plain", PolicyName="own")
+    r.call("iam.delete_role", RoleName="plain")
+    r.call("iam.delete_role", RoleName="plain")
+    r.call("iam.create_role", RoleName="broken", AssumeRolePolicyDocument="{")
+    r.call("iam.create_role", RoleName="long", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=43201)
+
+
+@script
+def managed_policies(r: Recorder) -> None:
+    r.call("iam.create_policy", PolicyName="app", PolicyDocument=ALLOW_S3, Description="an app", Path="/")
+    r.call("iam.create_policy", PolicyName="app", PolicyDocument=ALLOW_S3)
+    r.call("iam.create_policy", PolicyName="broken", PolicyDocument="{")
+    r.call(
+        "iam.create_policy",
+        PolicyName="wild",
+        PolicyDocument=ALLOW_S3.replace("s3:GetObject", "s*:GetObject"),
+    )
+    r.call("iam.get_policy", PolicyArn=own("app"))
+    r.call("iam.get_policy", PolicyArn=own("none"))
+    r.call("iam.list_policies", Scope="Local")
+    r.call("iam.list_policies", OnlyAttached=True)
+    r.call("iam.get_policy_version", PolicyArn=own("app"), VersionId="v1")
+    r.call("iam.get_policy_version", PolicyArn=own("app"), VersionId="v9")
+    r.call("iam.get_policy_version", PolicyArn=own("none"), VersionId="v1")
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument=ALLOW_SQS, SetAsDefault=True)
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument=ALLOW_SQS)
+    r.call("iam.create_policy_version", PolicyArn=own("none"), PolicyDocument=ALLOW_SQS)
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument="{")
+    r.call("iam.list_policy_versions", PolicyArn=own("app"))
+    r.call("iam.list_policy_versions", PolicyArn=own("none"))
+    r.call("iam.set_default_policy_version", PolicyArn=own("app"), VersionId="v1")
+    r.call("iam.set_default_policy_version", PolicyArn=own("app"), VersionId="v9")
+    r.call("iam.set_default_policy_version", PolicyArn=own("none"), VersionId="v1")
+    r.call("iam.get_policy", PolicyArn=own("app"))
+    r.call("iam.delete_policy_version", PolicyArn=own("app"), VersionId="v1")
+    r.call("iam.delete_policy_version", PolicyArn=own("app"), VersionId="v2")
+    r.call("iam.delete_policy_version", PolicyArn=own("app"), VersionId="v2")
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument=ALLOW_SQS)
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument=ALLOW_SQS)
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument=ALLOW_SQS)
+    r.call("iam.create_policy_version", PolicyArn=own("app"), PolicyDocument=ALLOW_SQS)
+    r.call("iam.delete_policy", PolicyArn=own("app"))
+    r.call("iam.create_policy", PolicyName="spare", PolicyDocument=ALLOW_S3)
+    r.call("iam.delete_policy", PolicyArn=own("spare"))
+    r.call("iam.delete_policy", PolicyArn=own("spare"))
+
+
+@script
+def attachments(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_group", GroupName="staff")
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.create_policy", PolicyName="app", PolicyDocument=ALLOW_S3)
+    r.call("iam.create_policy", PolicyName="other", PolicyDocument=ALLOW_SQS)
+    for kind, name in [("user", "ada"), ("group", "staff"), ("role", "web")]:
+        parameter = f"{kind.capitalize()}Name"
+        lists = f"iam.list_attached_{kind}_policies"
+        attach, detach = f"iam.attach_{kind}_policy", f"iam.detach_{kind}_policy"
+        r.call(lists, **{parameter: name})
+        r.call(attach, **{parameter: name}, PolicyArn=own("app"))
+        r.call(attach, **{parameter: name}, PolicyArn=own("app"))
+        r.call(attach, **{parameter: name}, PolicyArn=own("other"))
+        r.call(attach, **{parameter: name}, PolicyArn=own("none"))
+        r.call(attach, **{parameter: "nobody"}, PolicyArn=own("app"))
+        r.call(lists, **{parameter: name})
+        r.call(lists, **{parameter: "nobody"})
+        r.call(detach, **{parameter: name}, PolicyArn=own("other"))
+        r.call(detach, **{parameter: name}, PolicyArn=own("other"))
+        r.call(detach, **{parameter: name}, PolicyArn=own("none"))
+        r.call(detach, **{parameter: "nobody"}, PolicyArn=own("app"))
+        r.call(lists, **{parameter: name})
+    r.call("iam.get_policy", PolicyArn=own("app"))
+    r.call("iam.list_entities_for_policy", PolicyArn=own("app"))
+    r.call("iam.list_entities_for_policy", PolicyArn=own("app"), EntityFilter="Role")
+    r.call("iam.list_entities_for_policy", PolicyArn=own("other"))
+    r.call("iam.list_entities_for_policy", PolicyArn=own("none"))
+    r.call("iam.list_policies", Scope="Local", OnlyAttached=True)
+    r.call("iam.delete_policy", PolicyArn=own("app"))
+
+
+@script
+def inline_policies(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_group", GroupName="staff")
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    for kind, name in [("user", "ada"), ("group", "staff"), ("role", "web")]:
+        of = {f"{kind.capitalize()}Name": name}
+        of_none = {f"{kind.capitalize()}Name": "nobody"}
+        put, get, delete = (f"iam.{verb}_{kind}_policy" for verb in ("put", "get", "delete"))
+        lists = f"iam.list_{kind}_policies"
+        r.call(lists, **of)
+        r.call(put, **of, PolicyName="b", PolicyDocument=ALLOW_S3)
+        r.call(put, **of, PolicyName="a", PolicyDocument=ALLOW_S3)
+        r.call(put, **of, PolicyName="a", PolicyDocument=ALLOW_SQS)
+        r.call(put, **of, PolicyName="broken", PolicyDocument="{")
+        r.call(put, **of, PolicyName="wild", PolicyDocument=ALLOW_S3.replace("s3:GetObject", "s*:Get"))
+        r.call(put, **of_none, PolicyName="a", PolicyDocument=ALLOW_S3)
+        r.call(lists, **of)
+        r.call(lists, **of_none)
+        r.call(get, **of, PolicyName="a")
+        r.call(get, **of, PolicyName="none")
+        r.call(get, **of_none, PolicyName="a")
+        r.call(delete, **of, PolicyName="a")
+        r.call(delete, **of, PolicyName="a")
+        r.call(delete, **of_none, PolicyName="b")
+        r.call(lists, **of)
+
+
+@script
+def boundaries(r: Recorder) -> None:
+    r.call("iam.create_policy", PolicyName="bound", PolicyDocument=ALLOW_S3)
+    r.call("iam.create_user", UserName="ada", PermissionsBoundary=own("bound"))
+    r.call("iam.get_user", UserName="ada")
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.put_role_permissions_boundary", RoleName="web", PermissionsBoundary=own("bound"))
+    r.call("iam.get_role", RoleName="web")
+    r.call("iam.put_role_permissions_boundary", RoleName="none", PermissionsBoundary=own("bound"))
+    r.call("iam.delete_role_permissions_boundary", RoleName="web")
+    r.call("iam.get_role", RoleName="web")
+
+
+@script
+def account_details(r: Recorder) -> None:
+    r.call("iam.create_policy", PolicyName="app", PolicyDocument=ALLOW_S3)
+    r.call("iam.create_group", GroupName="staff")
+    r.call("iam.put_group_policy", GroupName="staff", PolicyName="own", PolicyDocument=ALLOW_S3)
+    r.call("iam.attach_group_policy", GroupName="staff", PolicyArn=own("app"))
+    r.call("iam.create_user", UserName="ada", Tags=[{"Key": "owner", "Value": "ada"}])
+    r.call("iam.add_user_to_group", GroupName="staff", UserName="ada")
+    r.call("iam.put_user_policy", UserName="ada", PolicyName="own", PolicyDocument=ALLOW_S3)
+    r.call("iam.attach_user_policy", UserName="ada", PolicyArn=own("app"))
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.put_role_policy", RoleName="web", PolicyName="own", PolicyDocument=ALLOW_S3)
+    r.call("iam.attach_role_policy", RoleName="web", PolicyArn=own("app"))
+    for filters in (["User"], ["Group"], ["Role"], ["LocalManagedPolicy"], ["User", "Role"]):
+        r.call("iam.get_account_authorization_details", Filter=filters)
+    r.call("iam.get_account_authorization_details", Filter=["Nonsense"])
+    r.call("iam.get_account_summary")
+
+
+@script
+def policies_of_aws(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.attach_user_policy", UserName="ada", PolicyArn=S3_READ)
+    r.call("iam.attach_user_policy", UserName="ada", PolicyArn=SQS_FULL)
+    r.call("iam.list_attached_user_policies", UserName="ada")
+    r.call("iam.list_entities_for_policy", PolicyArn=S3_READ)
+    r.call("iam.get_policy", PolicyArn=ADMIN)
+    r.call("iam.get_policy", PolicyArn=S3_READ)
+    r.call("iam.get_policy_version", PolicyArn=ADMIN, VersionId="v1")
+    r.call("iam.get_policy_version", PolicyArn=SQS_FULL, VersionId="v1")
+    r.call("iam.get_policy_version", PolicyArn=S3_READ, VersionId="v3")
+    r.call("iam.list_policy_versions", PolicyArn=ADMIN)
+    r.call("iam.list_policies", OnlyAttached=True)
+    r.call("iam.detach_user_policy", UserName="ada", PolicyArn=S3_READ)
+    r.call("iam.detach_user_policy", UserName="ada", PolicyArn=S3_READ)
+    r.call("iam.get_account_authorization_details", Filter=["AWSManagedPolicy"])
+
+
+@script
+def aliases(r: Recorder) -> None:
+    r.call("iam.list_account_aliases")
+    r.call("iam.create_account_alias", AccountAlias="acme")
+    r.call("iam.list_account_aliases")
+    r.call("iam.delete_account_alias", AccountAlias="acme")
+    r.call("iam.list_account_aliases")
+
+
+@script
+def credential_report(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_access_key", UserName="ada")
+    r.call("iam.create_user", UserName="bob")
+    r.call("iam.get_credential_report")
+    r.call("iam.generate_credential_report")
+    r.call("iam.generate_credential_report")
+    r.call("iam.get_credential_report")
+
+
+@script
+def pages(r: Recorder) -> None:
+    for number in range(5):
+        r.call("iam.create_role", RoleName=f"role-{number}", AssumeRolePolicyDocument=TRUST)
+        r.call("iam.create_policy", PolicyName=f"policy-{number}", PolicyDocument=ALLOW_S3)
+        r.call("iam.attach_role_policy", RoleName="role-0", PolicyArn=own(f"policy-{number}"))
+    r.pages("iam.list_roles", 2)
+    r.pages("iam.list_roles", 5)
+    r.pages("iam.list_roles", 1000)
+    r.pages("iam.list_attached_role_policies", 2, RoleName="role-0")
+    r.pages("iam.list_policies", 3, Scope="Local")
+    r.call("iam.list_roles", MaxItems=1001)
+
+
+@script
+def identities(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada", Path="/people/")
+    key = r.call("iam.create_access_key", UserName="ada")["AccessKey"]["AccessKeyId"]
+    r.call("sts.get_caller_identity", key=key)
+    r.call("iam.create_role", RoleName="member", AssumeRolePolicyDocument=TRUST)
+    role = f"arn:aws:iam::{ACCOUNT}:role/member"
+    answer = r.call("sts.assume_role", RoleArn=role, RoleSessionName="tidy", DurationSeconds=900)
+    made = answer["Credentials"]
+    r.call("sts.get_caller_identity", key=made["AccessKeyId"], token=made["SessionToken"])
+    r.call("sts.assume_role", RoleArn=role, RoleSessionName="x" * 65)
+    r.call("sts.assume_role", RoleArn=role, RoleSessionName="tidy", DurationSeconds=60)
+    r.call("sts.assume_role", RoleArn=f"arn:aws:iam::{ACCOUNT}:role/none", RoleSessionName="tidy")
+
+
+@script
+def secrets(r: Recorder) -> None:
+    arn = r.call("secretsmanager.get_secret_value", SecretId="app/token")["ARN"]
+    r.call("secretsmanager.get_secret_value", SecretId=arn)
+    r.call("secretsmanager.get_secret_value", SecretId="app/token", VersionStage="AWSCURRENT")
+    r.call("secretsmanager.get_secret_value", SecretId="app/token", VersionStage="AWSPREVIOUS")
+    r.call("secretsmanager.get_secret_value", SecretId="app/none")

@@ -1,0 +1,86 @@
+"""Answers held against botocore's service model: nothing required may lack, nothing unknown may be there."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+# Required by the model, and yet left out by AWS, which says so in the same model's documentation.
+_LEFT_OUT = {
+    "GetServiceLastAccessedDetails.JobCompletionDate": "null while the job is in progress",
+    "GetServiceLastAccessedDetails.ServicesLastAccessed": "null while the job is in progress",
+}
+
+
+# The model's enumeration knows another word than its own documentation, which has it right.
+_OTHER_WORDS = {("PermissionsBoundaryType", "Policy")}
+
+
+def complaints(model: Any, response: dict, raw: bytes) -> list[str]:
+    shape = model.output_shape
+    if shape is None:
+        return []
+    found = list(_missing(shape, response, model.name))
+    if model.service_model.protocol == "query":
+        result = ElementTree.fromstring(raw).find(f"{{*}}{shape.serialization['resultWrapper']}")
+        if result is None:
+            return [*found, f"{model.name}: no result element"]
+        found += _unknown(shape, result, model.name)
+    return found
+
+
+def complaints_of_error(model: Any, code: str, status: int) -> list[str]:
+    """The status of an error that the model lists has to be the model's."""
+    for shape in model.error_shapes:
+        error = shape.metadata.get("error", {})
+        if error.get("code", shape.name) == code and error.get("httpStatusCode", status) != status:
+            return [f"{model.name}: {code} has status {status} instead of {error['httpStatusCode']}"]
+    return []
+
+
+def _missing(shape: Any, value: Any, path: str):
+    if shape.type_name == "structure":
+        if not isinstance(value, dict):
+            yield f"{path}: no structure"
+            return
+        for name in shape.required_members:
+            if name not in value and f"{path}.{name}" not in _LEFT_OUT:
+                yield f"{path}.{name}: required, and absent"
+        for name, member in shape.members.items():
+            if name in value:
+                yield from _missing(member, value[name], f"{path}.{name}")
+    elif shape.type_name == "list":
+        for item in value:
+            yield from _missing(shape.member, item, f"{path}[]")
+    elif shape.type_name == "map" and getattr(shape.key, "enum", None):
+        for key in value:
+            if key not in shape.key.enum:
+                yield f"{path}: key {key!r} is not in the model"
+    elif getattr(shape, "enum", None) and value not in shape.enum:
+        if (path.rpartition(".")[2], value) in _OTHER_WORDS:
+            return
+        yield f"{path}: {value!r} is none of {shape.enum}"
+
+
+def _local(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _unknown(shape: Any, element: ElementTree.Element, path: str) -> list[str]:
+    found: list[str] = []
+    if shape.type_name == "structure":
+        known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        for child in element:
+            name = _local(child)
+            if name not in known:
+                found.append(f"{path}.{name}: not in the model")
+            else:
+                found += _unknown(known[name], child, f"{path}.{name}")
+    elif shape.type_name == "list":
+        for child in element:
+            if _local(child) != shape.member.serialization.get("name", "member"):
+                found.append(f"{path}: {_local(child)} instead of member")
+            found += _unknown(shape.member, child, f"{path}[]")
+    elif shape.type_name not in ("map",) and len(element):
+        found.append(f"{path}: elements where text belongs")
+    return found
