@@ -1,12 +1,37 @@
-//! What is declared.
+//! What is declared: the keys and their types, where they come from, and what must hold of them.
+//!
+//! [`load`] lays the built-in defaults, the file and the environment over one another and gives back a [`Config`] that
+//! is sound, or everything that is wrong with it. `settings` has the keys, `schema` their description for editors,
+//! `shape` the check of a tree of values against it, `layers` puts them together, `checks` says what must hold beyond
+//! types. The environment of the process is read here and nowhere else.
 
+mod checks;
+mod digest;
+mod document;
+mod environment;
+mod format;
+mod layers;
+mod lookup;
+mod problem;
+#[cfg(test)]
+mod properties;
 mod schedule;
+mod schema;
 mod secret_reference;
 mod settings;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod variables;
 mod window;
 
+pub use environment::Environment;
+pub use layers::{DEFAULT_PATH, DEFAULTS, Loaded, PATH_VARIABLE, load, load_text};
+pub use lookup::Route;
+pub use problem::{ConfigErrors, Place, Position, Problem, Source};
 pub use schedule::{Schedule, ScheduleError};
-pub use secret_reference::{SecretReference, SecretReferenceError};
+pub use schema::json_schema;
+pub use secret_reference::{SecretError, SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, Account, Approvals, Channel, ChannelKind, Config, Exemption, Guardrails, Mode,
     Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Rules, ScheduleSettings,

@@ -121,7 +121,21 @@ impl schemars::JsonSchema for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_schedule_that_fires_or_refused(
+            text in "\\PC{0,30}|(([0-9*/,?-]{1,4}|\\*) ){5}(\\*|Mon|Tue-Fri|[*/2L#]{1,3})( (20[0-9]{2}|\\*))?",
+        ) {
+            if let Ok(schedule) = Schedule::parse(&text) {
+                prop_assert!(schedule.next_after(DateTime::UNIX_EPOCH).is_some());
+                prop_assert_eq!(schedule.as_str(), text);
+            }
+        }
+    }
 
     #[test]
     fn six_fields_in_utc() {

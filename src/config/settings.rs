@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
 
@@ -64,7 +65,7 @@ pub struct StateSettings {
 pub struct ServerSettings {
     /// Address and port; empty turns HTTP off.
     #[serde(with = "optional_text")]
-    #[schemars(with = "String")]
+    #[schemars(with = "OrEmpty<ListenAddress>")]
     pub listen: Option<std::net::SocketAddr>,
 }
 
@@ -82,14 +83,14 @@ pub struct Account {
     pub owner: Option<Owner>,
     /// The role to assume; absent: the ambient credentials.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<RoleArn>")]
     pub role_arn: Option<Arn>,
     /// The external id that the role's trust asks for.
     #[serde(default)]
     pub external_id: Option<SecretReference>,
     /// The role that `rollback` assumes; empty or absent: the same as for everything else.
     #[serde(default, with = "optional_text")]
-    #[schemars(with = "String")]
+    #[schemars(with = "OrEmpty<RoleArn>")]
     pub rollback_role_arn: Option<Arn>,
 }
 
@@ -110,11 +111,11 @@ pub struct Guardrails {
     pub max_plan_age: Span,
     /// No mutation outside, in any mode. Empty: always open.
     #[serde(with = "optional_text")]
-    #[schemars(with = "String")]
+    #[schemars(with = "OrEmpty<Window>")]
     pub change_window: Option<Window>,
     /// The time zone of the window and of quiet hours, by its IANA name.
     #[serde(with = "time_zone")]
-    #[schemars(with = "String")]
+    #[schemars(with = "TimeZone")]
     pub timezone: chrono_tz::Tz,
     /// Principals that are never touched.
     pub protected: Vec<Glob>,
@@ -189,7 +190,7 @@ pub struct AccessKeyRotation {
     pub spare_used_within: Span,
     /// How long after iamwarden disabled a key it is deleted; empty: never. Declaring it is consent to the irreversible.
     #[serde(with = "optional_text")]
-    #[schemars(with = "String")]
+    #[schemars(with = "OrEmpty<Span>")]
     pub delete_after: Option<Span>,
 }
 
@@ -283,6 +284,7 @@ pub struct Exemption {
     #[serde(default)]
     pub accounts: Option<Vec<AccountId>>,
     /// The last day, in UTC.
+    #[schemars(with = "Date")]
     pub until: NaiveDate,
     /// Why.
     pub reason: String,
@@ -300,10 +302,10 @@ pub struct Notifications {
     pub default_channel: Option<String>,
     /// Reminders wait for its end.
     #[serde(with = "optional_text")]
-    #[schemars(with = "String")]
+    #[schemars(with = "OrEmpty<Window>")]
     pub quiet_hours: Option<Window>,
     /// Private or loopback ranges that channels may reach.
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<Network>")]
     pub allow_networks: Vec<IpNet>,
     /// Whether channels may use `http:`.
     pub allow_http: bool,
@@ -346,7 +348,7 @@ pub enum ChannelKind {
 }
 
 /// `[[notifications.owners]]`: either says who owns principals, or how an owner is reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OwnerEntry {
     /// These principals belong to this owner, whatever their tags say.
@@ -377,6 +379,46 @@ pub struct OwnerRoute {
     /// How the channel mentions the owner, in its own markup.
     #[serde(default)]
     pub mention: Option<String>,
+}
+
+/// Says which form was meant, where serde's own message for untagged enums says nothing.
+impl<'de> Deserialize<'de> for OwnerEntry {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Entry {
+            principals: Option<Vec<Glob>>,
+            owner: Option<Owner>,
+            #[serde(rename = "match")]
+            pattern: Option<Glob>,
+            channel: Option<String>,
+            mention: Option<String>,
+        }
+        let entry = Entry::deserialize(deserializer)?;
+        match entry {
+            Entry {
+                principals: Some(principals),
+                owner: Some(owner),
+                pattern: None,
+                channel: None,
+                mention: None,
+            } => Ok(Self::Map(OwnerMap { principals, owner })),
+            Entry {
+                principals: None,
+                owner: None,
+                pattern: Some(pattern),
+                channel: Some(channel),
+                mention,
+            } => Ok(Self::Route(OwnerRoute {
+                pattern,
+                channel,
+                mention,
+            })),
+            Entry { .. } => Err(serde::de::Error::custom(
+                "expected either `principals` with `owner`, or `match` with `channel` and perhaps `mention`",
+            )),
+        }
+    }
 }
 
 mod time_zone {

@@ -1,1 +1,27 @@
-//! daemon
+//! What keeps the process going: the clock, the scheduler, recurring tasks, signals, shutdown, reload, readiness.
+//!
+//! Wiring only. Nothing here knows what a run does; it is handed in as a closure, and so is everything that
+//! touches the state.
+//!
+//! How the parts meet: `main` installs [`Signals`] before anything slow and hands out a [`Shutdown`] and a
+//! [`Reload`]. [`Scheduler::run`] asks the pure [`due`] what to run and when to look again. [`repeat`] does the
+//! same thing every few seconds, such as delivering the outbox. [`Readiness`] is what `/readyz` shows.
+
+mod agenda;
+mod clock;
+mod readiness;
+mod scheduler;
+mod shutdown;
+mod signals;
+mod task;
+
+pub use agenda::{Due, due, settle_the_unknown};
+pub use clock::{Clock, ClockHand};
+pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
+pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
+pub use shutdown::{Reload, Shutdown};
+pub use signals::{Interrupted, Signals, SignalsError};
+pub use task::{Repetition, Wake, repeat};
+
+/// An error of whatever is handed in.
+type Cause = Box<dyn std::error::Error + Send + Sync>;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy};
+use crate::model::{AccessKeyId, AccountId, Arn, Digest, KeyStatus, Partition, PasswordPolicy};
 
 /// Something that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -112,6 +112,37 @@ pub struct Snapshot {
     pub gaps: Vec<Gap>,
     /// How many calls of each operation it took.
     pub api_calls: BTreeMap<String, u64>,
+}
+
+impl Snapshot {
+    /// The digest of what was read: of everything but when and with how many calls. Written straight into the hash:
+    /// a snapshot of a large account is not copied for it.
+    pub fn digest(&self) -> Digest {
+        let Self {
+            schema,
+            taken_at: _,
+            account,
+            name,
+            partition,
+            caller,
+            authorization,
+            password_policy,
+            last_accessed,
+            credential_report_at,
+            gaps,
+            api_calls: _,
+        } = self;
+        Digest::of_serialized(&(
+            (schema, account, name, partition, caller),
+            (
+                authorization,
+                password_policy,
+                last_accessed,
+                credential_report_at,
+                gaps,
+            ),
+        ))
+    }
 }
 
 /// The answer of `GetAccountAuthorizationDetails`, all pages of it. Each list is sorted by ARN.

@@ -73,10 +73,10 @@ pub enum WithheldReason {
     Unconfirmed,
     /// There is no channel by which the owner could be told.
     NoChannel,
-    /// The owner was not told long enough ago.
-    Notice,
     /// Nobody approved it.
     Approval,
+    /// The owner was not told long enough ago.
+    Notice,
     /// All changes are frozen.
     Freeze,
     /// Outside the change window.

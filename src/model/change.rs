@@ -186,7 +186,7 @@ impl Inverse {
 }
 
 /// How a service that a policy grants was last used, as far as a precondition needs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PolicyUse {
     /// Last authenticated attempt by service namespace; `None`: never seen.
     pub services: BTreeMap<String, Option<DateTime<Utc>>>,
@@ -228,6 +228,77 @@ pub enum Precondition {
 }
 
 impl Precondition {
+    /// The same without any last use: what is compared after a change, when use no longer matters.
+    pub fn without_use(&self) -> Self {
+        match self {
+            Self::AccessKey {
+                status,
+                created_at,
+                last_used: _,
+            } => Self::AccessKey {
+                status: status.clone(),
+                created_at: *created_at,
+                last_used: None,
+            },
+            Self::Attachment {
+                policy_arn,
+                version,
+                document,
+                attached,
+                last_used: _,
+            } => Self::Attachment {
+                policy_arn: policy_arn.clone(),
+                version: version.clone(),
+                document: document.clone(),
+                attached: *attached,
+                last_used: PolicyUse::default(),
+            },
+            Self::PasswordPolicy { password_policy } => Self::PasswordPolicy {
+                password_policy: password_policy.clone(),
+            },
+        }
+    }
+
+    /// What is true after the change where this was true before, use aside. `None`: the thing is gone.
+    pub fn after(&self, change: &Change) -> Option<Self> {
+        match (self.without_use(), change) {
+            (Self::AccessKey { created_at, .. }, Change::DisableAccessKey { .. }) => Some(Self::AccessKey {
+                status: KeyStatus::Inactive,
+                created_at,
+                last_used: None,
+            }),
+            (_, Change::DeleteAccessKey { .. }) => None,
+            (_, Change::UpdatePasswordPolicy(policy)) => Some(Self::PasswordPolicy {
+                password_policy: Some(policy.clone()),
+            }),
+            (
+                Self::Attachment {
+                    policy_arn,
+                    version,
+                    document,
+                    last_used,
+                    ..
+                },
+                Change::DetachPolicy { .. },
+            ) => Some(Self::Attachment {
+                policy_arn,
+                version,
+                document,
+                attached: false,
+                last_used,
+            }),
+            // A precondition of another kind than its change: nothing can be said of it, so it never compares equal.
+            (
+                before @ (Self::AccessKey { .. } | Self::PasswordPolicy { .. }),
+                Change::DetachPolicy { .. },
+            )
+            | (
+                before @ (Self::Attachment { .. } | Self::PasswordPolicy { .. }),
+                Change::DisableAccessKey { .. },
+            ) => Some(before),
+        }
+    }
+
     /// By which consent is bound to it.
     pub fn digest(&self) -> Digest {
         Digest::of_json(&json!(self))

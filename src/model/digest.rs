@@ -22,6 +22,16 @@ impl Digest {
         Self::of_bytes(canonical_json(value).as_bytes())
     }
 
+    /// Of a value as serde writes it, field by field in the order of its type: for values whose maps are sorted.
+    pub fn of_serialized(value: &impl Serialize) -> Self {
+        let mut hash = Hash(Sha256::new());
+        // Hashing cannot fail and our values have text keys; a value that cannot be written gets a digest of its own.
+        if let Err(error) = serde_json::to_writer(&mut hash, value) {
+            hash.0.update(error.to_string());
+        }
+        Self(format!("sha256:{}", hex::encode(hash.0.finalize())))
+    }
+
     /// The printed form.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -33,6 +43,19 @@ impl Digest {
         self.0
             .get(start..(start + digits).min(self.0.len()))
             .unwrap_or_default()
+    }
+}
+
+struct Hash(Sha256);
+
+impl std::io::Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -13,6 +13,8 @@ mod history;
 mod password_policy;
 mod policy_document;
 mod span;
+mod visible;
+mod wording;
 
 pub use action::{Action, ActionId, ActionMode, ActionState, WithheldReason};
 pub use arn::{AccessKeyId, AccountId, Arn, ArnError, Partition, PrincipalKind, PrincipalPath};
@@ -25,6 +27,8 @@ pub use history::{Decision, DisabledKey, Freeze, History, Notice, Observation, O
 pub use password_policy::PasswordPolicy;
 pub use policy_document::{ActionPattern, Actions, Effect, PolicyDocument, PolicyDocumentError, Statement};
 pub use span::{Span, SpanError};
+pub use visible::visible;
+pub use wording::{counted, instant, relative, relative_day};
 
 use serde::{Deserialize, Serialize};
 

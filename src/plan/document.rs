@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::AccountPlan;
+use crate::config::Config;
 use crate::inventory::Gap;
 use crate::model::{AccountId, Action, Digest, Finding, Glob, Notification, RuleName};
 
@@ -113,4 +115,92 @@ pub enum ExemptionState {
     Expiring,
     /// It ended and has no effect.
     Expired,
+}
+
+/// How long before its end an exemption is called expiring.
+const EXPIRING_WITHIN_DAYS: i64 = 14;
+
+/// Joins the plans of a run's accounts. `id` is a ULID, which only the caller can make.
+pub fn assemble(
+    config: &Config,
+    id: String,
+    now: DateTime<Utc>,
+    as_if_enforce: bool,
+    accounts: Vec<AccountPlan>,
+) -> Plan {
+    let mut plan = Plan {
+        schema: "iamwarden.plan/v1".to_owned(),
+        id,
+        created_at: now,
+        config_digest: config.digest(),
+        dry_run: true,
+        as_if: as_if_enforce.then(|| "enforce".to_owned()),
+        accounts: Vec::new(),
+        findings: Vec::new(),
+        actions: Vec::new(),
+        notifications: Vec::new(),
+        exemptions: summarize_exemptions(config, now),
+        api_calls: BTreeMap::new(),
+    };
+    for account in accounts {
+        let AccountPlan {
+            summary,
+            findings,
+            actions,
+            notifications,
+            api_calls,
+            judgements: _,
+        } = account;
+        plan.accounts.push(summary);
+        plan.findings.extend(findings);
+        plan.actions.extend(actions);
+        for notification in notifications {
+            join(&mut plan.notifications, notification);
+        }
+        for (operation, count) in api_calls {
+            *plan.api_calls.entry(operation).or_default() += count;
+        }
+    }
+    plan.accounts.sort_by(|a, b| a.id.cmp(&b.id));
+    plan.findings.sort_by(|a, b| {
+        (&a.account, &a.resource, &a.rule, &a.id).cmp(&(&b.account, &b.resource, &b.rule, &b.id))
+    });
+    plan.actions
+        .sort_by(|a, b| (&a.account, &a.resource, &a.id).cmp(&(&b.account, &b.resource, &b.id)));
+    plan.notifications
+        .sort_by(|a, b| (&a.to, &a.channel, a.event).cmp(&(&b.to, &b.channel, b.event)));
+    plan
+}
+
+/// An owner of things in several accounts hears of each event once.
+fn join(notifications: &mut Vec<Notification>, new: Notification) {
+    let same = |n: &&mut Notification| n.to == new.to && n.channel == new.channel && n.event == new.event;
+    match notifications.iter_mut().find(same) {
+        Some(known) => {
+            known.findings.extend(new.findings);
+            known.findings.sort();
+            known.notices.extend(new.notices);
+            known.notices.sort();
+        }
+        None => notifications.push(new),
+    }
+}
+
+fn summarize_exemptions(config: &Config, now: DateTime<Utc>) -> Vec<ExemptionSummary> {
+    let today = now.date_naive();
+    let state = |until: NaiveDate| match (until - today).num_days() {
+        i64::MIN..0 => ExemptionState::Expired,
+        0..=EXPIRING_WITHIN_DAYS => ExemptionState::Expiring,
+        _ => ExemptionState::Active,
+    };
+    let summaries = config.exemptions.iter().map(|exemption| ExemptionSummary {
+        principals: exemption.principals.clone(),
+        rules: exemption.rules.clone(),
+        until: exemption.until,
+        reason: exemption.reason.clone(),
+        state: state(exemption.until),
+    });
+    let mut summaries: Vec<_> = summaries.collect();
+    summaries.sort_by(|a, b| (a.until, &a.principals, &a.rules).cmp(&(b.until, &b.principals, &b.rules)));
+    summaries
 }

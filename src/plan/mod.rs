@@ -1,7 +1,22 @@
 //! What to do about findings, and whether it may be done.
+//!
+//! [`plan_account`] is a function of configuration, snapshot, history and time; [`assemble`] joins the accounts of a run
+//! into the immutable [`Plan`]. What is due in it is handed to the executor as [`Approved`] values, which only this
+//! module makes.
 
+mod account;
+mod announce;
 mod approved;
+mod consent;
 mod document;
+mod guardrails;
+pub mod render;
+#[cfg(test)]
+mod tests;
 
-pub use approved::{Approved, Operation};
-pub use document::{AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts};
+pub use account::{AccountPlan, PlanOptions, failed_account, plan_account};
+pub use approved::{AppliedChange, Approved, Operation, Undo};
+pub use consent::confirm;
+pub use document::{
+    AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts, assemble,
+};

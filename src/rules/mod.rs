@@ -1,5 +1,20 @@
 //! What is wrong: one file per rule, each a function of configuration, snapshot, history and time.
+//!
+//! A rule never acts and never decides whether it may be acted on: it judges, says what would put things right, and
+//! what an owner has to be told first. Modes, consent and guardrails are the planner's.
 
+mod access_key;
+mod access_key_rotation;
 mod context;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod password_policy;
+mod registry;
+mod unused_access_keys;
+pub mod unused_permissions;
 
+pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use context::{Announcement, Context, Judgement, Remedy, Standing};
+pub use password_policy::RULE as PASSWORD_POLICY;
+pub use registry::{REGISTRY, Rule, find};
+pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;

@@ -1,0 +1,242 @@
+//! The command line as clap sees it. Its doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps AWS IAM as tidy as the declared policy says.
+#[derive(Debug, Parser)]
+#[command(name = "iamwarden", version, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    /// The configuration [default: config/iamwarden.toml].
+    #[arg(long, global = true, value_name = "PATH", env = "IAMWARDEN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How log lines look [default: pretty on a terminal, else json].
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug or trace, or directives per module [default: info].
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read AWS and show what is found and would be done; changes nothing.
+    Plan(PlanArguments),
+    /// Plan afresh and apply what is due.
+    Apply(ApplyArguments),
+    /// The daemon: scheduler, notifications, health and metrics.
+    Run(RunArguments),
+    /// Approve a saved plan, or some of its actions.
+    Approve(DecideArguments),
+    /// Reject a saved plan, or some of its actions.
+    Reject(DecideArguments),
+    /// Undo what was applied.
+    Rollback(RollbackArguments),
+    /// Stop all changes.
+    Freeze {
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// Who [default: the caller's name on this machine].
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Release changes again.
+    Unfreeze {
+        /// Who [default: the caller's name on this machine].
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Runs, actions and decisions, newest first.
+    History {
+        /// How it is printed.
+        #[arg(long, default_value = "text")]
+        format: HistoryFormat,
+        /// Check the audit chain instead.
+        #[arg(long)]
+        verify: bool,
+        /// With --verify: a head published earlier, as SEQ:HASH, which must still be part of the chain.
+        #[arg(long, value_name = "SEQ:HASH", requires = "verify")]
+        head: Option<String>,
+        /// How many runs at most.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// All that is known of one principal, and why each rule says what it says.
+    Explain {
+        /// An ARN, a name, or user/NAME, group/NAME, role/NAME.
+        principal: String,
+        /// Only in this account.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Write the inventory to a file, for planning elsewhere.
+    Snapshot {
+        /// Where to.
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+        /// Which account, where several are configured.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Check the configuration, offline.
+    Validate,
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Print the least IAM policy that the enabled rules and modes need.
+    Permissions {
+        /// For the role in member accounts.
+        #[arg(long, conflicts_with = "rollback")]
+        member: bool,
+        /// For the role that only `rollback` assumes.
+        #[arg(long)]
+        rollback: bool,
+    },
+    /// Check credentials, permissions, state and channels, and say what to mend.
+    Doctor {
+        /// Send a test message to every channel.
+        #[arg(long)]
+        send: bool,
+    },
+    /// Ask the running daemon whether it is healthy; silent.
+    Health,
+    /// The main job on an embedded simulated account.
+    #[cfg(feature = "demo")]
+    Demo {
+        /// Where the report, the plan and the metrics are left [default: a new temporary folder].
+        #[arg(long, value_name = "FOLDER")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// Which part of the world a plan is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selection {
+    /// Only this rule (repeatable).
+    #[arg(long = "rule", value_name = "NAME")]
+    pub rules: Vec<String>,
+    /// Only this account (repeatable).
+    #[arg(long = "account", value_name = "ID")]
+    pub accounts: Vec<String>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// How it is printed [default: text on a terminal, else json].
+    #[arg(long)]
+    pub format: Option<PlanFormat>,
+    /// Write it there instead of to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What to look at.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Keep it in the state, for approval.
+    #[arg(long)]
+    pub save: bool,
+    /// Show the actions that rules in `report` would have.
+    #[arg(long, value_name = "MODE", conflicts_with = "save")]
+    pub as_if: Option<AsIf>,
+    /// Plan from a file instead of from AWS.
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<PathBuf>,
+}
+
+/// As if rules were in this mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AsIf {
+    /// Rules in `report` as if in `enforce`.
+    Enforce,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For a terminal.
+    Text,
+    /// For programs, and for `apply --plan`.
+    Json,
+    /// For a pull request.
+    Markdown,
+    /// A page that opens from disk.
+    Html,
+}
+
+/// How history is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// Only the actions of this plan file, as far as the fresh plan still holds them.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// What to look at.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Run every enabled rule once, send what is due, and exit.
+    #[arg(long)]
+    pub once: bool,
+    /// No mutation, and no message to owners.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `approve` and `reject`
+#[derive(Debug, Args)]
+pub struct DecideArguments {
+    /// The plan's id, the beginning of it, or `latest`.
+    pub plan: String,
+    /// Only this action (repeatable).
+    #[arg(long = "action", value_name = "ID")]
+    pub actions: Vec<String>,
+    /// Who decides [default: the caller's name on this machine].
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    /// Undo this action (repeatable).
+    #[arg(long = "action", value_name = "ID", required_unless_present = "run")]
+    pub actions: Vec<String>,
+    /// Undo everything that this run applied.
+    #[arg(long, value_name = "ID", conflicts_with = "actions")]
+    pub run: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+}

@@ -1,0 +1,543 @@
+//! What a configuration must hold beyond the types of its keys: named checks in a table.
+//!
+//! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
+
+use std::collections::BTreeSet;
+
+use super::problem::{alternatives, listed, nearest, quoted};
+use super::{Account, ChannelKind, Config, OwnerEntry};
+use crate::model::{Arn, Event, Glob, Span};
+
+/// Tells of something wrong with the value of a key: by the key's path, and what is allowed.
+type Tell<'a> = dyn FnMut(String, String) + 'a;
+
+/// One thing that must hold.
+pub(super) struct Check {
+    /// Its name, for tests and readers.
+    pub(super) name: &'static str,
+    /// The keys and sections that it reads.
+    pub(super) reads: &'static [&'static str],
+    /// Tells of everything that does not hold.
+    pub(super) run: fn(&Config, &mut Tell<'_>),
+}
+
+/// Every check.
+pub(super) const CHECKS: [Check; 17] = [
+    Check {
+        name: "the state is a file of SQLite",
+        reads: &["state.url"],
+        run: check_state_url,
+    },
+    Check {
+        name: "findings are kept for some time",
+        reads: &["state.keep_findings"],
+        run: |config, tell| at_least_something(config.state.keep_findings, "state.keep_findings", tell),
+    },
+    Check {
+        name: "account ids are unique",
+        reads: &["accounts"],
+        run: check_account_ids,
+    },
+    Check {
+        name: "names and external ids of accounts mean something",
+        reads: &["accounts"],
+        run: check_account_fields,
+    },
+    Check {
+        name: "roles belong to their account",
+        reads: &["accounts"],
+        run: check_account_roles,
+    },
+    Check {
+        name: "one account at most has the ambient credentials",
+        reads: &["accounts"],
+        run: check_ambient_credentials,
+    },
+    Check {
+        name: "protected patterns can match a principal",
+        reads: &["guardrails.protected"],
+        run: |config, tell| check_patterns(&config.guardrails.protected, "guardrails.protected", tell),
+    },
+    Check {
+        name: "approvers have names, each once",
+        reads: &["approvals.approvers"],
+        run: check_approvers,
+    },
+    Check {
+        name: "limits of age are not zero",
+        reads: &["rules"],
+        run: check_rule_ages,
+    },
+    Check {
+        name: "warnings come before the date, each once",
+        reads: &["rules.access_key_rotation.warn_before"],
+        run: check_warn_before,
+    },
+    Check {
+        name: "passwords expire after whole days that IAM takes",
+        reads: &["rules.password_policy.max_age"],
+        run: check_password_age,
+    },
+    Check {
+        name: "exemptions say whom, of what and why",
+        reads: &["exemptions"],
+        run: check_exemptions,
+    },
+    Check {
+        name: "owner tags have names",
+        reads: &["notifications.owner_tags"],
+        run: check_owner_tags,
+    },
+    Check {
+        name: "networks that channels may reach are not everything",
+        reads: &["notifications.allow_networks"],
+        run: check_networks,
+    },
+    Check {
+        name: "channels have names of their own, known events, and a secret where they sign",
+        reads: &["notifications.channels"],
+        run: check_channels,
+    },
+    Check {
+        name: "owner entries say whom",
+        reads: &["notifications.owners"],
+        run: check_owner_entries,
+    },
+    Check {
+        name: "channels that are referred to are declared",
+        reads: &[
+            "notifications.channels",
+            "notifications.owners",
+            "notifications.default_channel",
+        ],
+        run: check_channel_references,
+    },
+];
+
+impl Check {
+    /// Whether it can judge, where the values of these keys are unsound.
+    pub(super) fn can_judge<'a>(&self, unsound: impl IntoIterator<Item = &'a str>) -> bool {
+        let touches = |unsound: &str| {
+            self.reads
+                .iter()
+                .any(|read| is_within(unsound, read) || is_within(read, unsound))
+        };
+        !unsound.into_iter().any(touches)
+    }
+}
+
+/// Whether the one key is the other or lies in it.
+fn is_within(key: &str, section: &str) -> bool {
+    match key.strip_prefix(section) {
+        Some(rest) => section.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']),
+        None => section.is_empty(),
+    }
+}
+
+fn check_state_url(config: &Config, tell: &mut Tell<'_>) {
+    const ALLOWED: &str = "expected `sqlite:` and the path of a file, such as \"sqlite:iamwarden.db\"";
+    let url = config.state.url.as_str();
+    let lower = url.to_ascii_lowercase();
+    let complaint = if lower.starts_with("postgres:") || lower.starts_with("postgresql:") {
+        "PostgreSQL is not built yet; use sqlite: and the path of a file".to_owned()
+    } else {
+        match url.strip_prefix("sqlite:") {
+            None => format!("this is not a state that iamwarden knows: {ALLOWED}"),
+            Some(path) if path.trim_matches('/').trim().is_empty() || path.starts_with('?') => {
+                format!("the path is missing: {ALLOWED}")
+            }
+            Some(path) if path.contains(":memory:") || path.contains("mode=memory") => {
+                format!("a state in memory forgets consent and journal with the process: {ALLOWED}")
+            }
+            Some(_) => return,
+        }
+    };
+    // The address of a database may hold a password: it is not repeated.
+    tell("state.url".into(), complaint);
+}
+
+fn at_least_something(span: Span, key: &str, tell: &mut Tell<'_>) {
+    if span.is_zero() {
+        tell(
+            key.into(),
+            format!("`{span}` is no time at all: expected more than zero, such as \"90d\""),
+        );
+    }
+}
+
+fn check_account_ids(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, account) in config.accounts.iter().enumerate() {
+        if !seen.insert(&account.id) {
+            tell(
+                format!("accounts[{n}].id"),
+                format!("account `{}` is declared twice: expected each once", account.id),
+            );
+        }
+    }
+}
+
+fn check_account_fields(config: &Config, tell: &mut Tell<'_>) {
+    for (n, account) in config.accounts.iter().enumerate() {
+        if account.name.as_deref().is_some_and(is_blank) {
+            tell(
+                format!("accounts[{n}].name"),
+                "the name is blank: write one, or leave the key out".into(),
+            );
+        }
+        if account.external_id.is_some() && account.role_arn.is_none() {
+            tell(
+                format!("accounts[{n}].external_id"),
+                "an external id is for the role to assume: add `role_arn`, or leave the key out".into(),
+            );
+        }
+    }
+}
+
+fn check_account_roles(config: &Config, tell: &mut Tell<'_>) {
+    for (n, account) in config.accounts.iter().enumerate() {
+        let Account {
+            id,
+            role_arn,
+            rollback_role_arn,
+            name: _,
+            owner: _,
+            external_id: _,
+        } = account;
+        let roles: [(&str, Option<&Arn>); 2] = [
+            ("role_arn", role_arn.as_ref()),
+            ("rollback_role_arn", rollback_role_arn.as_ref()),
+        ];
+        for (key, arn) in roles {
+            if let Some(arn) = arn.filter(|arn| arn.account() != id.as_str()) {
+                tell(
+                    format!("accounts[{n}].{key}"),
+                    format!(
+                        "{} is a role of another account: expected one of `{id}`",
+                        quoted(arn.as_str())
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn check_ambient_credentials(config: &Config, tell: &mut Tell<'_>) {
+    let ambient = config
+        .accounts
+        .iter()
+        .enumerate()
+        .filter(|(_, a)| a.role_arn.is_none());
+    for (n, account) in ambient.skip(1) {
+        tell(
+            format!("accounts[{n}]"),
+            format!(
+                "account `{}` has no `role_arn`, and the ambient credentials are those of an account above: add the role to assume",
+                account.id
+            ),
+        );
+    }
+}
+
+/// The patterns match against `user/…`, `group/…` and `role/…`, and `root` for what concerns the account itself: one that
+/// can match none of them is a slip that would leave somebody unprotected.
+fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
+    const HEADS: [&str; 4] = ["user/", "group/", "role/", "root"];
+    for (n, pattern) in patterns.iter().enumerate() {
+        let written = pattern.as_str().to_lowercase();
+        let literal = written.split(['*', '?']).next().unwrap_or_default();
+        let whole = literal.len() == written.len();
+        let can_match = HEADS.iter().any(|head| {
+            let continues = literal.starts_with(head) && literal.len() > head.len() && *head != "root";
+            let leads_to = head.starts_with(literal) && !whole;
+            continues || leads_to || literal == *head && (*head == "root" || !whole)
+        });
+        if !can_match {
+            tell(
+                format!("{key}[{n}]"),
+                format!(
+                    "{} matches no principal: expected the part of the ARN after the account, such as `user/alice`, `role/ci-*` or `group/*`",
+                    quoted(pattern.as_str())
+                ),
+            );
+        }
+    }
+}
+
+fn check_approvers(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, approver) in config.approvals.approvers.iter().enumerate() {
+        let key = format!("approvals.approvers[{n}]");
+        if is_blank(approver) {
+            tell(key, "the name of an approver must not be blank".into());
+        } else if !seen.insert(approver) {
+            tell(
+                key,
+                format!("{} is named twice: expected each once", quoted(approver)),
+            );
+        }
+    }
+}
+
+fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
+    let rules = &config.rules;
+    let mut above_zero = |span: Span, key: &str| at_least_something(span, key, tell);
+    above_zero(
+        rules.access_key_rotation.max_age,
+        "rules.access_key_rotation.max_age",
+    );
+    above_zero(
+        rules.unused_access_keys.unused_for,
+        "rules.unused_access_keys.unused_for",
+    );
+    above_zero(
+        rules.unused_permissions.unused_for,
+        "rules.unused_permissions.unused_for",
+    );
+    if rules.access_key_rotation.delete_after.is_some_and(Span::is_zero) {
+        tell(
+            "rules.access_key_rotation.delete_after".into(),
+            "a key is not deleted the moment it is disabled: expected more than zero, or \"\" for never"
+                .into(),
+        );
+    }
+}
+
+fn check_warn_before(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, span) in config.rules.access_key_rotation.warn_before.iter().enumerate() {
+        let key = format!("rules.access_key_rotation.warn_before[{n}]");
+        if span.is_zero() {
+            tell(
+                key,
+                "a warning at the date itself comes too late: expected more than zero".into(),
+            );
+        } else if !seen.insert(span) {
+            tell(key, format!("`{span}` stands there twice: expected each once"));
+        }
+    }
+}
+
+fn check_password_age(config: &Config, tell: &mut Tell<'_>) {
+    const DAY: u32 = 86_400;
+    let Some(age) = config.rules.password_policy.max_age else {
+        return;
+    };
+    let whole = age.seconds().is_multiple_of(DAY);
+    if !whole || !(1..=1095).contains(&age.days()) {
+        tell(
+            "rules.password_policy.max_age".into(),
+            format!("`{age}` is not what IAM takes: expected whole days from \"1d\" to \"1095d\""),
+        );
+    }
+}
+
+fn check_exemptions(config: &Config, tell: &mut Tell<'_>) {
+    for (n, exemption) in config.exemptions.iter().enumerate() {
+        let key = |name: &str| format!("exemptions[{n}].{name}");
+        let mut not_empty = |empty: bool, name: &str, what: &str| {
+            if empty {
+                tell(
+                    key(name),
+                    format!("it is empty, and an empty list means nothing: name {what}"),
+                );
+            }
+        };
+        not_empty(
+            exemption.principals.is_empty(),
+            "principals",
+            "at least one pattern",
+        );
+        not_empty(exemption.rules.is_empty(), "rules", "at least one rule");
+        let no_account = exemption.accounts.as_ref().is_some_and(Vec::is_empty);
+        not_empty(
+            no_account,
+            "accounts",
+            "at least one account, or leave the key out for all",
+        );
+        if is_blank(&exemption.reason) {
+            tell(
+                key("reason"),
+                "the reason is blank: say why, and where it was decided".into(),
+            );
+        }
+        check_patterns(&exemption.principals, &key("principals"), tell);
+    }
+}
+
+fn check_owner_tags(config: &Config, tell: &mut Tell<'_>) {
+    for (n, tag) in config.notifications.owner_tags.iter().enumerate() {
+        if is_blank(tag) {
+            tell(
+                format!("notifications.owner_tags[{n}]"),
+                "the name of a tag must not be blank".into(),
+            );
+        }
+    }
+}
+
+fn check_networks(config: &Config, tell: &mut Tell<'_>) {
+    for (n, network) in config.notifications.allow_networks.iter().enumerate() {
+        if network.prefix_len() == 0 {
+            tell(
+                format!("notifications.allow_networks[{n}]"),
+                format!(
+                    "`{network}` is every address: expected the private ranges that channels live in, such as \"10.0.0.0/8\""
+                ),
+            );
+        }
+    }
+}
+
+fn check_channels(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, channel) in config.notifications.channels.iter().enumerate() {
+        let key = |name: &str| format!("notifications.channels[{n}].{name}");
+        if is_blank(&channel.name) {
+            tell(key("name"), "the name of a channel must not be blank".into());
+        } else if !seen.insert(&channel.name) {
+            let name = quoted(&channel.name);
+            tell(
+                key("name"),
+                format!("channel {name} is declared twice: expected each once"),
+            );
+        }
+        match (channel.kind, &channel.secret) {
+            (ChannelKind::Webhook, None) => tell(
+                format!("notifications.channels[{n}]"),
+                "a webhook is signed: add `secret`, a reference such as \"env:SIEM_SECRET\"".into(),
+            ),
+            (ChannelKind::Slack | ChannelKind::Teams, Some(_)) => tell(
+                key("secret"),
+                "only the kind `webhook` is signed: leave the key out".into(),
+            ),
+            (ChannelKind::Webhook, Some(_)) | (ChannelKind::Slack | ChannelKind::Teams, None) => {}
+        }
+        for (m, event) in channel.events.iter().enumerate() {
+            if event != "*" && Event::from_name(event).is_none() {
+                tell(key(&format!("events[{m}]")), unknown_event(event));
+            }
+        }
+    }
+}
+
+fn unknown_event(event: &str) -> String {
+    let known = Event::ALL.map(Event::as_str);
+    let allowed = match nearest(event, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("expected {}, or `*` for all", alternatives(&known)),
+    };
+    format!("{} is not an event; {allowed}", quoted(event))
+}
+
+fn check_owner_entries(config: &Config, tell: &mut Tell<'_>) {
+    for (n, entry) in config.notifications.owners.iter().enumerate() {
+        let key = |name: &str| format!("notifications.owners[{n}].{name}");
+        match entry {
+            OwnerEntry::Map(map) => {
+                if map.principals.is_empty() {
+                    tell(
+                        key("principals"),
+                        "it is empty, and an empty list means nothing: name at least one pattern".into(),
+                    );
+                }
+                check_patterns(&map.principals, &key("principals"), tell);
+            }
+            OwnerEntry::Route(route) => {
+                if route.mention.as_deref().is_some_and(is_blank) {
+                    tell(
+                        key("mention"),
+                        "the mention is blank: write one, or leave the key out".into(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn check_channel_references(config: &Config, tell: &mut Tell<'_>) {
+    let notifications = &config.notifications;
+    let declared: Vec<_> = notifications.channels.iter().map(|c| c.name.as_str()).collect();
+    let mut declared_or_told = |name: &str, key: String| {
+        if declared.contains(&name) {
+            return;
+        }
+        let allowed = match (nearest(name, declared.iter().copied()), declared.as_slice()) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, []) => "none is: declare it under [[notifications.channels]]".to_owned(),
+            (None, known) => format!("declared are {}", listed(known, "and")),
+        };
+        tell(
+            key,
+            format!("{} is not a declared channel; {allowed}", quoted(name)),
+        );
+    };
+    if let Some(name) = &notifications.default_channel {
+        declared_or_told(name, "notifications.default_channel".into());
+    }
+    for (n, entry) in notifications.owners.iter().enumerate() {
+        match entry {
+            OwnerEntry::Route(route) => {
+                declared_or_told(&route.channel, format!("notifications.owners[{n}].channel"));
+            }
+            OwnerEntry::Map(_) => {}
+        }
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// What is allowed and yet deserves a word.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(address) = config.server.listen.filter(|address| !address.ip().is_loopback()) {
+        warnings.push(format!(
+            "server.listen: {address} can be reached from other machines; /metrics and /healthz answer anybody who can reach it"
+        ));
+    }
+    if config.notifications.allow_http {
+        warnings.push(
+            "notifications.allow_http: channels with an http: address get their messages unencrypted"
+                .to_owned(),
+        );
+    }
+    if config.approvals.expire_after.is_zero() {
+        warnings.push("approvals.expire_after: an approval that expires at once never holds".to_owned());
+    }
+    if config.guardrails.max_plan_age.is_zero() {
+        warnings.push("guardrails.max_plan_age: `apply --plan` will refuse every file as too old".to_owned());
+    }
+    // Access Advisor looks back 400 days.
+    let unused_for = config.rules.unused_permissions.unused_for;
+    if unused_for > Span::from_days(400) {
+        warnings.push(format!(
+            "rules.unused_permissions.unused_for: AWS remembers use for 400 days, so nothing is ever found unused for {unused_for}"
+        ));
+    }
+    if config.rules.unused_permissions.principals.is_empty() {
+        warnings
+            .push("rules.unused_permissions.principals: it is empty, so the rule looks at nobody".to_owned());
+    }
+    warnings.extend(exempted_but_undeclared(config));
+    warnings
+}
+
+fn exempted_but_undeclared(config: &Config) -> Vec<String> {
+    if config.accounts.is_empty() {
+        return Vec::new();
+    }
+    let exemptions = config.exemptions.iter().enumerate();
+    let named = exemptions.flat_map(|(n, e)| e.accounts.iter().flatten().map(move |account| (n, account)));
+    named
+        .filter(|(_, account)| !config.accounts.iter().any(|declared| declared.id == **account))
+        .map(|(n, account)| {
+            format!("exemptions[{n}].accounts: account {account} is not declared under [[accounts]]")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

@@ -1,0 +1,219 @@
+//! Configurations for tests.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Config, DEFAULTS, Environment, json_schema, load_text};
+
+/// The built-in defaults under this text.
+pub(super) fn configured(text: &str) -> Config {
+    match load_text(Path::new("test.toml"), text, &Environment::empty()) {
+        Ok(loaded) => loaded.config,
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_documentation() {
+    let config = Config::built_in().unwrap();
+    insta::assert_json_snapshot!(config, @r#"
+    {
+      "dry_run": false,
+      "freeze": false,
+      "schedule": {
+        "default": "0 0 6 * * *"
+      },
+      "state": {
+        "url": "sqlite:iamwarden.db",
+        "keep_findings": "400d"
+      },
+      "server": {
+        "listen": "127.0.0.1:8787"
+      },
+      "accounts": [],
+      "guardrails": {
+        "max_changes_per_run": 25,
+        "max_changes_percent": 10,
+        "max_changes_per_day": 100,
+        "on_excess": "cap",
+        "max_plan_age": "1d",
+        "change_window": "",
+        "timezone": "UTC",
+        "protected": [
+          "user/break-glass-*",
+          "role/aws-service-role/*"
+        ]
+      },
+      "approvals": {
+        "expire_after": "7d",
+        "approvers": [],
+        "command_line": true
+      },
+      "rules": {
+        "access_key_rotation": {
+          "mode": "report",
+          "schedule": null,
+          "max_age": "90d",
+          "warn_before": [
+            "14d",
+            "7d",
+            "1d"
+          ],
+          "minimum_notice": "7d",
+          "spare_used_within": "0s",
+          "delete_after": ""
+        },
+        "unused_access_keys": {
+          "mode": "report",
+          "schedule": null,
+          "unused_for": "45d",
+          "minimum_notice": "7d"
+        },
+        "password_policy": {
+          "mode": "report",
+          "schedule": null,
+          "exact": false,
+          "minimum_length": null,
+          "require_uppercase": null,
+          "require_lowercase": null,
+          "require_numbers": null,
+          "require_symbols": null,
+          "allow_users_to_change": null,
+          "max_age": null,
+          "reuse_prevention": null,
+          "hard_expiry": null
+        },
+        "unused_permissions": {
+          "mode": "report",
+          "schedule": null,
+          "unused_for": "90d",
+          "minimum_age": "90d",
+          "confirm_after": "7d",
+          "principals": [
+            "user",
+            "group",
+            "role"
+          ],
+          "trust_existing": false
+        }
+      },
+      "exemptions": [],
+      "notifications": {
+        "owner_tags": [
+          "owner",
+          "Owner",
+          "email"
+        ],
+        "default_channel": "",
+        "quiet_hours": "",
+        "allow_networks": [],
+        "allow_http": false,
+        "channels": [],
+        "owners": []
+      }
+    }
+    "#);
+}
+
+fn examples() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut examples: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            (path.display().to_string(), std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    examples.sort();
+    examples
+}
+
+#[test]
+fn the_examples_are_right_by_themselves_and_by_the_schema() {
+    let validator = jsonschema::validator_for(&json_schema()).unwrap();
+    let examples = examples();
+    assert_eq!(examples.len(), 4);
+    for (path, text) in &examples {
+        let loaded = load_text(Path::new(path), text, &Environment::empty()).unwrap();
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{path}");
+        let value: Value = toml::from_str(text).unwrap();
+        assert!(validator.is_valid(&value), "{path}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_is_wrong() {
+    let validator = jsonschema::validator_for(&json_schema()).unwrap();
+    for wrong in [
+        "dryrun = true",
+        "dry_run = \"true\"",
+        "organization = {discover = true}",
+        "accounts = [{name = \"prod\"}]",
+        "accounts = [{id = 123456789012}]",
+        "accounts = [{id = \"12345\"}]",
+        "accounts = [{id = \"123456789012\", role_arn = \"iamwarden\"}]",
+        "guardrails.max_changes_percent = 101",
+        "guardrails.on_excess = \"drop\"",
+        "guardrails.change_window = \"always\"",
+        "rules.access_key_rotation.mode = \"enforced\"",
+        "rules.access_key_rotation.max_age = \"90\"",
+        "rules.password_policy.minimum_length = 5",
+        "rules.unused_permissions.principals = [\"policy\"]",
+        "exemptions = [{principals = [\"user/a\"], rules = [\"keys\"], until = \"2027-01-31\", reason = \"x\"}]",
+        "exemptions = [{principals = [\"user/a\"], rules = [\"password_policy\"], reason = \"x\"}]",
+        "notifications.channels = [{name = \"a\", kind = \"slack\", url = \"https://hooks.example.com\"}]",
+        "notifications.owners = [{principals = [\"user/a\"], match = \"b\"}]",
+    ] {
+        let value: Value = toml::from_str(wrong).unwrap();
+        assert!(!validator.is_valid(&value), "{wrong}");
+        assert!(
+            load_text(Path::new("x"), wrong, &Environment::empty()).is_err(),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_is_explained_and_has_its_default() {
+    fn walk(schema: &Value, path: &str, missing: &mut Vec<String>) {
+        if let Some(properties) = schema["properties"].as_object() {
+            for (name, property) in properties {
+                let path = format!("{path}.{name}");
+                if property["description"].as_str().is_none_or(str::is_empty) {
+                    missing.push(path.clone());
+                }
+                walk(property, &path, missing);
+            }
+        }
+    }
+    let schema = json_schema();
+    let mut missing = Vec::new();
+    walk(&schema, "", &mut missing);
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        walk(definition, name, &mut missing);
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    let guardrails = &schema["properties"]["guardrails"]["properties"];
+    assert_eq!(guardrails["max_changes_per_run"]["default"], 25);
+    assert_eq!(guardrails["timezone"]["default"], "UTC");
+    assert_eq!(schema["properties"]["dry_run"]["default"], false);
+    assert_eq!(schema["required"], Value::Null);
+    assert!(!schema.to_string().contains("\"null\""));
+    jsonschema::meta::validate(&schema).unwrap();
+}
+
+#[test]
+fn every_key_stands_in_the_default_file() {
+    let schema = json_schema();
+    let mut sections = vec![schema.clone()];
+    sections.extend(schema["$defs"].as_object().unwrap().values().cloned());
+    let keys = sections
+        .iter()
+        .filter_map(|section| section["properties"].as_object())
+        .flat_map(|properties| properties.keys());
+    for key in keys {
+        let written = [format!("{key} = "), format!("{key}]")];
+        assert!(written.iter().any(|key| DEFAULTS.contains(key.as_str())), "{key}");
+    }
+}

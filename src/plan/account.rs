@@ -1,0 +1,458 @@
+//! Planning one account.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::announce::{self, Timing};
+use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails};
+use crate::config::{Config, Mode};
+use crate::inventory::{Gap, GapCause, Snapshot};
+use crate::model::{
+    AccountId, Action, ActionId, ActionMode, ActionState, Digest, Event, Finding, FindingStatus, History,
+    NoticeItem, Notification, Owner, Severity, WithheldReason,
+};
+use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy};
+
+/// What may differ from one planning to another with the same inputs.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// Only these rules; empty: all. (Unknown names are refused before.)
+    pub rules: Vec<String>,
+    /// Show what rules in `report` would do in `enforce`.
+    pub as_if_enforce: bool,
+}
+
+/// The plan of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountPlan {
+    /// How the account could be read.
+    pub summary: AccountSummary,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// What would be done.
+    pub actions: Vec<Action>,
+    /// Who would be told.
+    pub notifications: Vec<Notification>,
+    /// What it took to read.
+    pub api_calls: BTreeMap<String, u64>,
+    /// Attachments found unused by sufficient evidence, for the state to remember.
+    pub judgements: Vec<Judgement>,
+}
+
+/// An action with what ordering and merging need.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub(super) action: Action,
+    pub(super) severity: Severity,
+    pub(super) since: DateTime<Utc>,
+}
+
+impl Candidate {
+    pub(super) fn withhold(&mut self, reason: WithheldReason, detail: String) {
+        self.action.state = ActionState::Withheld;
+        self.action.withheld_reason = Some(reason);
+        self.action.withheld_detail = Some(detail);
+    }
+}
+
+/// An account of which nothing could be read.
+pub fn failed_account(
+    id: AccountId,
+    name: String,
+    gap: Gap,
+    api_calls: BTreeMap<String, u64>,
+) -> AccountPlan {
+    AccountPlan {
+        summary: AccountSummary {
+            id,
+            name,
+            status: AccountStatus::Failed,
+            principals: PrincipalCounts::default(),
+            errors: vec![gap],
+            snapshot_digest: None,
+        },
+        findings: Vec::new(),
+        actions: Vec::new(),
+        notifications: Vec::new(),
+        api_calls,
+        judgements: Vec::new(),
+    }
+}
+
+/// Judges the account by every rule that is on, and says what to do about it and what may be done now.
+pub fn plan_account(
+    config: &Config,
+    snapshot: &Snapshot,
+    history: &History,
+    now: DateTime<Utc>,
+    options: &PlanOptions,
+) -> AccountPlan {
+    let ctx = Context {
+        config,
+        snapshot,
+        history,
+        now,
+    };
+    let planner = Planner {
+        ctx,
+        config_digest: config.digest(),
+        principals: count_principals(snapshot),
+    };
+    let mut findings = Vec::new();
+    let mut candidates: BTreeMap<ActionId, Candidate> = BTreeMap::new();
+    let mut told = Told::default();
+    let mut all = Vec::new();
+    for rule in &REGISTRY {
+        let mode = match (rule.mode)(config) {
+            Mode::Report if options.as_if_enforce => Mode::Enforce,
+            mode => mode,
+        };
+        if mode == Mode::Off || !(options.rules.is_empty() || options.rules.iter().any(|r| r == rule.name)) {
+            continue;
+        }
+        for judgement in (rule.check)(&ctx) {
+            all.push(judgement.clone());
+            let Judgement {
+                mut finding,
+                remedy,
+                announcement,
+            } = judgement;
+            match (action_mode(mode), remedy) {
+                (Some(mode), Some(remedy)) if !remedy.report_only => {
+                    let candidate = planner.candidate(&finding, remedy, announcement.as_ref(), mode);
+                    told.note(&planner, &finding, announcement.as_ref(), Some(&candidate));
+                    merge(&mut candidates, candidate);
+                }
+                (Some(_), None) => told.note(&planner, &finding, announcement.as_ref(), None),
+                (None | Some(_), Some(remedy)) => {
+                    finding.proposal = Some(remedy.proposal);
+                    told.digest(mode, &finding);
+                }
+                (None, None) => told.digest(mode, &finding),
+            }
+            findings.push(finding);
+        }
+    }
+    let mut candidates: Vec<_> = candidates.into_values().collect();
+    planner.hold_back(&mut candidates);
+    told.approvals(&candidates);
+    let mut actions: Vec<_> = candidates.into_iter().map(|candidate| candidate.action).collect();
+    actions.sort_by(|a, b| (&a.account, &a.resource, &a.id).cmp(&(&b.account, &b.resource, &b.id)));
+    findings.sort_by(|a, b| (&a.resource, &a.rule, &a.id).cmp(&(&b.resource, &b.rule, &b.id)));
+    let notifications = told.into_notifications(&planner);
+    AccountPlan {
+        summary: planner.summary(&findings),
+        findings,
+        actions,
+        notifications,
+        api_calls: snapshot.api_calls.clone(),
+        judgements: all,
+    }
+}
+
+fn action_mode(mode: Mode) -> Option<ActionMode> {
+    match mode {
+        Mode::Off | Mode::Report => None,
+        Mode::Approve => Some(ActionMode::Approve),
+        Mode::Enforce => Some(ActionMode::Enforce),
+    }
+}
+
+fn count_principals(snapshot: &Snapshot) -> PrincipalCounts {
+    snapshot
+        .authorization
+        .known()
+        .map_or_else(PrincipalCounts::default, |a| PrincipalCounts {
+            users: a.users.len(),
+            groups: a.groups.len(),
+            roles: a.roles.len(),
+        })
+}
+
+/// Two rules that ask for the same change: one action. A rule in `enforce` justifies it before one in `approve`, one
+/// that is not held back before one that is, and the earlier rule of the registry before the later.
+fn merge(candidates: &mut BTreeMap<ActionId, Candidate>, new: Candidate) {
+    let Some(known) = candidates.get_mut(&new.action.id) else {
+        candidates.insert(new.action.id.clone(), new);
+        return;
+    };
+    let rank = |c: &Candidate| (c.action.mode, c.action.state == ActionState::Proposed);
+    let (severity, since) = (known.severity.max(new.severity), known.since.min(new.since));
+    let (mut winner, other) = if rank(&new) > rank(known) {
+        (new, known.clone())
+    } else {
+        (known.clone(), new)
+    };
+    winner.action.also.push(other.action.finding);
+    winner.action.also.extend(other.action.also);
+    winner.action.also.sort();
+    *known = Candidate {
+        severity,
+        since,
+        ..winner
+    };
+}
+
+struct Planner<'a> {
+    ctx: Context<'a>,
+    config_digest: Digest,
+    principals: PrincipalCounts,
+}
+
+impl Planner<'_> {
+    fn candidate(
+        &self,
+        finding: &Finding,
+        remedy: Remedy,
+        announcement: Option<&Announcement>,
+        mode: ActionMode,
+    ) -> Candidate {
+        let Context {
+            config, history, now, ..
+        } = self.ctx;
+        let Remedy {
+            proposal,
+            precondition,
+            since,
+            withheld,
+            report_only: _,
+        } = remedy;
+        let timing = announcement.map(|announcement| announce::timing(announcement, history, now));
+        let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
+        let mut candidate = Candidate {
+            action: Action {
+                finding: finding.id.clone(),
+                also: Vec::new(),
+                account: finding.account.clone(),
+                resource: finding.resource.clone(),
+                mode,
+                reversible: proposal.inverse.is_some(),
+                change: proposal.change,
+                inverse: proposal.inverse,
+                precondition,
+                state: ActionState::Proposed,
+                withheld_reason: None,
+                withheld_detail: None,
+                not_before: timing.as_ref().map(|timing| timing.not_before),
+                id,
+            },
+            severity: finding.severity,
+            since,
+        };
+        let consent = consent::consent(
+            &candidate.action,
+            &self.config_digest,
+            &config.approvals,
+            history,
+            now,
+        );
+        let mut reasons: Vec<(WithheldReason, String)> = Vec::new();
+        if history.unsettled.contains(&candidate.action.id) && !candidate.action.change.is_repeatable() {
+            reasons.push((
+                WithheldReason::Settling,
+                WithheldReason::Settling.explanation().to_owned(),
+            ));
+        }
+        if let Some(at) = history.rolled_back.get(&candidate.action.id) {
+            if !matches!(consent, consent::Consent::Approved(_)) {
+                reasons.push((
+                    WithheldReason::RolledBack,
+                    format!("rolled back on {}", at.format("%Y-%m-%d %H:%M UTC")),
+                ));
+            }
+        }
+        reasons.extend(withheld);
+        if let Some(why) = consent::missing(&candidate.action, consent) {
+            reasons.push((WithheldReason::Approval, why));
+        }
+        if let (Some(announcement), Some(timing)) = (announcement, &timing) {
+            reasons.extend(self.notice_missing(finding, announcement, timing));
+        }
+        if let Some((reason, why)) = reasons.into_iter().min_by_key(|(reason, _)| *reason) {
+            candidate.withhold(reason, why);
+        }
+        candidate
+    }
+
+    fn notice_missing(
+        &self,
+        finding: &Finding,
+        announcement: &Announcement,
+        timing: &Timing,
+    ) -> Option<(WithheldReason, String)> {
+        if timing.notice_given {
+            return None;
+        }
+        let reachable = self.channel_of(finding.owner.as_ref()).is_some();
+        if !reachable && !announcement.minimum_notice.is_zero() {
+            let why =
+                "its owner cannot be told: declare a channel for the owner, or notifications.default_channel";
+            return Some((WithheldReason::NoChannel, why.to_owned()));
+        }
+        let date = timing.not_before.format("%Y-%m-%d %H:%M UTC");
+        Some((
+            WithheldReason::Notice,
+            format!(
+                "its owner is told {} before; not before {date}",
+                announcement.minimum_notice
+            ),
+        ))
+    }
+
+    fn channel_of(&self, owner: Option<&Owner>) -> Option<String> {
+        self.ctx
+            .config
+            .notifications
+            .route(owner)
+            .channel
+            .map(ToOwned::to_owned)
+    }
+
+    /// What holds back everything: freeze, window, and last the caps, which count only what is otherwise due.
+    fn hold_back(&self, candidates: &mut [Candidate]) {
+        let Context {
+            config, history, now, ..
+        } = self.ctx;
+        if let Some((reason, why)) = guardrails::standstill(config, history, now) {
+            for candidate in candidates
+                .iter_mut()
+                .filter(|c| c.action.state == ActionState::Proposed)
+            {
+                candidate.withhold(reason, why.clone());
+            }
+        }
+        let cap = guardrails::cap(&config.guardrails, self.principals, history.changes_in_last_day);
+        guardrails::hold_excess(candidates, &config.guardrails, cap);
+    }
+
+    fn summary(&self, findings: &[Finding]) -> AccountSummary {
+        let snapshot = self.ctx.snapshot;
+        let mut errors = snapshot.gaps.clone();
+        // A declaration that cannot be carried out is an error of its rule, not an action.
+        errors.extend(
+            findings
+                .iter()
+                .filter(|f| f.evidence.get("cause") == Some(&json!("weaker_than_built_in")))
+                .map(|finding| Gap {
+                    operation: format!("rule:{}", finding.rule),
+                    resource: Some(finding.resource.clone()),
+                    cause: GapCause::Unusable,
+                    detail: finding.detail.clone(),
+                }),
+        );
+        errors.sort();
+        AccountSummary {
+            id: snapshot.account.clone(),
+            name: snapshot.name.clone(),
+            status: if errors.is_empty() {
+                AccountStatus::Complete
+            } else {
+                AccountStatus::Partial
+            },
+            principals: self.principals,
+            errors,
+            snapshot_digest: Some(snapshot.digest()),
+        }
+    }
+}
+
+/// Who is to be told of what, gathered while planning.
+#[derive(Debug, Default)]
+struct Told {
+    by_event: BTreeMap<(Option<Owner>, Event), (Vec<crate::model::FindingId>, Vec<NoticeItem>)>,
+}
+
+impl Told {
+    /// What its owner is told of a finding of a rule in `approve` or `enforce`.
+    fn note(
+        &mut self,
+        planner: &Planner<'_>,
+        finding: &Finding,
+        announcement: Option<&Announcement>,
+        candidate: Option<&Candidate>,
+    ) {
+        let Some(announcement) = announcement else { return };
+        let held = candidate.and_then(|candidate| candidate.action.withheld_reason);
+        let will_happen = match held {
+            // Nothing will happen on any date before something else does.
+            Some(
+                WithheldReason::Settling
+                | WithheldReason::RolledBack
+                | WithheldReason::WouldLockOut
+                | WithheldReason::RecentlyUsed,
+            ) => false,
+            Some(
+                WithheldReason::Unconfirmed
+                | WithheldReason::NoChannel
+                | WithheldReason::Approval
+                | WithheldReason::Notice
+                | WithheldReason::Freeze
+                | WithheldReason::Window
+                | WithheldReason::Guardrail,
+            )
+            | None => true,
+        };
+        if !will_happen {
+            return;
+        }
+        let Context { history, now, .. } = planner.ctx;
+        if let Some(item) = announce::due_notice(announcement, &finding.id, history, now) {
+            let entry = self
+                .by_event
+                .entry((finding.owner.clone(), announcement.event))
+                .or_default();
+            entry.0.push(finding.id.clone());
+            entry.1.push(item);
+        }
+    }
+
+    /// What a rule in `report` found goes to the digest.
+    fn digest(&mut self, mode: Mode, finding: &Finding) {
+        let counts = match finding.status {
+            FindingStatus::Violation | FindingStatus::Warning | FindingStatus::Unknown => true,
+            FindingStatus::Exempt => false,
+        };
+        if mode == Mode::Report && counts {
+            self.by_event
+                .entry((None, Event::ReportDigest))
+                .or_default()
+                .0
+                .push(finding.id.clone());
+        }
+    }
+
+    /// What waits for a decision.
+    fn approvals(&mut self, candidates: &[Candidate]) {
+        let waiting = candidates
+            .iter()
+            .filter(|c| c.action.withheld_reason == Some(WithheldReason::Approval))
+            .map(|c| c.action.finding.clone());
+        for finding in waiting {
+            self.by_event
+                .entry((None, Event::ApprovalRequested))
+                .or_default()
+                .0
+                .push(finding);
+        }
+    }
+
+    fn into_notifications(self, planner: &Planner<'_>) -> Vec<Notification> {
+        self.by_event
+            .into_iter()
+            .map(|((to, event), (mut findings, mut notices))| {
+                findings.sort();
+                findings.dedup();
+                notices.sort();
+                Notification {
+                    channel: planner.channel_of(to.as_ref()),
+                    to,
+                    event,
+                    findings,
+                    notices,
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,109 @@
+//! Dates: from when on an action may happen, and what its owner is told before.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::model::{FindingId, History, Ladder, Notice, NoticeItem, Span};
+use crate::rules::Announcement;
+
+/// Where an announced action stands in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Timing {
+    /// The action does not come earlier.
+    pub(super) not_before: DateTime<Utc>,
+    /// Whether the owner was told long enough ago, or need not be.
+    pub(super) notice_given: bool,
+}
+
+/// The notices that count for an announcement, given up ones aside: accepted by a channel or still on their way.
+fn notices<'a>(announcement: &'a Announcement, history: &'a History) -> impl Iterator<Item = &'a Notice> {
+    let Announcement {
+        event,
+        subject,
+        due: _,
+        minimum_notice: _,
+        warn_before: _,
+        notices_count_after,
+    } = announcement;
+    history
+        .notices
+        .iter()
+        .filter(move |notice| notice.event == *event && notice.subject == *subject && !notice.dead)
+        .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
+}
+
+/// The latest of: the limit, the first accepted notice plus `minimum_notice`, and the last date announced. Without any
+/// accepted notice: the date that one sent now would announce.
+pub(super) fn timing(announcement: &Announcement, history: &History, now: DateTime<Utc>) -> Timing {
+    let minimum = announcement.minimum_notice;
+    let accepted = notices(announcement, history).filter_map(|notice| notice.accepted_at);
+    let first_accepted = accepted.filter(|at| *at <= now).min();
+    let announced = notices(announcement, history)
+        .map(|notice| notice.announced_for)
+        .max();
+    let told_enough = match (minimum.is_zero(), first_accepted) {
+        (true, _) => None,
+        (false, Some(at)) => Some(at + minimum.delta()),
+        (false, None) => Some(now + minimum.delta()),
+    };
+    let not_before = [Some(announcement.due), told_enough, announced]
+        .into_iter()
+        .flatten()
+        .max();
+    let not_before = not_before.unwrap_or(announcement.due);
+    Timing {
+        not_before,
+        notice_given: now >= not_before && (minimum.is_zero() || first_accepted.is_some()),
+    }
+}
+
+/// What is to be said now, if anything: the most urgent rung reached that was not said yet about this date, or the
+/// first word where none was said at all.
+pub(super) fn due_notice(
+    announcement: &Announcement,
+    finding: &FindingId,
+    history: &History,
+    now: DateTime<Utc>,
+) -> Option<NoticeItem> {
+    let Timing { not_before, .. } = timing(announcement, history, now);
+    let reached = announcement
+        .warn_before
+        .iter()
+        .copied()
+        .filter(|rung| now >= not_before - rung.delta())
+        .min();
+    let said: Vec<_> = notices(announcement, history).collect();
+    let ladder = match reached {
+        Some(rung) if said.iter().any(|notice| covers(notice, rung, not_before)) => return None,
+        Some(rung) => Ladder::Before(rung),
+        None if said.is_empty() => Ladder::First,
+        None => return None,
+    };
+    // A first word that came late is not followed by a rung that it already stood on.
+    let just_said =
+        |notice: &&Notice| notice.ladder == Ladder::First && same_date(notice.announced_for, not_before);
+    if let (Ladder::Before(rung), Some(first)) = (ladder, said.iter().copied().find(|n| just_said(&n))) {
+        if first.queued_at >= not_before - rung.delta() {
+            return None;
+        }
+    }
+    Some(NoticeItem {
+        finding: finding.clone(),
+        subject: announcement.subject.clone(),
+        ladder,
+        announced_for: not_before,
+    })
+}
+
+/// Whether this notice said it on that rung, or on a more urgent one, about the same date.
+fn covers(notice: &Notice, rung: Span, date: DateTime<Utc>) -> bool {
+    let on_rung = match notice.ladder {
+        Ladder::Before(said) => said <= rung,
+        Ladder::First => false,
+    };
+    on_rung && same_date(notice.announced_for, date)
+}
+
+/// Dates move by the time that a delivery takes; that is no new date.
+fn same_date(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
+    (a - b).abs() < TimeDelta::days(1)
+}

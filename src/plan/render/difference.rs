@@ -1,0 +1,243 @@
+//! What a change makes of what is there: old and new, side by side.
+
+use crate::model::{Change, Inverse, PasswordPolicy, Precondition};
+
+/// A field before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    /// Its name: a field of the password policy, or what changes of a key or an attachment.
+    pub(super) name: String,
+    /// What it is.
+    pub(super) before: String,
+    /// What it would be.
+    pub(super) after: String,
+}
+
+/// A change as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// What is done, in two or three words.
+    pub(super) verb: &'static str,
+    /// To which key or policy; empty where the resource says it all.
+    pub(super) subject: String,
+    /// What changes.
+    pub(super) changed: Vec<Field>,
+    /// What stays as it is, where the change writes a whole.
+    pub(super) kept: Vec<(&'static str, String)>,
+    /// What a reader should know of the state before.
+    pub(super) remark: Option<&'static str>,
+}
+
+/// What is known of the state before a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Before<'a> {
+    /// What an action demands of it.
+    Demanded(&'a Precondition),
+    /// What a proposal would restore; `None`: it could not be undone.
+    Restorable(Option<&'a Inverse>),
+}
+
+const UNTOLD: &str = "not stated";
+
+/// The verb of each kind of change.
+pub(super) fn verb(change: &Change) -> &'static str {
+    match change {
+        Change::DisableAccessKey { .. } => "disable access key",
+        Change::DeleteAccessKey { .. } => "delete access key",
+        Change::UpdatePasswordPolicy(_) => "update password policy",
+        Change::DetachPolicy { .. } => "detach policy",
+    }
+}
+
+impl Difference {
+    /// What this change makes of this state.
+    pub(super) fn of(change: &Change, before: Before<'_>) -> Self {
+        let single = |subject: String, before: String, after: &str| Self {
+            verb: verb(change),
+            subject,
+            changed: vec![Field {
+                name: "status".to_owned(),
+                before,
+                after: after.to_owned(),
+            }],
+            kept: Vec::new(),
+            remark: None,
+        };
+        match change {
+            Change::DisableAccessKey { access_key_id } => {
+                single(access_key_id.to_string(), key_status(before), "Inactive")
+            }
+            Change::DeleteAccessKey { access_key_id } => {
+                single(access_key_id.to_string(), key_status(before), "deleted")
+            }
+            Change::DetachPolicy { policy_arn } => {
+                single(policy_arn.to_string(), attachment(before).to_owned(), "detached")
+            }
+            Change::UpdatePasswordPolicy(after) => Self::of_password_policy(verb(change), before, after),
+        }
+    }
+
+    fn of_password_policy(verb: &'static str, before: Before<'_>, after: &PasswordPolicy) -> Self {
+        let (old, remark) = match before {
+            Before::Demanded(Precondition::PasswordPolicy {
+                password_policy: Some(old),
+            })
+            | Before::Restorable(Some(Inverse::RestorePasswordPolicy(old))) => (Some(old.clone()), None),
+            Before::Demanded(Precondition::PasswordPolicy {
+                password_policy: None,
+            })
+            | Before::Restorable(Some(Inverse::DeletePasswordPolicy)) => (
+                Some(PasswordPolicy::aws_default()),
+                Some(
+                    "the account has no policy of its own: AWS's built-in one holds, which also asks for three of \
+                     the four character classes",
+                ),
+            ),
+            Before::Demanded(Precondition::AccessKey { .. } | Precondition::Attachment { .. })
+            | Before::Restorable(
+                Some(Inverse::EnableAccessKey { .. } | Inverse::AttachPolicy { .. }) | None,
+            ) => (None, None),
+        };
+        let mut changed = Vec::new();
+        let mut kept = Vec::new();
+        let old = old.map(|policy| policy.fields());
+        for (n, (name, after)) in after.fields().into_iter().enumerate() {
+            let before = old
+                .as_ref()
+                .and_then(|fields| fields.get(n))
+                .map(|(_, value)| value.clone());
+            if before.as_ref() == Some(&after) {
+                kept.push((name, after));
+            } else {
+                changed.push(Field {
+                    name: name.to_owned(),
+                    before: before.unwrap_or_else(|| UNTOLD.to_owned()),
+                    after,
+                });
+            }
+        }
+        Self {
+            verb,
+            subject: String::new(),
+            changed,
+            kept,
+            remark,
+        }
+    }
+}
+
+fn key_status(before: Before<'_>) -> String {
+    match before {
+        Before::Demanded(Precondition::AccessKey { status, .. }) => status.as_str().to_owned(),
+        Before::Restorable(Some(Inverse::EnableAccessKey { .. })) => "Active".to_owned(),
+        Before::Demanded(Precondition::Attachment { .. } | Precondition::PasswordPolicy { .. })
+        | Before::Restorable(
+            Some(
+                Inverse::RestorePasswordPolicy(_)
+                | Inverse::DeletePasswordPolicy
+                | Inverse::AttachPolicy { .. },
+            )
+            | None,
+        ) => UNTOLD.to_owned(),
+    }
+}
+
+fn attachment(before: Before<'_>) -> &'static str {
+    match before {
+        Before::Demanded(Precondition::Attachment { attached: false, .. }) => "not attached",
+        Before::Demanded(Precondition::Attachment { attached: true, .. })
+        | Before::Restorable(Some(Inverse::AttachPolicy { .. })) => "attached",
+        Before::Demanded(Precondition::AccessKey { .. } | Precondition::PasswordPolicy { .. })
+        | Before::Restorable(
+            Some(
+                Inverse::EnableAccessKey { .. }
+                | Inverse::RestorePasswordPolicy(_)
+                | Inverse::DeletePasswordPolicy,
+            )
+            | None,
+        ) => UNTOLD,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccessKeyId, Arn};
+
+    fn told(difference: &Difference) -> String {
+        let fields = difference.changed.iter();
+        let fields: Vec<_> = fields
+            .map(|f| format!("{} {} → {}", f.name, f.before, f.after))
+            .collect();
+        format!(
+            "{} {}: {}",
+            difference.verb,
+            difference.subject,
+            fields.join(", ")
+        )
+    }
+
+    #[test]
+    fn a_password_policy_is_compared_field_by_field() {
+        let old = PasswordPolicy {
+            minimum_length: 8,
+            ..PasswordPolicy::aws_default()
+        };
+        let new = PasswordPolicy {
+            minimum_length: 14,
+            max_age_days: Some(90),
+            ..old.clone()
+        };
+        let restore = Inverse::RestorePasswordPolicy(old.clone());
+        let difference = Difference::of(
+            &Change::UpdatePasswordPolicy(new.clone()),
+            Before::Restorable(Some(&restore)),
+        );
+        assert_eq!(
+            told(&difference),
+            "update password policy : minimum_length 8 → 14, max_age none → 90d"
+        );
+        assert_eq!(difference.kept.len(), 7);
+        let created = Difference::of(
+            &Change::UpdatePasswordPolicy(new),
+            Before::Demanded(&Precondition::PasswordPolicy {
+                password_policy: None,
+            }),
+        );
+        assert_eq!(created.changed, difference.changed);
+        assert!(created.remark.unwrap().contains("no policy of its own"));
+    }
+
+    #[test]
+    fn keys_and_attachments_show_their_state() {
+        let key = AccessKeyId::parse("AKIAIOSFODNN7EXAMPLE").unwrap();
+        let enable = Inverse::EnableAccessKey {
+            access_key_id: key.clone(),
+        };
+        let disable = Change::DisableAccessKey {
+            access_key_id: key.clone(),
+        };
+        assert_eq!(
+            told(&Difference::of(&disable, Before::Restorable(Some(&enable)))),
+            "disable access key AKIAIOSFODNN7EXAMPLE: status Active → Inactive"
+        );
+        assert_eq!(
+            told(&Difference::of(
+                &Change::DeleteAccessKey { access_key_id: key },
+                Before::Restorable(None)
+            )),
+            "delete access key AKIAIOSFODNN7EXAMPLE: status not stated → deleted"
+        );
+        let policy = Arn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").unwrap();
+        let attach = Inverse::AttachPolicy {
+            policy_arn: policy.clone(),
+        };
+        assert_eq!(
+            told(&Difference::of(
+                &Change::DetachPolicy { policy_arn: policy },
+                Before::Restorable(Some(&attach))
+            )),
+            "detach policy arn:aws:iam::aws:policy/ReadOnlyAccess: status attached → detached"
+        );
+    }
+}

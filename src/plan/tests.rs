@@ -1,0 +1,522 @@
+//! The planner as a whole: what becomes of judgements under modes, notices, decisions and guardrails.
+
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{Config, Mode, OnExcess};
+use crate::inventory::Snapshot;
+use crate::model::{
+    Action, ActionId, ActionMode, ActionState, Decision, Event, FindingStatus, Freeze, History, KeyStatus,
+    Ladder, Notice, Span, Verdict, WithheldReason,
+};
+use crate::rules::fixture::{self, config, days, key, key_id, now, snapshot, user};
+
+fn with_channel(mut config: Config) -> Config {
+    config.notifications.default_channel = Some("secops".to_owned());
+    config
+}
+
+fn no_notice(mut config: Config) -> Config {
+    config.rules.access_key_rotation.minimum_notice = Span::ZERO;
+    config.rules.unused_access_keys.minimum_notice = Span::ZERO;
+    config
+}
+
+fn plan(config: &Config, snapshot: &Snapshot, history: &History, now: DateTime<Utc>) -> AccountPlan {
+    plan_account(config, snapshot, history, now, &PlanOptions::default())
+}
+
+fn only_action(plan: &AccountPlan) -> &Action {
+    assert_eq!(plan.actions.len(), 1, "{:#?}", plan.actions);
+    &plan.actions[0]
+}
+
+fn notice(
+    event: Event,
+    subject: u32,
+    accepted_at: Option<DateTime<Utc>>,
+    announced_for: DateTime<Utc>,
+) -> Notice {
+    Notice {
+        event,
+        subject: key_id(subject).to_string(),
+        ladder: Ladder::First,
+        announced_for,
+        queued_at: accepted_at.unwrap_or_else(now),
+        accepted_at,
+        dead: false,
+    }
+}
+
+#[test]
+fn report_proposes_and_has_no_actions() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1)), key(2, 10, None)])]);
+    let plan = plan(&config(Mode::Report), &old, &History::default(), now());
+    assert!(plan.actions.is_empty());
+    assert_eq!(plan.findings.len(), 1);
+    let proposal = plan.findings[0].proposal.as_ref().unwrap();
+    assert_eq!(proposal.change.subject(), key_id(1).to_string());
+    assert!(proposal.inverse.is_some());
+}
+
+#[test]
+fn an_owner_is_told_before_a_key_is_disabled() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let enforce = config(Mode::Enforce);
+    let unreachable = plan(&enforce, &old, &History::default(), now());
+    assert_eq!(
+        only_action(&unreachable).withheld_reason,
+        Some(WithheldReason::NoChannel)
+    );
+
+    let enforce = with_channel(enforce);
+    let first = plan(&enforce, &old, &History::default(), now());
+    let action = only_action(&first);
+    assert_eq!(
+        (action.state, action.withheld_reason),
+        (ActionState::Withheld, Some(WithheldReason::Notice))
+    );
+    assert_eq!(action.not_before, Some(now() + days(7)));
+    let told = &first.notifications[0];
+    assert_eq!(
+        (told.event, told.notices[0].announced_for),
+        (Event::AccessKeyExpiring, now() + days(7))
+    );
+
+    // Queued, but no channel took it: it does not count, and is not said twice.
+    let mut history = History::default();
+    history
+        .notices
+        .push(notice(Event::AccessKeyExpiring, 1, None, now() + days(7)));
+    let waiting = plan(&enforce, &old, &history, now() + days(1));
+    assert_eq!(
+        only_action(&waiting).withheld_reason,
+        Some(WithheldReason::Notice)
+    );
+
+    // Accepted: seven days later, and not a moment before, it is due.
+    history.notices[0].accepted_at = Some(now() + days(1));
+    let almost = plan(
+        &enforce,
+        &old,
+        &history,
+        now() + days(8) - chrono::TimeDelta::seconds(1),
+    );
+    assert_eq!(only_action(&almost).withheld_reason, Some(WithheldReason::Notice));
+    let due = plan(&enforce, &old, &history, now() + days(8));
+    assert_eq!(only_action(&due).state, ActionState::Proposed);
+}
+
+#[test]
+fn the_date_last_announced_is_kept() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let mut history = History::default();
+    history.notices.push(notice(
+        Event::AccessKeyExpiring,
+        1,
+        Some(now() - days(10)),
+        now() + days(3),
+    ));
+    let plan = plan(&with_channel(config(Mode::Enforce)), &old, &history, now());
+    assert_eq!(only_action(&plan).not_before, Some(now() + days(3)));
+}
+
+#[test]
+fn a_key_that_somebody_enabled_again_needs_a_new_notice() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let mut history = History::default();
+    history.notices.push(notice(
+        Event::AccessKeyExpiring,
+        1,
+        Some(now() - days(30)),
+        now() - days(23),
+    ));
+    let disabled = crate::model::DisabledKey {
+        user: fixture::user_arn("alice"),
+        at: now() - days(20),
+    };
+    history.disabled_keys.insert(key_id(1), disabled);
+    let plan = plan(&with_channel(config(Mode::Enforce)), &old, &history, now());
+    assert_eq!(only_action(&plan).withheld_reason, Some(WithheldReason::Notice));
+    assert_eq!(only_action(&plan).not_before, Some(now() + days(7)));
+}
+
+#[test]
+fn the_ladder_of_warnings_is_climbed_once() {
+    let enforce = with_channel(config(Mode::Enforce));
+    let young = snapshot(vec![user("alice", vec![key(1, 70, Some(1))])]);
+    let mut history = History::default();
+    let mut said = Vec::new();
+    // From day 70 to the limit at day 90 and a little further, one plan each half day.
+    for half_days in 0..42 {
+        let at = now() + chrono::TimeDelta::hours(12 * half_days);
+        let plan = plan(&enforce, &young, &history, at);
+        for notification in &plan.notifications {
+            for item in &notification.notices {
+                said.push((
+                    half_days / 2 + 70,
+                    item.ladder,
+                    (item.announced_for - now()).num_days() + 70,
+                ));
+                history.notices.push(Notice {
+                    event: notification.event,
+                    subject: item.subject.clone(),
+                    ladder: item.ladder,
+                    announced_for: item.announced_for,
+                    queued_at: at,
+                    accepted_at: Some(at),
+                    dead: false,
+                });
+            }
+        }
+        if at >= now() + days(20) {
+            assert_eq!(
+                only_action(&plan).state,
+                ActionState::Proposed,
+                "day {}",
+                half_days / 2 + 70
+            );
+        }
+    }
+    let rung = |days| Ladder::Before(Span::from_days(days));
+    assert_eq!(said, [(76, rung(14), 90), (83, rung(7), 90), (89, rung(1), 90)]);
+}
+
+fn decision(action: &Action, config: &Config, verdict: Verdict, at: DateTime<Utc>) -> Decision {
+    Decision {
+        action: action.id.clone(),
+        verdict,
+        precondition: action.precondition_digest(),
+        config_digest: config.digest(),
+        decided_at: at,
+        not_before: action.not_before,
+        by: "sec-lead@example.com".to_owned(),
+    }
+}
+
+#[test]
+fn an_approval_is_bound_to_precondition_and_configuration_and_expires() {
+    let approve = no_notice(config(Mode::Approve));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let before = plan(&approve, &old, &History::default(), now());
+    let action = only_action(&before);
+    assert_eq!(
+        (action.mode, action.withheld_reason),
+        (ActionMode::Approve, Some(WithheldReason::Approval))
+    );
+    assert_eq!(before.notifications[0].event, Event::ApprovalRequested);
+
+    let decided = |decision: Decision, config: &Config, snapshot: &Snapshot, at| {
+        let history = History {
+            decisions: vec![decision],
+            ..History::default()
+        };
+        let plan = plan(config, snapshot, &history, at);
+        only_action(&plan).withheld_reason
+    };
+    let yes = decision(action, &approve, Verdict::Approved, now());
+    assert_eq!(decided(yes.clone(), &approve, &old, now()), None);
+    assert_eq!(
+        decided(yes.clone(), &approve, &old, now() + days(7)),
+        Some(WithheldReason::Approval)
+    );
+    let no = decision(action, &approve, Verdict::Rejected, now());
+    assert_eq!(decided(no, &approve, &old, now()), Some(WithheldReason::Approval));
+
+    let mut other = approve.clone();
+    other.guardrails.max_changes_per_run = 24;
+    assert_eq!(
+        decided(yes.clone(), &other, &old, now()),
+        Some(WithheldReason::Approval)
+    );
+    // The key was made anew under the same id: another precondition.
+    let remade = snapshot(vec![user("alice", vec![key(1, 199, Some(1))])]);
+    assert_eq!(
+        decided(yes.clone(), &approve, &remade, now()),
+        Some(WithheldReason::Approval)
+    );
+    let of_the_future = decision(action, &approve, Verdict::Approved, now() + days(1));
+    assert_eq!(
+        decided(of_the_future, &approve, &old, now()),
+        Some(WithheldReason::Approval)
+    );
+}
+
+#[test]
+fn what_was_rolled_back_waits_for_a_person_even_in_enforce() {
+    let enforce = no_notice(config(Mode::Enforce));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let due = plan(&enforce, &old, &History::default(), now());
+    let action = only_action(&due).clone();
+    let mut history = History::default();
+    history.rolled_back.insert(action.id.clone(), now() - days(1));
+    history
+        .decisions
+        .push(decision(&action, &enforce, Verdict::Approved, now() - days(2)));
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).withheld_reason,
+        Some(WithheldReason::RolledBack)
+    );
+    history
+        .decisions
+        .push(decision(&action, &enforce, Verdict::Approved, now()));
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).state,
+        ActionState::Proposed
+    );
+}
+
+#[test]
+fn one_key_and_two_rules_make_one_action() {
+    let mut both = no_notice(config(Mode::Approve));
+    both.rules.unused_access_keys.mode = Mode::Enforce;
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(100))])]);
+    let plan = plan(&both, &old, &History::default(), now());
+    let action = only_action(&plan);
+    assert_eq!(plan.findings.len(), 2);
+    assert_eq!(
+        (action.mode, action.also.len(), action.state),
+        (ActionMode::Enforce, 1, ActionState::Proposed)
+    );
+    let main = plan
+        .findings
+        .iter()
+        .find(|finding| finding.id == action.finding)
+        .unwrap();
+    assert_eq!(main.rule.as_str(), "unused_access_keys");
+}
+
+#[test]
+fn freeze_window_and_guardrails_withhold() {
+    let enforce = no_notice(config(Mode::Enforce));
+    let users: Vec<_> = (0..10)
+        .map(|n| user(&format!("u{n}"), vec![key(n, 100 + i64::from(n), Some(1))]))
+        .collect();
+    let old = snapshot(users);
+    let reasons = |config: &Config, history: &History| {
+        let plan = plan(config, &old, history, now());
+        let held = plan
+            .actions
+            .iter()
+            .filter_map(|a| a.withheld_reason)
+            .collect::<Vec<_>>();
+        (plan.actions.len() - held.len(), held)
+    };
+    assert_eq!(reasons(&enforce, &History::default()).0, 10);
+
+    let mut frozen = enforce.clone();
+    frozen.freeze = true;
+    assert_eq!(
+        reasons(&frozen, &History::default()),
+        (0, vec![WithheldReason::Freeze; 10])
+    );
+    let flag = Freeze {
+        reason: "incident".to_owned(),
+        by: "ops".to_owned(),
+        at: now(),
+    };
+    let history = History {
+        frozen: Some(flag),
+        ..History::default()
+    };
+    assert_eq!(reasons(&enforce, &history), (0, vec![WithheldReason::Freeze; 10]));
+
+    let mut closed = enforce.clone();
+    closed.guardrails.change_window = Some(crate::config::Window::parse("09:00-16:00").unwrap());
+    assert_eq!(
+        reasons(&closed, &History::default()),
+        (0, vec![WithheldReason::Window; 10])
+    );
+
+    let mut capped = enforce.clone();
+    capped.guardrails.max_changes_per_run = 3;
+    assert_eq!(
+        reasons(&capped, &History::default()),
+        (3, vec![WithheldReason::Guardrail; 7])
+    );
+    let plan = plan(&capped, &old, &History::default(), now());
+    let due: Vec<_> = plan
+        .actions
+        .iter()
+        .filter(|a| a.state == ActionState::Proposed)
+        .collect();
+    let names: Vec<_> = due.iter().map(|a| a.resource.name()).collect();
+    assert_eq!(names, ["u7", "u8", "u9"], "the oldest go first");
+
+    capped.guardrails.on_excess = OnExcess::Stop;
+    assert_eq!(
+        reasons(&capped, &History::default()),
+        (0, vec![WithheldReason::Guardrail; 10])
+    );
+    let history = History {
+        changes_in_last_day: 96,
+        ..History::default()
+    };
+    assert_eq!(
+        reasons(&enforce, &history),
+        (4, vec![WithheldReason::Guardrail; 6])
+    );
+}
+
+#[test]
+fn protected_exempt_and_own_principals_are_left_alone() {
+    let mut enforce = no_notice(config(Mode::Enforce));
+    enforce.exemptions.push(exemption("user/ci-*", "2026-11-23"));
+    enforce.exemptions.push(exemption("user/late", "2026-11-22"));
+    let mut old = snapshot(vec![
+        user("break-glass-1", vec![key(1, 200, None)]),
+        user("ci-build", vec![key(2, 200, None)]),
+        user("late", vec![key(3, 200, None)]),
+        user("warden", vec![key(4, 200, None)]),
+    ]);
+    old.caller.identities = vec!["user/Warden".to_owned()];
+    let plan = plan(&enforce, &old, &History::default(), now());
+    let statuses: Vec<_> = plan
+        .findings
+        .iter()
+        .map(|f| (f.resource.name(), f.status))
+        .collect();
+    assert_eq!(
+        statuses,
+        [
+            ("break-glass-1", FindingStatus::Exempt),
+            ("ci-build", FindingStatus::Exempt),
+            ("late", FindingStatus::Violation),
+            ("warden", FindingStatus::Exempt),
+        ]
+    );
+    assert_eq!(only_action(&plan).resource.name(), "late");
+    assert!(plan.findings[2].evidence.contains_key("expired_exemption"));
+}
+
+fn exemption(pattern: &str, until: &str) -> crate::config::Exemption {
+    crate::config::Exemption {
+        principals: vec![crate::model::Glob::new(pattern)],
+        rules: vec![crate::rules::ACCESS_KEY_ROTATION],
+        accounts: None,
+        until: until.parse().unwrap(),
+        reason: "vendor".to_owned(),
+    }
+}
+
+#[test]
+fn confirmation_at_the_last_moment_sees_what_came_since() {
+    let enforce = no_notice(config(Mode::Enforce));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let due = plan(&enforce, &old, &History::default(), now());
+    let action = only_action(&due);
+    assert!(confirm(&enforce, action, &History::default(), now()).is_ok());
+    let reason = |config: &Config, history: History| confirm(config, action, &history, now()).unwrap_err().0;
+    let flag = Freeze {
+        reason: "incident".to_owned(),
+        by: "ops".to_owned(),
+        at: now(),
+    };
+    assert_eq!(
+        reason(
+            &enforce,
+            History {
+                frozen: Some(flag),
+                ..History::default()
+            }
+        ),
+        WithheldReason::Freeze
+    );
+    let spent = History {
+        changes_in_last_day: 100,
+        ..History::default()
+    };
+    assert_eq!(reason(&enforce, spent), WithheldReason::Guardrail);
+    let no = History {
+        decisions: vec![decision(action, &enforce, Verdict::Rejected, now())],
+        ..History::default()
+    };
+    assert_eq!(reason(&enforce, no), WithheldReason::Approval);
+    let mut dry = enforce.clone();
+    dry.dry_run = true;
+    assert!(confirm(&dry, action, &History::default(), now()).is_err());
+}
+
+prop_compose! {
+    fn some_user(number: u32)(
+        age in 0i64..400,
+        used in proptest::option::of(0i64..400),
+        inactive in any::<bool>(),
+        unknown in proptest::bool::weighted(0.1),
+    ) -> crate::inventory::User {
+        let mut key = key(number, age, used.map(|ago| ago.min(age)));
+        if inactive {
+            key.status = KeyStatus::Inactive;
+        }
+        if unknown {
+            key.last_used = crate::inventory::Reading::Unknown(fixture::gap("iam:GetAccessKeyLastUsed"));
+        }
+        user(&format!("user-{number}"), vec![key])
+    }
+}
+
+fn some_users() -> impl Strategy<Value = Vec<crate::inventory::User>> {
+    (0usize..12).prop_flat_map(|n| (0..n as u32).map(some_user).collect::<Vec<_>>())
+}
+
+fn both_rules() -> Config {
+    let mut config = no_notice(config(Mode::Enforce));
+    config.rules.unused_access_keys.mode = Mode::Enforce;
+    config.guardrails.max_changes_per_run = 1000;
+    config.guardrails.max_changes_per_day = 1000;
+    config
+}
+
+proptest! {
+    #[test]
+    fn applying_what_is_due_leaves_nothing_to_do(users in some_users()) {
+        let config = both_rules();
+        let mut snapshot = snapshot(users);
+        let before = plan(&config, &snapshot, &History::default(), now());
+        if let crate::inventory::Reading::Known(authorization) = &mut snapshot.authorization {
+            for action in &before.actions {
+                let user = authorization.users.iter_mut().find(|user| user.arn == action.resource).unwrap();
+                if let Some(crate::inventory::Reading::Known(credentials)) = &mut user.credentials {
+                    credentials.access_keys[0].status = KeyStatus::Inactive;
+                }
+            }
+        }
+        prop_assert!(plan(&config, &snapshot, &History::default(), now()).actions.is_empty());
+    }
+
+    #[test]
+    fn the_order_of_the_input_does_not_matter(users in some_users(), seed in any::<u64>()) {
+        let config = both_rules();
+        let mut shuffled = users.clone();
+        let len = shuffled.len().max(1);
+        for n in 0..shuffled.len() {
+            shuffled.swap(n, (seed as usize).wrapping_mul(n + 1) % len);
+        }
+        let one = plan(&config, &snapshot(users), &History::default(), now());
+        let other = plan(&config, &snapshot(shuffled), &History::default(), now());
+        prop_assert_eq!((one.findings, one.actions, one.notifications), (other.findings, other.actions, other.notifications));
+    }
+
+    #[test]
+    fn what_is_unknown_or_inactive_is_never_acted_on(users in some_users()) {
+        let plan = plan(&both_rules(), &snapshot(users.clone()), &History::default(), now());
+        for action in &plan.actions {
+            let user = users.iter().find(|user| user.arn == action.resource).unwrap();
+            let Some(crate::inventory::Reading::Known(credentials)) = &user.credentials else { unreachable!() };
+            let key = &credentials.access_keys[0];
+            prop_assert_eq!(&key.status, &KeyStatus::Active);
+            prop_assert!(now() - key.created_at >= days(45));
+        }
+    }
+
+    #[test]
+    fn ids_tell_changes_apart(a in 0u32..50, b in 0u32..50) {
+        let id = |n| ActionId::of(
+            &crate::model::AccountId::parse(fixture::ACCOUNT).unwrap(),
+            &fixture::user_arn("alice"),
+            &crate::model::Change::DisableAccessKey { access_key_id: key_id(n) },
+        );
+        prop_assert_eq!(a == b, id(a) == id(b));
+    }
+}

@@ -1,0 +1,240 @@
+//! `access_key_rotation`: access keys past their rotation age.
+//!
+//! An active key as old as `max_age`, or older, offends; its owner is warned before, and the key, not the user, is
+//! disabled. What is already inactive is compliant. With `delete_after`, a key that iamwarden itself disabled that long
+//! ago is deleted, if it is still inactive and was not used since, and its owner was told.
+//! (IAM user guide, "Update access keys"; CIS AWS Foundations Benchmark, "Ensure access keys are rotated every 90 days
+//! or less".)
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::access_key::{self, Offence, Subject};
+use super::{Announcement, Context, Judgement, Remedy, Rule};
+use crate::config::AccessKeyRotation;
+use crate::inventory::{AccessKey, LastUsed, Reading, User};
+use crate::model::{
+    Change, ChangeKind, Event, FindingStatus, KeyStatus, Precondition, Proposal, RuleName, Severity, Span,
+    WithheldReason,
+};
+
+/// The rule's name.
+pub const RULE: RuleName = RuleName::new("access_key_rotation");
+
+/// How long before a deletion its owner is reminded.
+const WARN_BEFORE_DELETION: Span = Span::from_days(7);
+
+pub(super) const ENTRY: Rule = Rule {
+    name: "access_key_rotation",
+    summary: "access keys past their rotation age",
+    check,
+    mode: |config| config.rules.access_key_rotation.mode,
+    schedule: |config| config.rules.access_key_rotation.schedule.as_ref(),
+    changes: |config| {
+        let delete = config
+            .rules
+            .access_key_rotation
+            .delete_after
+            .map(|_| ChangeKind::DeleteAccessKey);
+        [Some(ChangeKind::DisableAccessKey), delete]
+            .into_iter()
+            .flatten()
+            .collect()
+    },
+};
+
+fn check(ctx: &Context<'_>) -> Vec<Judgement> {
+    let settings = &ctx.config.rules.access_key_rotation;
+    access_key::judge_keys(ctx, &RULE, |user, key| match &key.status {
+        KeyStatus::Active => judge_active(ctx, settings, user, key),
+        KeyStatus::Inactive => judge_deletion(ctx, settings, user, key),
+        KeyStatus::Expired => None,
+        KeyStatus::Other(_) => {
+            access_key::oddity(key, ctx.now).map(|why| access_key::undecidable(ctx, &RULE, user, key, &why))
+        }
+    })
+}
+
+fn judge_active(
+    ctx: &Context<'_>,
+    settings: &AccessKeyRotation,
+    user: &User,
+    key: &AccessKey,
+) -> Option<Judgement> {
+    if let Some(why) = access_key::oddity(key, ctx.now) {
+        return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
+    }
+    let due = key.created_at + settings.max_age.delta();
+    let earliest_warning = settings.warn_before.iter().max().copied().unwrap_or(Span::ZERO);
+    let status = if ctx.now >= due {
+        FindingStatus::Violation
+    } else if ctx.now >= due - earliest_warning.delta() && !earliest_warning.is_zero() {
+        FindingStatus::Warning
+    } else {
+        return None;
+    };
+    let Some(id) = &key.id else {
+        let why = "its id could not be read, and iamwarden acts on keys by their id only";
+        return Some(access_key::undecidable(ctx, &RULE, user, key, why));
+    };
+    let age = (ctx.now - key.created_at).num_days();
+    let limit = settings.max_age;
+    let last_use = access_key::last_use_sentence(key, ctx.now);
+    let (title, detail) = match status {
+        FindingStatus::Violation => (
+            format!("Access key {id} of {} is {age} days old", user.name),
+            format!(
+                "The limit is {limit}, reached on {}. {last_use}",
+                due.format("%Y-%m-%d")
+            ),
+        ),
+        FindingStatus::Warning | FindingStatus::Exempt | FindingStatus::Unknown => (
+            format!(
+                "Access key {id} of {} reaches its limit on {}",
+                user.name,
+                due.format("%Y-%m-%d")
+            ),
+            format!("It is {age} days old; the limit is {limit}. {last_use}"),
+        ),
+    };
+    let offence = Offence {
+        status,
+        severity: severity(status, ctx.now, key, settings),
+        title,
+        detail,
+        due,
+        minimum_notice: settings.minimum_notice,
+        warn_before: settings.warn_before.clone(),
+        rests_on_disuse: !settings.spare_used_within.is_zero(),
+        withheld: spared(ctx.now, key, settings.spare_used_within),
+    };
+    Some(access_key::offending_key(
+        ctx,
+        &RULE,
+        &Subject { user, key, id },
+        offence,
+    ))
+}
+
+/// Low before the limit, medium past it, high from twice the limit on.
+fn severity(
+    status: FindingStatus,
+    now: DateTime<Utc>,
+    key: &AccessKey,
+    settings: &AccessKeyRotation,
+) -> Severity {
+    let twice = key.created_at + settings.max_age.delta() + settings.max_age.delta();
+    match status {
+        FindingStatus::Violation if now >= twice => Severity::High,
+        FindingStatus::Violation => Severity::Medium,
+        FindingStatus::Warning | FindingStatus::Exempt | FindingStatus::Unknown => Severity::Low,
+    }
+}
+
+fn spared(now: DateTime<Utc>, key: &AccessKey, within: Span) -> Option<(WithheldReason, String)> {
+    if within.is_zero() {
+        return None;
+    }
+    match &key.last_used {
+        Reading::Known(LastUsed::Never) => None,
+        Reading::Known(LastUsed::At { at, .. }) if now - *at > within.delta() => None,
+        Reading::Known(LastUsed::At { at, .. }) => Some((
+            WithheldReason::RecentlyUsed,
+            format!(
+                "it was used on {}, within {within}",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ),
+        )),
+        Reading::Unknown(gap) => Some((
+            WithheldReason::RecentlyUsed,
+            format!("its last use is not known: {}", gap.detail),
+        )),
+    }
+}
+
+/// A key that iamwarden disabled and nobody has missed.
+fn judge_deletion(
+    ctx: &Context<'_>,
+    settings: &AccessKeyRotation,
+    user: &User,
+    key: &AccessKey,
+) -> Option<Judgement> {
+    let delete_after = settings.delete_after?;
+    let id = key.id.as_ref()?;
+    let disabled = ctx
+        .history
+        .disabled_keys
+        .get(id)
+        .filter(|disabled| disabled.user == user.arn)?;
+    let due = disabled.at + delete_after.delta();
+    if ctx.now < due - WARN_BEFORE_DELETION.max(settings.minimum_notice).delta() {
+        return None;
+    }
+    match &key.last_used {
+        Reading::Known(LastUsed::Never) => {}
+        Reading::Known(LastUsed::At { at, .. }) if *at <= disabled.at => {}
+        // Used after it was disabled: somebody had it active again in between.
+        Reading::Known(LastUsed::At { .. }) => return None,
+        Reading::Unknown(gap) => {
+            let why = format!(
+                "it waits for deletion, but its last use is not known: {}",
+                gap.detail
+            );
+            return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
+        }
+    }
+    let status = if ctx.now >= due {
+        FindingStatus::Violation
+    } else {
+        FindingStatus::Warning
+    };
+    let subject = format!("{id}/delete");
+    let mut finding = ctx.finding(&RULE, &user.arn, &subject, status, Severity::Low);
+    finding.title = format!("Disabled access key {id} of {} waits for deletion", user.name);
+    finding.detail = format!(
+        "iamwarden disabled it on {}; it is deleted {delete_after} later, on {}, if it stays inactive. This cannot be undone.",
+        disabled.at.format("%Y-%m-%d"),
+        due.format("%Y-%m-%d"),
+    );
+    finding.evidence = access_key::key_evidence(key, ctx.now);
+    finding
+        .evidence
+        .insert("disabled_at".to_owned(), json!(disabled.at));
+    finding.owner = ctx.owner_of_user(user);
+    if !access_key::stands_subject(ctx, &RULE, &mut finding) {
+        return Some(Judgement {
+            finding,
+            remedy: None,
+            announcement: None,
+        });
+    }
+    let announcement = Announcement {
+        event: Event::AccessKeyDeleting,
+        subject: id.to_string(),
+        due,
+        minimum_notice: settings.minimum_notice,
+        warn_before: vec![WARN_BEFORE_DELETION],
+        notices_count_after: Some(disabled.at),
+    };
+    let remedy = (status == FindingStatus::Violation).then(|| Remedy {
+        proposal: Proposal {
+            change: Change::DeleteAccessKey {
+                access_key_id: id.clone(),
+            },
+            inverse: None,
+        },
+        precondition: Precondition::AccessKey {
+            status: key.status.clone(),
+            created_at: key.created_at,
+            last_used: Some(key.last_used.known().and_then(LastUsed::at)),
+        },
+        since: due,
+        withheld: None,
+        report_only: false,
+    });
+    Some(Judgement {
+        finding,
+        remedy,
+        announcement: Some(announcement),
+    })
+}

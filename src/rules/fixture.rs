@@ -1,0 +1,126 @@
+//! Accounts for the tests of rules and planner.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::{Config, Mode};
+use crate::inventory::{
+    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Reading,
+    Snapshot, User,
+};
+use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy};
+
+pub(crate) const ACCOUNT: &str = "123456789012";
+
+pub(crate) fn now() -> DateTime<Utc> {
+    "2026-11-23T06:00:00Z".parse().unwrap()
+}
+
+pub(crate) fn days(days: i64) -> TimeDelta {
+    TimeDelta::days(days)
+}
+
+pub(crate) fn config(mode: Mode) -> Config {
+    let mut config = Config::built_in().unwrap();
+    config.rules.access_key_rotation.mode = mode;
+    config.rules.unused_access_keys.mode = Mode::Off;
+    config.rules.password_policy.mode = Mode::Off;
+    config.rules.unused_permissions.mode = Mode::Off;
+    config.guardrails.max_changes_percent = 100;
+    config
+}
+
+pub(crate) fn user_arn(name: &str) -> Arn {
+    Arn::parse(&format!("arn:aws:iam::{ACCOUNT}:user/{name}")).unwrap()
+}
+
+pub(crate) fn gap(operation: &str) -> Gap {
+    Gap {
+        operation: operation.to_owned(),
+        resource: None,
+        cause: GapCause::Throttled,
+        detail: "Rate exceeded".to_owned(),
+    }
+}
+
+/// A key of that age; last used that many days ago, `None`: never.
+pub(crate) fn key(number: u32, age: i64, used: Option<i64>) -> AccessKey {
+    AccessKey {
+        id: Some(key_id(number)),
+        status: KeyStatus::Active,
+        created_at: now() - days(age),
+        last_used: Reading::Known(match used {
+            None => LastUsed::Never,
+            Some(ago) => LastUsed::At {
+                at: now() - days(ago),
+                service: Some("s3".to_owned()),
+                region: None,
+            },
+        }),
+    }
+}
+
+pub(crate) fn key_id(number: u32) -> AccessKeyId {
+    AccessKeyId::parse(&format!("AKIATESTTEST{number:08}")).unwrap()
+}
+
+pub(crate) fn user(name: &str, keys: Vec<AccessKey>) -> User {
+    User {
+        arn: user_arn(name),
+        name: name.to_owned(),
+        id: format!("AIDA{}", name.to_uppercase()),
+        created_at: now() - days(1000),
+        tags: BTreeMap::from([("owner".to_owned(), format!("{name}@example.com"))]),
+        groups: Vec::new(),
+        attached: Vec::new(),
+        inline: Vec::new(),
+        boundary: None,
+        credentials: Some(Reading::Known(Credentials {
+            access_keys: keys,
+            password: Reading::Known(None),
+        })),
+    }
+}
+
+pub(crate) fn with_password(mut user: User, changed: Option<i64>) -> User {
+    if let Some(Reading::Known(credentials)) = &mut user.credentials {
+        let last_changed = changed.map(|ago| now() - days(ago));
+        credentials.password = Reading::Known(Some(ConsolePassword {
+            last_changed,
+            last_used: None,
+        }));
+    }
+    user
+}
+
+pub(crate) fn snapshot(users: Vec<User>) -> Snapshot {
+    Snapshot {
+        schema: "iamwarden.snapshot/v1".to_owned(),
+        taken_at: now(),
+        account: AccountId::parse(ACCOUNT).unwrap(),
+        name: "prod".to_owned(),
+        partition: Partition::new("aws"),
+        caller: Caller {
+            arn: Arn::parse(&format!("arn:aws:sts::{ACCOUNT}:assumed-role/iamwarden/run")).unwrap(),
+            identities: vec!["role/iamwarden".to_owned()],
+        },
+        authorization: Reading::Known(Authorization {
+            users,
+            ..Authorization::default()
+        }),
+        password_policy: Some(Reading::Known(None)),
+        last_accessed: BTreeMap::new(),
+        credential_report_at: Some(now()),
+        gaps: Vec::new(),
+        api_calls: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn password_policy() -> PasswordPolicy {
+    PasswordPolicy {
+        minimum_length: 8,
+        require_numbers: true,
+        ..PasswordPolicy::api_default()
+    }
+}

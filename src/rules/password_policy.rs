@@ -1,0 +1,269 @@
+//! `password_policy`: the account password policy falls short of what is declared.
+//!
+//! Read, merged, compared, written once: `UpdateAccountPasswordPolicy` replaces the whole policy. Fields are only ever
+//! raised, unless `exact`; what is not declared is left alone. (IAM user guide, "Set an account password policy"; CIS AWS
+//! Foundations Benchmark, the controls on password length and reuse.)
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::access_key::{evidence, stands_subject, unreadable_account};
+use super::{Context, Judgement, Remedy, Rule};
+use crate::config::PasswordPolicyRule;
+use crate::inventory::{Gap, Reading};
+use crate::model::{
+    Change, ChangeKind, Finding, FindingStatus, Inverse, PasswordPolicy, Precondition, Proposal, RuleName,
+    Severity, WithheldReason,
+};
+
+/// The rule's name.
+pub const RULE: RuleName = RuleName::new("password_policy");
+
+pub(super) const ENTRY: Rule = Rule {
+    name: "password_policy",
+    summary: "the account password policy falls short of what is declared",
+    check,
+    mode: |config| config.rules.password_policy.mode,
+    schedule: |config| config.rules.password_policy.schedule.as_ref(),
+    changes: |_| vec![ChangeKind::UpdatePasswordPolicy],
+};
+
+fn check(ctx: &Context<'_>) -> Vec<Judgement> {
+    let settings = &ctx.config.rules.password_policy;
+    let current = match &ctx.snapshot.password_policy {
+        Some(Reading::Known(current)) => current,
+        Some(Reading::Unknown(gap)) => return vec![unreadable_account(ctx, &RULE, gap)],
+        None => {
+            return vec![unknown(
+                ctx,
+                "the snapshot was taken without the password policy",
+                None,
+            )];
+        }
+    };
+    let before = current.clone().unwrap_or_else(PasswordPolicy::aws_default);
+    let target = merge(settings, &before);
+    if *current == Some(target.clone()) || (current.is_none() && declares_nothing(settings)) {
+        return Vec::new();
+    }
+    if current.is_none() {
+        if let Some(why) = weaker_than_built_in(&target) {
+            return vec![unknown(ctx, &why, Some("weaker_than_built_in"))];
+        }
+        // The built-in policy already does all that is declared, and its classes of characters besides.
+        if target == before {
+            return Vec::new();
+        }
+    }
+    vec![judge(ctx, current.as_ref(), &target)]
+}
+
+fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordPolicy) -> Judgement {
+    let before = current.cloned().unwrap_or_else(PasswordPolicy::aws_default);
+    let mut finding = account_finding(ctx, FindingStatus::Violation);
+    let changes: BTreeMap<_, _> = before
+        .fields()
+        .into_iter()
+        .zip(target.fields())
+        .filter(|((_, old), (_, new))| old != new)
+        .map(|((name, old), (_, new))| (name, json!({"current": old, "declared": new})))
+        .collect();
+    let names: Vec<_> = changes.keys().copied().collect();
+    finding.title = format!("The password policy falls short in {}", names.join(", "));
+    finding.detail = match current {
+        Some(_) => "What is declared and not met is set; all other fields keep their values.".to_owned(),
+        None => {
+            "The account has no password policy of its own; one is made from what is declared.".to_owned()
+        }
+    };
+    finding.evidence = evidence([
+        ("fields", json!(changes)),
+        ("own_policy", json!(current.is_some())),
+    ]);
+    if !stands_subject(ctx, &RULE, &mut finding) {
+        return Judgement {
+            finding,
+            remedy: None,
+            announcement: None,
+        };
+    }
+    let withheld = match locked_out(ctx, &before, target) {
+        Ok(0) => None,
+        Ok(people) => {
+            finding
+                .evidence
+                .insert("would_lock_out".to_owned(), json!(people));
+            let why = format!(
+                "{people} users whose passwords are older would be locked out until an administrator helps"
+            );
+            Some((WithheldReason::WouldLockOut, why))
+        }
+        Err(why) => {
+            let why = format!("whom the change would lock out is not known: {why}");
+            return unknown(ctx, &why, Some("password_ages"));
+        }
+    };
+    let inverse = current.map_or(Inverse::DeletePasswordPolicy, |old| {
+        Inverse::RestorePasswordPolicy(old.clone())
+    });
+    let remedy = Remedy {
+        proposal: Proposal {
+            change: Change::UpdatePasswordPolicy(target.clone()),
+            inverse: Some(inverse),
+        },
+        precondition: Precondition::PasswordPolicy {
+            password_policy: current.cloned(),
+        },
+        since: ctx.snapshot.taken_at,
+        withheld,
+        report_only: false,
+    };
+    Judgement {
+        finding,
+        remedy: Some(remedy),
+        announcement: None,
+    }
+}
+
+fn account_finding(ctx: &Context<'_>, status: FindingStatus) -> Finding {
+    let mut finding = ctx.finding(
+        &RULE,
+        &ctx.account_root(),
+        "password-policy",
+        status,
+        Severity::Medium,
+    );
+    finding.owner = ctx.account_owner();
+    finding
+}
+
+fn unknown(ctx: &Context<'_>, why: &str, cause: Option<&str>) -> Judgement {
+    let mut finding = account_finding(ctx, FindingStatus::Unknown);
+    finding.title = "No verdict on the password policy".to_owned();
+    finding.detail = format!("{why}.");
+    if let Some(cause) = cause {
+        finding.evidence = evidence([("cause", json!(cause))]);
+    }
+    Judgement {
+        finding,
+        remedy: None,
+        announcement: None,
+    }
+}
+
+fn declares_nothing(settings: &PasswordPolicyRule) -> bool {
+    let PasswordPolicyRule {
+        mode: _,
+        schedule: _,
+        exact: _,
+        minimum_length,
+        require_uppercase,
+        require_lowercase,
+        require_numbers,
+        require_symbols,
+        allow_users_to_change,
+        max_age,
+        reuse_prevention,
+        hard_expiry,
+    } = settings;
+    let flags = [
+        require_uppercase,
+        require_lowercase,
+        require_numbers,
+        require_symbols,
+        allow_users_to_change,
+        hard_expiry,
+    ];
+    minimum_length.is_none()
+        && reuse_prevention.is_none()
+        && max_age.is_none()
+        && flags.into_iter().all(Option::is_none)
+}
+
+/// The policy as it would be: declared fields raised (or set, with `exact`), all others as they are.
+fn merge(settings: &PasswordPolicyRule, current: &PasswordPolicy) -> PasswordPolicy {
+    let exact = settings.exact;
+    let flag = |declared: Option<bool>, now: bool| match declared {
+        Some(declared) if exact => declared,
+        Some(declared) => declared || now,
+        None => now,
+    };
+    let higher = |declared: Option<u32>, now: u32| match declared {
+        Some(declared) if exact => declared,
+        Some(declared) => declared.max(now),
+        None => now,
+    };
+    let max_age_days = match (settings.max_age.map(|age| age.days()), current.max_age_days) {
+        (Some(declared), Some(now)) if !exact => Some(declared.min(now)),
+        (Some(declared), _) => Some(declared),
+        (None, now) => now,
+    };
+    let reuse_prevention = match (settings.reuse_prevention, current.reuse_prevention) {
+        (None, now) => now,
+        (declared @ Some(_), now) => Some(higher(declared, now.unwrap_or(0))),
+    };
+    PasswordPolicy {
+        minimum_length: higher(settings.minimum_length, current.minimum_length),
+        require_uppercase: flag(settings.require_uppercase, current.require_uppercase),
+        require_lowercase: flag(settings.require_lowercase, current.require_lowercase),
+        require_numbers: flag(settings.require_numbers, current.require_numbers),
+        require_symbols: flag(settings.require_symbols, current.require_symbols),
+        allow_users_to_change: flag(settings.allow_users_to_change, current.allow_users_to_change),
+        max_age_days,
+        reuse_prevention,
+        hard_expiry: flag(settings.hard_expiry, current.hard_expiry),
+    }
+}
+
+/// AWS's built-in policy asks for eight characters and three of the four classes; one's own policy replaces it.
+fn weaker_than_built_in(target: &PasswordPolicy) -> Option<String> {
+    let classes = [
+        target.require_uppercase,
+        target.require_lowercase,
+        target.require_numbers,
+        target.require_symbols,
+    ];
+    let classes = classes.into_iter().filter(|required| *required).count();
+    let replaces = "the account has no policy of its own, and what is declared would replace AWS's built-in policy \
+                    (8 characters, three of four classes) by a weaker one";
+    if target.minimum_length < 8 {
+        return Some(format!(
+            "{replaces}: minimum_length is {}; declare at least 8",
+            target.minimum_length
+        ));
+    }
+    (classes < 3).then(|| {
+        format!("{replaces}: {classes} classes of characters are required; declare at least three require_… fields")
+    })
+}
+
+/// How many people the change would lock out for good: those whose password is older than the new limit, where an
+/// expired password then needs an administrator.
+fn locked_out(ctx: &Context<'_>, before: &PasswordPolicy, after: &PasswordPolicy) -> Result<usize, String> {
+    let Some(max_age) = after.max_age_days.filter(|_| after.hard_expiry) else {
+        return Ok(0);
+    };
+    let stricter = !before.hard_expiry || before.max_age_days.is_none_or(|before| max_age < before);
+    if !stricter {
+        return Ok(0);
+    }
+    let unread = |gap: &Gap| format!("{} failed: {}", gap.operation, gap.detail);
+    let limit = TimeDelta::days(i64::from(max_age));
+    let mut people = 0;
+    for user in &ctx.authorization().map_err(unread)?.users {
+        let credentials = user
+            .credentials
+            .as_ref()
+            .ok_or("the snapshot was taken without passwords")?;
+        let credentials = credentials.as_result().map_err(unread)?;
+        if let Some(password) = credentials.password.as_result().map_err(unread)? {
+            let changed = password
+                .last_changed
+                .ok_or_else(|| format!("{}'s has no date", user.name))?;
+            people += usize::from(ctx.now - changed >= limit);
+        }
+    }
+    Ok(people)
+}

@@ -1,0 +1,86 @@
+//! `unused_access_keys`: active access keys that nobody uses.
+//!
+//! A key unused for longer than `unused_for` offends; one never used counts from its creation; a use exactly at the edge
+//! is use, and one that cannot be read is unknown, never "not used". (IAM user guide, "Find unused AWS credentials"; CIS
+//! AWS Foundations Benchmark, "Ensure credentials unused for 45 days or more are disabled".)
+
+use serde_json::json;
+
+use super::access_key::{self, Offence, Subject};
+use super::{Context, Judgement, Rule};
+use crate::config::UnusedAccessKeys;
+use crate::inventory::{AccessKey, LastUsed, Reading, User};
+use crate::model::{ChangeKind, FindingStatus, KeyStatus, RuleName, Severity};
+
+/// The rule's name.
+pub const RULE: RuleName = RuleName::new("unused_access_keys");
+
+pub(super) const ENTRY: Rule = Rule {
+    name: "unused_access_keys",
+    summary: "access keys that nobody uses",
+    check,
+    mode: |config| config.rules.unused_access_keys.mode,
+    schedule: |config| config.rules.unused_access_keys.schedule.as_ref(),
+    changes: |_| vec![ChangeKind::DisableAccessKey],
+};
+
+fn check(ctx: &Context<'_>) -> Vec<Judgement> {
+    let settings = &ctx.config.rules.unused_access_keys;
+    access_key::judge_keys(ctx, &RULE, |user, key| match &key.status {
+        KeyStatus::Active => judge(ctx, settings, user, key),
+        KeyStatus::Inactive | KeyStatus::Expired => None,
+        KeyStatus::Other(_) => {
+            access_key::oddity(key, ctx.now).map(|why| access_key::undecidable(ctx, &RULE, user, key, &why))
+        }
+    })
+}
+
+fn judge(ctx: &Context<'_>, settings: &UnusedAccessKeys, user: &User, key: &AccessKey) -> Option<Judgement> {
+    if let Some(why) = access_key::oddity(key, ctx.now) {
+        return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
+    }
+    let limit = settings.unused_for;
+    // A key younger than the limit cannot have been unused for so long.
+    if ctx.now - key.created_at <= limit.delta() {
+        return None;
+    }
+    let since = match &key.last_used {
+        Reading::Known(LastUsed::Never) => key.created_at,
+        Reading::Known(LastUsed::At { at, .. }) => *at,
+        Reading::Unknown(gap) => {
+            let why = format!("when it was last used could not be read: {}", gap.detail);
+            return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
+        }
+    };
+    if ctx.now - since <= limit.delta() {
+        return None;
+    }
+    let Some(id) = &key.id else {
+        let why = "its id could not be read, and iamwarden acts on keys by their id only";
+        return Some(access_key::undecidable(ctx, &RULE, user, key, why));
+    };
+    let days = (ctx.now - since).num_days();
+    let last_use = match &key.last_used {
+        Reading::Known(LastUsed::Never) => format!("It was never used since it was made {days} days ago"),
+        Reading::Known(LastUsed::At { .. }) | Reading::Unknown(_) => {
+            format!("It was last used {days} days ago")
+        }
+    };
+    let offence = Offence {
+        status: FindingStatus::Violation,
+        severity: Severity::Medium,
+        title: format!("Access key {id} of {} has been unused for {days} days", user.name),
+        detail: format!("{last_use}; the limit is {limit}."),
+        due: since + limit.delta(),
+        minimum_notice: settings.minimum_notice,
+        warn_before: Vec::new(),
+        rests_on_disuse: true,
+        withheld: None,
+    };
+    let mut judgement = access_key::offending_key(ctx, &RULE, &Subject { user, key, id }, offence);
+    judgement
+        .finding
+        .evidence
+        .insert("unused_days".to_owned(), json!(days));
+    Some(judgement)
+}

@@ -1,0 +1,248 @@
+//! What holds policies: users, groups and roles in one shape, and which of them the rule is about.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::config::UnusedPermissions;
+use crate::inventory::{AttachedPolicy, Authorization, Group, InlinePolicy, LastUsed, Reading, Role, User};
+use crate::model::{AccountId, Arn, Owner, PrincipalKind, Span};
+use crate::rules::{Context, Standing};
+
+use super::NAME;
+use super::evidence::{Doubt, KeptBy};
+use super::trust::Trust;
+
+/// The window of a role that outsiders may assume: disaster recovery, auditors and vendors run yearly (P3).
+const OUTSIDERS_WINDOW: Span = Span::from_days(365);
+
+/// A user, group or role, as far as this rule looks at it.
+#[derive(Debug, Clone)]
+pub(super) struct Holder<'a> {
+    pub(super) arn: &'a Arn,
+    pub(super) name: &'a str,
+    pub(super) kind: PrincipalKind,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) attached: &'a [AttachedPolicy],
+    pub(super) inline: &'a [InlinePolicy],
+    pub(super) boundary: Option<&'a Arn>,
+    /// Its tags; groups have none.
+    pub(super) tags: Option<&'a BTreeMap<String, String>>,
+    /// The last use of its credentials, beside what Access Advisor says.
+    pub(super) last_seen: Option<DateTime<Utc>>,
+    /// The members of a group.
+    pub(super) members: Vec<&'a User>,
+    /// Who may assume a role.
+    trust: Option<Result<Trust, String>>,
+}
+
+/// Why a violation stays a proposal in every mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReportOnly {
+    /// P2, P3 or P7.
+    pub(super) rule: &'static str,
+    pub(super) why: String,
+}
+
+impl<'a> Holder<'a> {
+    /// Everything that holds policies, by ARN within its kind.
+    pub(super) fn all(authorization: &'a Authorization, account: &AccountId) -> Vec<Self> {
+        let users = authorization.users.iter().map(Self::user);
+        let groups = authorization
+            .groups
+            .iter()
+            .map(|group| Self::group(group, authorization));
+        let roles = authorization.roles.iter().map(|role| Self::role(role, account));
+        users.chain(groups).chain(roles).collect()
+    }
+
+    pub(super) fn user(user: &'a User) -> Self {
+        Self {
+            arn: &user.arn,
+            name: &user.name,
+            kind: PrincipalKind::User,
+            created_at: user.created_at,
+            attached: &user.attached,
+            inline: &user.inline,
+            boundary: user.boundary.as_ref(),
+            tags: Some(&user.tags),
+            last_seen: last_seen(user),
+            members: Vec::new(),
+            trust: None,
+        }
+    }
+
+    fn group(group: &'a Group, authorization: &'a Authorization) -> Self {
+        // IAM names are unique without regard to case.
+        let is_member = |user: &&User| {
+            user.groups
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&group.name))
+        };
+        Self {
+            arn: &group.arn,
+            name: &group.name,
+            kind: PrincipalKind::Group,
+            created_at: group.created_at,
+            attached: &group.attached,
+            inline: &group.inline,
+            boundary: None,
+            tags: None,
+            last_seen: None,
+            members: authorization.users.iter().filter(is_member).collect(),
+            trust: None,
+        }
+    }
+
+    fn role(role: &'a Role, account: &AccountId) -> Self {
+        Self {
+            arn: &role.arn,
+            name: &role.name,
+            kind: PrincipalKind::Role,
+            created_at: role.created_at,
+            attached: &role.attached,
+            inline: &role.inline,
+            boundary: role.boundary.as_ref(),
+            tags: Some(&role.tags),
+            last_seen: role.last_used_at,
+            members: Vec::new(),
+            trust: Some(Trust::of_document(&role.trust, account).map_err(|e| e.to_string())),
+        }
+    }
+
+    /// Roles that belong to an AWS service or to Identity Center are none of ours (P1, P2).
+    fn belongs_to_aws(&self) -> bool {
+        let path = self.arn.resource().to_ascii_lowercase();
+        path.starts_with("role/aws-service-role/")
+            || path.starts_with("role/aws-reserved/")
+            || (self.kind == PrincipalKind::Role && self.name.starts_with("AWSServiceRoleFor"))
+    }
+
+    /// Whether the rule is about it at all: the right kind, ours, with something attached, and old enough.
+    pub(super) fn is_in_scope(&self, settings: &UnusedPermissions, now: DateTime<Utc>) -> bool {
+        let age = now.signed_duration_since(self.created_at);
+        let floor = self.window(settings).max(settings.minimum_age);
+        settings.principals.contains(&self.kind)
+            && !self.belongs_to_aws()
+            && !self.attached.is_empty()
+            && (self.kind != PrincipalKind::Group || !self.members.is_empty())
+            && age >= floor.delta()
+    }
+
+    /// For how long nothing may have been used.
+    pub(super) fn window(&self, settings: &UnusedPermissions) -> Span {
+        match &self.trust {
+            Some(Ok(trust)) if !trust.outsiders.is_empty() => settings.unused_for.max(OUTSIDERS_WINDOW),
+            Some(_) | None => settings.unused_for,
+        }
+    }
+
+    /// The outsiders who may assume it.
+    pub(super) fn outsiders(&self) -> Vec<&str> {
+        match &self.trust {
+            Some(Ok(trust)) => trust.outsiders.iter().map(String::as_str).collect(),
+            Some(Err(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Whether its trust policy could be read.
+    pub(super) fn check_trust(&self) -> Result<(), Doubt> {
+        match &self.trust {
+            Some(Err(why)) => Err(Doubt::new(
+                KeptBy::P3,
+                format!("who may assume the role is unknown: {why}"),
+            )),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    /// Why nothing is ever detached from it, only proposed (P2, P3, P7).
+    pub(super) fn report_only(&self) -> Option<ReportOnly> {
+        if !self.arn.partition().is_commercial() {
+            let why = "outside the partition aws the evidence of Access Advisor does not suffice";
+            return Some(ReportOnly {
+                rule: "P7",
+                why: why.to_owned(),
+            });
+        }
+        if self
+            .arn
+            .resource()
+            .to_ascii_lowercase()
+            .starts_with("role/service-role/")
+        {
+            let why = "a service made the role for itself and may invoke it rarely";
+            return Some(ReportOnly {
+                rule: "P2",
+                why: why.to_owned(),
+            });
+        }
+        match &self.trust {
+            Some(Ok(trust)) if !trust.invoking_services.is_empty() => {
+                let services: Vec<_> = trust.invoking_services.iter().map(String::as_str).collect();
+                let why = format!("{} may invoke the role, perhaps rarely", services.join(" and "));
+                Some(ReportOnly { rule: "P3", why })
+            }
+            Some(_) | None => None,
+        }
+    }
+
+    /// The stack that declares it, where it says so (P4).
+    pub(super) fn cloudformation_stack(&self) -> Option<&'a str> {
+        let tags = self.tags?;
+        let named = tags.get("aws:cloudformation:stack-name").map(String::as_str);
+        named.or_else(|| {
+            let other = tags
+                .iter()
+                .find(|(key, _)| key.starts_with("aws:cloudformation:"));
+            other.map(|(_, value)| value.as_str())
+        })
+    }
+
+    /// Who answers for it.
+    pub(super) fn owner(&self, ctx: &Context<'_>) -> Option<Owner> {
+        match self.tags {
+            Some(tags) => ctx.owner(self.arn, tags),
+            None => ctx.owner(self.arn, &BTreeMap::new()),
+        }
+    }
+
+    /// How it stands towards the rule. A group stands as its members do: one that is to be left alone is enough.
+    pub(super) fn standing(&self, ctx: &Context<'_>) -> (Standing, Option<&'a User>) {
+        let own = ctx.standing(&NAME, self.arn);
+        if !is_subject(&own) {
+            return (own, None);
+        }
+        for member in &self.members {
+            let standing = ctx.standing(&NAME, &member.arn);
+            if !is_subject(&standing) {
+                return (standing, Some(member));
+            }
+        }
+        (own, None)
+    }
+
+    /// Whose reports a verdict on its attachments needs.
+    pub(super) fn reported_on(&self) -> impl Iterator<Item = &'a Arn> {
+        let members: Vec<&'a Arn> = self.members.iter().map(|user| &user.arn).collect();
+        std::iter::once(self.arn).chain(members)
+    }
+}
+
+/// Whether the rule applies to what stands so.
+pub(super) fn is_subject(standing: &Standing) -> bool {
+    match standing {
+        Standing::Subject { .. } => true,
+        Standing::Protected(_) | Standing::Own | Standing::Exempt(_) => false,
+    }
+}
+
+fn last_seen(user: &User) -> Option<DateTime<Utc>> {
+    let credentials = user.credentials.as_ref().and_then(Reading::known)?;
+    let keys = credentials.access_keys.iter();
+    let by_key = keys
+        .filter_map(|key| key.last_used.known().and_then(LastUsed::at))
+        .max();
+    let password = credentials.password.known().and_then(Option::as_ref);
+    by_key.max(password.and_then(|password| password.last_used))
+}

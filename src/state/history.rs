@@ -1,0 +1,100 @@
+//! The memory of one account, as rules and planner get it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::attempts::{AppliedSelection, read_applied};
+use super::connection::{Connection, State};
+use super::encoding::parse_time;
+use super::error::{Cause, StateError, during};
+use super::freeze::read_freeze;
+use super::intents::changes_in_last_day;
+use super::observations::read_observations;
+use super::outbox::read_notices;
+use super::plans::read_unspent_decisions;
+use crate::model::{AccessKeyId, AccountId, ActionId, Change, DisabledKey, History};
+
+impl State {
+    /// All that is remembered of an account, as of one moment.
+    ///
+    /// # Errors
+    /// [`StateError`] where any of it cannot be read: half a memory is none.
+    pub async fn history(&self, account: &AccountId, now: DateTime<Utc>) -> Result<History, StateError> {
+        during(format!("reading the history of account {account}"), async {
+            let mut snapshot = self.read_snapshot().await?;
+            let decisions = read_unspent_decisions(&mut snapshot, account).await?;
+            let history = History {
+                notices: read_notices(&mut snapshot, account).await?,
+                observations: read_observations(&mut snapshot, account).await?,
+                disabled_keys: read_disabled_keys(&mut snapshot, account).await?,
+                decisions: decisions.into_iter().map(|record| record.decision).collect(),
+                rolled_back: read_rolled_back(&mut snapshot, account).await?,
+                unsettled: read_unsettled(&mut snapshot, account).await?,
+                changes_in_last_day: changes_in_last_day(&mut snapshot, account, now).await?,
+                frozen: read_freeze(&mut snapshot).await?,
+            };
+            snapshot.rollback().await?;
+            self.ensure_unchanged()?;
+            Ok(history)
+        })
+        .await
+    }
+}
+
+/// Keys that were disabled and not enabled again by us. That a person may have enabled one is seen elsewhere, in AWS.
+async fn read_disabled_keys(
+    connection: &mut Connection,
+    account: &AccountId,
+) -> Result<BTreeMap<AccessKeyId, DisabledKey>, Cause> {
+    let mut keys = BTreeMap::new();
+    for attempt in read_applied(connection, AppliedSelection::Account(account)).await? {
+        match attempt.intent.change {
+            Change::DisableAccessKey { access_key_id } => {
+                let at = attempt.outcome_at.unwrap_or(attempt.at);
+                keys.insert(
+                    access_key_id,
+                    DisabledKey {
+                        user: attempt.intent.resource,
+                        at,
+                    },
+                );
+            }
+            Change::DeleteAccessKey { .. }
+            | Change::UpdatePasswordPolicy(_)
+            | Change::DetachPolicy { .. } => {}
+        }
+    }
+    Ok(keys)
+}
+
+/// Actions whose latest change was their undoing.
+async fn read_rolled_back(
+    connection: &mut Connection,
+    account: &AccountId,
+) -> Result<BTreeMap<ActionId, DateTime<Utc>>, Cause> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT i.action, i.outcome_at FROM intents i WHERE i.account = $1 AND i.direction = 'undo' \
+         AND i.status = 'applied' AND NOT EXISTS (SELECT 1 FROM intents later \
+             WHERE later.account = i.account AND later.action = i.action AND later.status = 'applied' \
+             AND later.outcome_seq > i.outcome_seq)",
+    )
+    .bind(account.as_str())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(action, at)| Ok((ActionId(action), parse_time(&at)?)))
+        .collect()
+}
+
+async fn read_unsettled(
+    connection: &mut Connection,
+    account: &AccountId,
+) -> Result<BTreeSet<ActionId>, Cause> {
+    let rows: Vec<String> =
+        sqlx::query_scalar("SELECT action FROM intents WHERE account = $1 AND status IN ('open', 'unknown')")
+            .bind(account.as_str())
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(ActionId).collect())
+}

@@ -1,0 +1,572 @@
+//! The outbox: messages that wait for their channel, and the dates that they announce to owners.
+//!
+//! A message is tried until a channel accepts it or it is given up. Bodies hold no secrets: addresses and tokens are
+//! resolved when a message is sent, and error texts come scrubbed.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::attempts::parse_account;
+use super::connection::{Connection, State};
+use super::encoding::{json_text, parse_counter, parse_json, parse_optional_time, parse_time, time_text};
+use super::error::{Cause, StateError, during};
+use super::journal::{Entry, JournalKind, append};
+use crate::model::{AccountId, Event, Notice, NoticeItem, Owner};
+
+/// A message to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMessage {
+    /// `msg_` and a ULID: the same on every try.
+    pub id: String,
+    /// By which channel.
+    pub channel: String,
+    /// Of what kind.
+    pub event: Event,
+    /// To whom; `None`: nobody owns it.
+    pub owner: Option<Owner>,
+    /// What it says, to be rendered for the channel. No secrets.
+    pub body: Value,
+    /// Says what makes it the same message as another: of those, one is queued.
+    pub dedup: String,
+    /// Not to be sent before.
+    pub deliver_after: DateTime<Utc>,
+    /// The dates that it announces, and in which account.
+    pub notices: Vec<(AccountId, NoticeItem)>,
+}
+
+/// A message that is due, claimed by whoever asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueMessage {
+    /// The same on every try.
+    pub id: String,
+    /// By which channel.
+    pub channel: String,
+    /// Of what kind.
+    pub event: Event,
+    /// To whom.
+    pub owner: Option<Owner>,
+    /// What it says.
+    pub body: Value,
+    /// When it was queued.
+    pub created_at: DateTime<Utc>,
+    /// How often it was tried before.
+    pub attempts: u32,
+}
+
+/// A message that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeadMessage {
+    /// Its id.
+    pub id: String,
+    /// By which channel.
+    pub channel: String,
+    /// Of what kind.
+    pub event: Event,
+    /// To whom.
+    pub owner: Option<Owner>,
+    /// When it was queued.
+    pub created_at: DateTime<Utc>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was given up.
+    pub dead_at: DateTime<Utc>,
+    /// Why.
+    pub error: String,
+}
+
+/// How a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// It waits, or is being tried.
+    Queued,
+    /// The channel accepted it.
+    Accepted,
+    /// It was given up.
+    Dead,
+}
+
+impl MessageState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Queued, Self::Accepted, Self::Dead];
+
+    /// The word in the table and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Accepted => "accepted",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// How many messages of a channel stand how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxDepth {
+    /// Which channel.
+    pub channel: String,
+    /// How they stand.
+    pub state: MessageState,
+    /// How many.
+    pub messages: u64,
+    /// When the oldest of them was queued.
+    pub oldest: DateTime<Utc>,
+}
+
+impl State {
+    /// Queues messages with the dates that they announce, all or none, and gives the ids of those that are new. One
+    /// whose like was queued before is left out, unless that was given up.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be written; then none is queued.
+    pub async fn enqueue(
+        &self,
+        messages: &[NewMessage],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StateError> {
+        during("queueing messages", async {
+            let mut transaction = self.write().await?;
+            let mut queued = Vec::new();
+            for message in messages {
+                if insert_message(&mut transaction, message, now).await? {
+                    queued.push(message.id.clone());
+                }
+            }
+            transaction.commit().await?;
+            Ok(queued)
+        })
+        .await
+    }
+
+    /// Claims messages that are due, the longest due first. Nobody else gets them until the claim ends, by the
+    /// database's clock; what is neither accepted, put off nor given up by then is due again.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be claimed.
+    pub async fn claim_due_messages(
+        &self,
+        holder: &str,
+        claim: Duration,
+        limit: u32,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<DueMessage>, StateError> {
+        during("claiming due messages", async {
+            let claim = i64::try_from(claim.as_millis())
+                .map_err(|source| Cause::unreadable("length of the claim", source))?;
+            let mut transaction = self.write().await?;
+            let rows: Vec<DueRow> = sqlx::query_as(
+                "UPDATE messages SET claimed_by = $1, \
+                     claimed_until_ms = (SELECT now_ms FROM database_clock) + $2 \
+                 WHERE id IN (SELECT id FROM messages WHERE state = 'queued' AND next_attempt_at <= $3 \
+                     AND claimed_until_ms <= (SELECT now_ms FROM database_clock) \
+                     ORDER BY next_attempt_at, id LIMIT $4) \
+                 RETURNING next_attempt_at, id, channel, event, owner, body, created_at, attempts",
+            )
+            .bind(holder)
+            .bind(claim)
+            .bind(time_text(now))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            let mut rows = rows;
+            rows.sort();
+            rows.into_iter().map(parse_due).collect()
+        })
+        .await
+    }
+
+    /// Gives back all claims of a holder, so that others need not wait for their end.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be written; the claims then end by themselves.
+    pub async fn release_claims(&self, holder: &str) -> Result<(), StateError> {
+        during("giving claimed messages back", async {
+            let mut transaction = self.write().await?;
+            sqlx::query(
+                "UPDATE messages SET claimed_by = NULL, claimed_until_ms = 0 \
+                 WHERE claimed_by = $1 AND state = 'queued'",
+            )
+            .bind(holder)
+            .execute(&mut *transaction)
+            .await?;
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
+    /// Records that the channel accepted a message. Where that counts as notice, its dates count from now on, and
+    /// the journal says so. Saying it again changes nothing.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be written, or there is no such message.
+    pub async fn mark_accepted(&self, id: &str, now: DateTime<Utc>, counts: bool) -> Result<(), StateError> {
+        during(format!("recording that message {id} was accepted"), async {
+            let mut transaction = self.write().await?;
+            let message = read_message(&mut transaction, id).await?;
+            if message.state == MessageState::Accepted.as_str() {
+                return Ok(());
+            }
+            sqlx::query(
+                "UPDATE messages SET state = 'accepted', attempts = attempts + 1, finished_at = $1, \
+                 claimed_by = NULL, claimed_until_ms = 0, last_error = NULL WHERE id = $2",
+            )
+            .bind(time_text(now))
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            if counts {
+                accept_notices(&mut transaction, &message, now).await?;
+            }
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
+    /// Puts a message off after a try that failed. The error text must hold no secret.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be written, or there is no such message.
+    pub async fn mark_retry(&self, id: &str, next_at: DateTime<Utc>, error: &str) -> Result<(), StateError> {
+        during(format!("putting message {id} off"), async {
+            let mut transaction = self.write().await?;
+            read_message(&mut transaction, id).await?;
+            sqlx::query(
+                "UPDATE messages SET attempts = attempts + 1, next_attempt_at = $1, last_error = $2, \
+                 claimed_by = NULL, claimed_until_ms = 0 WHERE id = $3 AND state = 'queued'",
+            )
+            .bind(time_text(next_at))
+            .bind(error)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
+    /// Gives a message up. Its dates will not count, so they can be announced anew. The error text must hold no secret.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be written, or there is no such message.
+    pub async fn mark_dead(&self, id: &str, now: DateTime<Utc>, error: &str) -> Result<(), StateError> {
+        during(format!("giving message {id} up"), async {
+            let mut transaction = self.write().await?;
+            let message = read_message(&mut transaction, id).await?;
+            if message.state != MessageState::Queued.as_str() {
+                return Ok(());
+            }
+            sqlx::query(
+                "UPDATE messages SET state = 'dead', attempts = attempts + 1, finished_at = $1, \
+                 last_error = $2, claimed_by = NULL, claimed_until_ms = 0 WHERE id = $3",
+            )
+            .bind(time_text(now))
+            .bind(error)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query("UPDATE notices SET dead = 1 WHERE message = $1")
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
+            let payload = json!({
+                "message": id,
+                "channel": message.channel,
+                "event": message.event,
+                "owner": message.owner,
+                "error": error,
+            });
+            append(
+                &mut transaction,
+                &Entry::new(JournalKind::MessageDead, now, payload),
+            )
+            .await?;
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
+    /// How many messages stand how, by channel.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be read.
+    pub async fn outbox_depth(&self) -> Result<Vec<OutboxDepth>, StateError> {
+        during("counting the messages", async {
+            let mut connection = self.read().await?;
+            let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
+                "SELECT channel, state, COUNT(*), MIN(created_at) FROM messages \
+                 GROUP BY channel, state ORDER BY channel, state",
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            let parse = |(channel, state, messages, oldest): (String, String, i64, String)| {
+                let state = MessageState::ALL
+                    .into_iter()
+                    .find(|known| known.as_str() == state);
+                Ok(OutboxDepth {
+                    channel,
+                    state: state.ok_or_else(|| Cause::unreadable("state of a message", "unknown word"))?,
+                    messages: parse_counter("number of messages", messages)?,
+                    oldest: parse_time(&oldest)?,
+                })
+            };
+            rows.into_iter().map(parse).collect()
+        })
+        .await
+    }
+
+    /// The messages that were given up, newest first.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn dead_messages(&self) -> Result<Vec<DeadMessage>, StateError> {
+        during("reading the dead messages", async {
+            let mut connection = self.read().await?;
+            let rows: Vec<DeadRow> = sqlx::query_as(
+                "SELECT id, channel, event, owner, created_at, attempts, COALESCE(finished_at, ''), \
+                 COALESCE(last_error, '') FROM messages WHERE state = 'dead' ORDER BY finished_at DESC, id DESC",
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            rows.into_iter().map(parse_dead).collect()
+        })
+        .await
+    }
+}
+
+type DueRow = (
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    i64,
+);
+type DeadRow = (
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    i64,
+    String,
+    String,
+);
+
+fn parse_due(
+    (_, id, channel, event, owner, body, created_at, attempts): DueRow,
+) -> Result<DueMessage, Cause> {
+    Ok(DueMessage {
+        id,
+        channel,
+        event: parse_event(&event)?,
+        owner: owner.map(Owner),
+        body: parse_json("message", &body)?,
+        created_at: parse_time(&created_at)?,
+        attempts: parse_attempts(attempts)?,
+    })
+}
+
+fn parse_dead(
+    (id, channel, event, owner, created_at, attempts, dead_at, error): DeadRow,
+) -> Result<DeadMessage, Cause> {
+    Ok(DeadMessage {
+        id,
+        channel,
+        event: parse_event(&event)?,
+        owner: owner.map(Owner),
+        created_at: parse_time(&created_at)?,
+        attempts: parse_attempts(attempts)?,
+        dead_at: parse_time(&dead_at)?,
+        error,
+    })
+}
+
+fn parse_attempts(number: i64) -> Result<u32, Cause> {
+    u32::try_from(number).map_err(|source| Cause::unreadable("number of attempts", source))
+}
+
+fn parse_event(name: &str) -> Result<Event, Cause> {
+    Event::from_name(name).ok_or_else(|| Cause::unreadable("event", format!("unknown event `{name}`")))
+}
+
+/// Whether the message is new.
+async fn insert_message(
+    connection: &mut Connection,
+    message: &NewMessage,
+    now: DateTime<Utc>,
+) -> Result<bool, Cause> {
+    let NewMessage {
+        id,
+        channel,
+        event,
+        owner,
+        body,
+        dedup,
+        deliver_after,
+        notices,
+    } = message;
+    let now = time_text(now);
+    let inserted = sqlx::query(
+        "INSERT INTO messages (id, channel, event, owner, body, dedup, created_at, deliver_after, \
+         next_attempt_at, attempts, state, claimed_until_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0, 'queued', 0) \
+         ON CONFLICT (dedup) WHERE state <> 'dead' DO NOTHING",
+    )
+    .bind(id)
+    .bind(channel)
+    .bind(event.as_str())
+    .bind(owner.as_ref().map(|owner| owner.0.as_str()))
+    .bind(json_text("message", body)?)
+    .bind(dedup)
+    .bind(&now)
+    .bind(time_text(*deliver_after))
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if inserted == 0 {
+        return Ok(false);
+    }
+    for (
+        account,
+        NoticeItem {
+            finding,
+            subject,
+            ladder,
+            announced_for,
+        },
+    ) in notices
+    {
+        sqlx::query(
+            "INSERT INTO notices \
+             (message, account, finding, event, subject, ladder, announced_for, queued_at, dead) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)",
+        )
+        .bind(id)
+        .bind(account.as_str())
+        .bind(finding.as_str())
+        .bind(event.as_str())
+        .bind(subject)
+        .bind(json_text("notice", ladder)?)
+        .bind(time_text(*announced_for))
+        .bind(&now)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(true)
+}
+
+struct MessageKey {
+    id: String,
+    state: String,
+    channel: String,
+    event: String,
+    owner: Option<String>,
+}
+
+async fn read_message(connection: &mut Connection, id: &str) -> Result<MessageKey, Cause> {
+    let row: Option<(String, String, String, Option<String>)> =
+        sqlx::query_as("SELECT state, channel, event, owner FROM messages WHERE id = $1")
+            .bind(id)
+            .fetch_optional(connection)
+            .await?;
+    let (state, channel, event, owner) = row.ok_or_else(|| Cause::NoSuchMessage(id.to_owned()))?;
+    Ok(MessageKey {
+        id: id.to_owned(),
+        state,
+        channel,
+        event,
+        owner,
+    })
+}
+
+/// The dates of a message count from now on: one row in the journal for every account.
+async fn accept_notices(
+    connection: &mut Connection,
+    message: &MessageKey,
+    now: DateTime<Utc>,
+) -> Result<(), Cause> {
+    let rows: Vec<AcceptedNotice> = sqlx::query_as(
+        "SELECT account, finding, subject, ladder, announced_for FROM notices WHERE message = $1 \
+         ORDER BY account, finding, subject, ladder",
+    )
+    .bind(&message.id)
+    .fetch_all(&mut *connection)
+    .await?;
+    for of_account in rows.chunk_by(|a, b| a.0 == b.0) {
+        let Some((account, ..)) = of_account.first() else {
+            continue;
+        };
+        let account = parse_account(account)?;
+        let mut notices = Vec::with_capacity(of_account.len());
+        for (_, finding, subject, ladder, announced_for) in of_account {
+            notices.push(accepted_notice(finding, subject, ladder, announced_for)?);
+        }
+        let payload = json!({
+            "message": message.id,
+            "channel": message.channel,
+            "event": message.event,
+            "owner": message.owner,
+            "notices": notices,
+        });
+        append(
+            connection,
+            &Entry::new(JournalKind::NoticeAccepted, now, payload).account(&account),
+        )
+        .await?;
+    }
+    sqlx::query("UPDATE notices SET accepted_at = $1, dead = 0 WHERE message = $2")
+        .bind(time_text(now))
+        .bind(&message.id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Account, finding, subject, ladder and date, as they stand in columns.
+pub(super) type AcceptedNotice = (String, String, String, String, String);
+
+/// A notice as the journal has it.
+pub(super) fn accepted_notice(
+    finding: &str,
+    subject: &str,
+    ladder: &str,
+    announced_for: &str,
+) -> Result<Value, Cause> {
+    let ladder: Value = parse_json("notice", ladder)?;
+    Ok(json!({"finding": finding, "subject": subject, "ladder": ladder, "announced_for": announced_for}))
+}
+
+type NoticeRow = (String, String, String, String, String, Option<String>, bool);
+
+fn parse_notice(row: NoticeRow) -> Result<Notice, Cause> {
+    let (event, subject, ladder, announced_for, queued_at, accepted_at, dead) = row;
+    Ok(Notice {
+        event: parse_event(&event)?,
+        subject,
+        ladder: parse_json("notice", &ladder)?,
+        announced_for: parse_time(&announced_for)?,
+        queued_at: parse_time(&queued_at)?,
+        accepted_at: parse_optional_time(accepted_at.as_deref())?,
+        dead,
+    })
+}
+
+pub(super) async fn read_notices(
+    connection: &mut Connection,
+    account: &AccountId,
+) -> Result<Vec<Notice>, Cause> {
+    let rows: Vec<NoticeRow> = sqlx::query_as(
+        "SELECT event, subject, ladder, announced_for, queued_at, accepted_at, dead FROM notices \
+         WHERE account = $1 ORDER BY queued_at, message, finding, subject, ladder",
+    )
+    .bind(account.as_str())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(parse_notice).collect()
+}

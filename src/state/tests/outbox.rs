@@ -1,0 +1,164 @@
+//! Messages are queued once, tried by one at a time, and count when accepted.
+
+use std::time::Duration;
+
+use super::fixtures::*;
+use crate::model::*;
+use crate::state::*;
+
+const CLAIM: Duration = Duration::from_secs(60);
+
+async fn due(f: &Fixture, holder: &str, minutes: i64) -> Vec<String> {
+    let due = f
+        .state
+        .claim_due_messages(holder, CLAIM, 10, at(minutes))
+        .await
+        .unwrap();
+    due.into_iter().map(|message| message.id).collect()
+}
+
+async fn notices(f: &Fixture) -> Vec<Notice> {
+    f.state.history(&account(), at(0)).await.unwrap().notices
+}
+
+pub(super) async fn the_same_message_is_queued_once(f: Fixture) {
+    let two = [
+        message("msg_1", "a", &[1]),
+        message("msg_2", "a", &[1]),
+        message("msg_3", "b", &[]),
+    ];
+    assert_eq!(f.state.enqueue(&two, at(0)).await.unwrap(), ["msg_1", "msg_3"]);
+    assert!(
+        f.state
+            .enqueue(&[message("msg_4", "a", &[1])], at(1))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    f.state.mark_accepted("msg_1", at(2), true).await.unwrap();
+    assert!(
+        f.state
+            .enqueue(&[message("msg_5", "a", &[1])], at(3))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(notices(&f).await.len(), 1);
+}
+
+pub(super) async fn a_notice_counts_once_it_is_accepted(f: Fixture) {
+    let messages = [message("msg_1", "a", &[1, 2]), message("msg_2", "b", &[3])];
+    f.state.enqueue(&messages, at(0)).await.unwrap();
+    let expected = Notice {
+        event: Event::AccessKeyExpiring,
+        subject: key(1).to_string(),
+        ladder: Ladder::Before(Span::from_days(7)),
+        announced_for: at(10_080),
+        queued_at: at(0),
+        accepted_at: None,
+        dead: false,
+    };
+    assert_eq!(notices(&f).await[0], expected);
+    let empty = f.state.head().await.unwrap();
+    f.state.mark_accepted("msg_2", at(1), false).await.unwrap();
+    assert_eq!(f.state.head().await.unwrap(), empty);
+    f.state.mark_accepted("msg_1", at(2), true).await.unwrap();
+    f.state.mark_accepted("msg_1", at(3), true).await.unwrap();
+    let accepted: Vec<_> = notices(&f)
+        .await
+        .into_iter()
+        .map(|notice| notice.accepted_at)
+        .collect();
+    assert_eq!(accepted, [Some(at(2)), Some(at(2)), None]);
+    assert_eq!(f.state.head().await.unwrap().seq, 1);
+    assert!(f.state.verify(None).await.unwrap().is_whole());
+
+    f.run_sql("UPDATE notices SET accepted_at = '2026-11-01T06:00:00.000000Z' WHERE message = 'msg_2'")
+        .await;
+    let faults = f.state.verify(None).await.unwrap().faults;
+    assert_eq!(
+        faults,
+        [Fault::Derived {
+            table: "notices",
+            key: "message msg_2".into()
+        }]
+    );
+}
+
+pub(super) async fn a_message_is_tried_by_one_at_a_time(f: Fixture) {
+    let later = NewMessage {
+        deliver_after: at(5),
+        ..message("msg_2", "b", &[])
+    };
+    f.state
+        .enqueue(&[message("msg_1", "a", &[]), later], at(0))
+        .await
+        .unwrap();
+    assert_eq!(due(&f, "one", 0).await, ["msg_1"]);
+    assert!(due(&f, "two", 0).await.is_empty());
+    f.move_clock(60_001).await;
+    assert_eq!(due(&f, "two", 0).await, ["msg_1"]);
+    f.state.release_claims("one").await.unwrap();
+    assert!(due(&f, "one", 0).await.is_empty());
+    f.state.release_claims("two").await.unwrap();
+    assert_eq!(due(&f, "one", 5).await, ["msg_1", "msg_2"]);
+
+    f.state.mark_retry("msg_1", at(30), "503").await.unwrap();
+    f.state.release_claims("one").await.unwrap();
+    assert_eq!(due(&f, "one", 29).await, ["msg_2"]);
+    let again = f
+        .state
+        .claim_due_messages("one", CLAIM, 10, at(30))
+        .await
+        .unwrap();
+    assert_eq!((again[0].id.as_str(), again[0].attempts), ("msg_1", 1));
+    assert_eq!(again[0].body, message("msg_1", "a", &[]).body);
+}
+
+pub(super) async fn what_is_given_up_shows_and_may_be_sent_anew(f: Fixture) {
+    f.state
+        .enqueue(&[message("msg_1", "a", &[1])], at(0))
+        .await
+        .unwrap();
+    f.state.mark_dead("msg_1", at(1), "410 Gone").await.unwrap();
+    f.state.mark_dead("msg_1", at(2), "again").await.unwrap();
+    let dead = f.state.dead_messages().await.unwrap();
+    assert_eq!(
+        (dead.len(), dead[0].error.as_str(), dead[0].dead_at),
+        (1, "410 Gone", at(1))
+    );
+    assert!(notices(&f).await[0].dead);
+    assert_eq!(
+        f.state
+            .enqueue(&[message("msg_2", "a", &[1])], at(3))
+            .await
+            .unwrap(),
+        ["msg_2"]
+    );
+    let depth = f.state.outbox_depth().await.unwrap();
+    let depth: Vec<_> = depth
+        .iter()
+        .map(|depth| (depth.state, depth.messages, depth.oldest))
+        .collect();
+    assert_eq!(
+        depth,
+        [(MessageState::Dead, 1, at(0)), (MessageState::Queued, 1, at(3))]
+    );
+    let error = f.state.mark_dead("msg_9", at(4), "").await.unwrap_err();
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(error, @"state: giving message msg_9 up failed: there is no message `msg_9` in the outbox");
+    }
+}
+
+pub(super) async fn notices_are_not_forgotten_with_their_message(f: Fixture) {
+    f.state
+        .enqueue(&[message("msg_1", "a", &[1]), message("msg_2", "b", &[])], at(0))
+        .await
+        .unwrap();
+    f.state.mark_accepted("msg_1", at(0), true).await.unwrap();
+    f.state.mark_accepted("msg_2", at(0), true).await.unwrap();
+    f.state.prune(at(2), Span::from_seconds(60)).await.unwrap();
+    assert_eq!(notices(&f).await.len(), 1);
+    assert_eq!(f.state.outbox_depth().await.unwrap()[0].messages, 1);
+    assert!(f.state.verify(None).await.unwrap().is_whole());
+}

@@ -1,0 +1,552 @@
+//! What `/metrics` shows. A struct of metrics, registered by hand; no global registry.
+//!
+//! Every series that can be known beforehand is there from the start with a zero, so that an alert on "none
+//! happened" has something to look at.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::label::{ActionOutcome, CallResult, OutboxState, ReloadResult, RunResult};
+use crate::model::{AccountId, ChangeKind, Finding, FindingStatus, RuleName, Severity};
+
+/// Upper bounds in seconds: a small account takes seconds, a large one with Access Advisor reports many minutes.
+const RUN_DURATION_BUCKETS: [f64; 12] = [
+    0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0,
+];
+
+/// Label names with their values, in a fixed order.
+type Labels<const N: usize> = [(&'static str, String); N];
+
+/// `/metrics` could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the metrics as text")]
+pub struct MetricsError {
+    source: std::fmt::Error,
+}
+
+/// All metrics of the process. Shared by reference; every method may be called from anywhere.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    rules: Vec<RuleName>,
+    findings: Family<Labels<4>, Gauge>,
+    actions: Family<Labels<2>, Counter>,
+    aws_calls: Family<Labels<2>, Counter>,
+    aws_throttles: Counter,
+    runs: Family<Labels<1>, Counter>,
+    run_duration: Histogram,
+    last_success: Family<Labels<2>, Gauge>,
+    schedule_skips: Family<Labels<1>, Counter>,
+    config_reloads: Family<Labels<1>, Counter>,
+    outbox_depth: Family<Labels<1>, Gauge>,
+    frozen: Gauge,
+    lease_held: Family<Labels<1>, Gauge>,
+}
+
+impl Metrics {
+    /// All metrics at zero: for these rules, and these operations (`iam:ListUsers`). Accounts are declared as they
+    /// become known, by [`declare_account`](Self::declare_account).
+    pub fn new(rules: impl IntoIterator<Item = RuleName>, operations: &[&str]) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("iamwarden"),
+            rules: rules.into_iter().collect(),
+            findings: Family::default(),
+            actions: Family::default(),
+            aws_calls: Family::default(),
+            aws_throttles: Counter::default(),
+            runs: Family::default(),
+            run_duration: Histogram::new(RUN_DURATION_BUCKETS),
+            last_success: Family::default(),
+            schedule_skips: Family::default(),
+            config_reloads: Family::default(),
+            outbox_depth: Family::default(),
+            frozen: Gauge::default(),
+            lease_held: Family::default(),
+        };
+        metrics.register();
+        metrics.declare(operations);
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let build = Family::<Labels<1>, Gauge>::default();
+        build
+            .get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())])
+            .set(1);
+        registry.register(
+            "build_info",
+            "The version that runs; the value is always 1",
+            build,
+        );
+        registry.register(
+            "findings",
+            "Findings of the last run of each rule",
+            self.findings.clone(),
+        );
+        registry.register("actions", "Actions by how they ended", self.actions.clone());
+        registry.register(
+            "aws_calls",
+            "Calls to AWS by how they ended",
+            self.aws_calls.clone(),
+        );
+        registry.register(
+            "aws_throttles",
+            "Calls that AWS turned away as one too many",
+            self.aws_throttles.clone(),
+        );
+        registry.register("runs", "Runs by how they ended", self.runs.clone());
+        registry.register(
+            "run_duration_seconds",
+            "How long runs took",
+            self.run_duration.clone(),
+        );
+        registry.register(
+            "last_success_timestamp_seconds",
+            "When the rule last read all it needs of the account, in Unix time; 0: never",
+            self.last_success.clone(),
+        );
+        registry.register(
+            "schedule_skips",
+            "Scheduled times skipped because the rule was still running",
+            self.schedule_skips.clone(),
+        );
+        registry.register(
+            "config_reloads",
+            "Configurations read on SIGHUP",
+            self.config_reloads.clone(),
+        );
+        registry.register(
+            "outbox_depth",
+            "Messages in the outbox",
+            self.outbox_depth.clone(),
+        );
+        registry.register("frozen", "1 while all changes are frozen", self.frozen.clone());
+        registry.register(
+            "lease_held",
+            "1 while this process may change the account",
+            self.lease_held.clone(),
+        );
+    }
+
+    fn declare(&self, operations: &[&str]) {
+        for kind in ChangeKind::ALL {
+            for outcome in ActionOutcome::ALL {
+                let _zero = self.actions.get_or_create(&action_labels(kind, *outcome));
+            }
+        }
+        for operation in operations {
+            for result in CallResult::ALL {
+                let _zero = self.aws_calls.get_or_create(&call_labels(operation, *result));
+            }
+        }
+        for result in RunResult::ALL {
+            let _zero = self.runs.get_or_create(&[("result", result.as_str().to_owned())]);
+        }
+        for result in ReloadResult::ALL {
+            let _zero = self
+                .config_reloads
+                .get_or_create(&[("result", result.as_str().to_owned())]);
+        }
+        for state in OutboxState::ALL {
+            let _zero = self
+                .outbox_depth
+                .get_or_create(&[("state", state.as_str().to_owned())]);
+        }
+        for rule in &self.rules {
+            let _zero = self.schedule_skips.get_or_create(&[("rule", rule.to_string())]);
+        }
+    }
+
+    /// Shows the account's series, at zero where nothing happened yet.
+    pub fn declare_account(&self, account: &AccountId) {
+        for rule in &self.rules {
+            for severity in Severity::ALL {
+                for status in FindingStatus::ALL {
+                    let _zero = self
+                        .findings
+                        .get_or_create(&finding_labels(account, rule, severity, status));
+                }
+            }
+            let _zero = self.last_success.get_or_create(&rule_and_account(rule, account));
+        }
+        let _zero = self.lease_held.get_or_create(&[("account", account.to_string())]);
+    }
+
+    /// What these rules found in the account in their last run; replaces what they found before.
+    pub fn set_findings<'a>(
+        &self,
+        account: &AccountId,
+        rules: &[RuleName],
+        findings: impl IntoIterator<Item = &'a Finding>,
+    ) {
+        let mut counts: BTreeMap<_, i64> = BTreeMap::new();
+        for rule in rules {
+            for severity in Severity::ALL {
+                for status in FindingStatus::ALL {
+                    counts.insert((rule, severity, status), 0);
+                }
+            }
+        }
+        for finding in findings.into_iter().filter(|finding| finding.account == *account) {
+            if let Some(count) = counts.get_mut(&(&finding.rule, finding.severity, finding.status)) {
+                *count += 1;
+            }
+        }
+        for ((rule, severity, status), count) in counts {
+            self.findings
+                .get_or_create(&finding_labels(account, rule, severity, status))
+                .set(count);
+        }
+    }
+
+    /// An action ended.
+    pub fn action_ended(&self, kind: ChangeKind, outcome: ActionOutcome) {
+        self.actions.get_or_create(&action_labels(kind, outcome)).inc();
+    }
+
+    /// A call to AWS ended, such as of `iam:ListUsers`.
+    pub fn aws_call_ended(&self, operation: &str, result: CallResult) {
+        self.aws_calls
+            .get_or_create(&call_labels(operation, result))
+            .inc();
+        match result {
+            CallResult::Throttled => {
+                self.aws_throttles.inc();
+            }
+            CallResult::Ok | CallResult::Denied | CallResult::Error => {}
+        }
+    }
+
+    /// A run ended.
+    pub fn run_ended(&self, result: RunResult, took: Duration) {
+        self.runs
+            .get_or_create(&[("result", result.as_str().to_owned())])
+            .inc();
+        self.run_duration.observe(took.as_secs_f64());
+    }
+
+    /// The rule read all it needs of the account.
+    pub fn set_last_success(&self, rule: &RuleName, account: &AccountId, at: DateTime<Utc>) {
+        self.last_success
+            .get_or_create(&rule_and_account(rule, account))
+            .set(at.timestamp());
+    }
+
+    /// A scheduled time of the rule was skipped because it was still running.
+    pub fn schedule_skipped(&self, rule: &RuleName) {
+        self.schedule_skips
+            .get_or_create(&[("rule", rule.to_string())])
+            .inc();
+    }
+
+    /// The configuration was read again.
+    pub fn config_reloaded(&self, result: ReloadResult) {
+        self.config_reloads
+            .get_or_create(&[("result", result.as_str().to_owned())])
+            .inc();
+    }
+
+    /// How many messages are in the outbox.
+    pub fn set_outbox_depth(&self, state: OutboxState, messages: u64) {
+        let messages = i64::try_from(messages).unwrap_or(i64::MAX);
+        self.outbox_depth
+            .get_or_create(&[("state", state.as_str().to_owned())])
+            .set(messages);
+    }
+
+    /// Whether all changes are frozen.
+    pub fn set_frozen(&self, frozen: bool) {
+        self.frozen.set(i64::from(frozen));
+    }
+
+    /// Whether this process holds the lease of the account.
+    pub fn set_lease_held(&self, account: &AccountId, held: bool) {
+        self.lease_held
+            .get_or_create(&[("account", account.to_string())])
+            .set(i64::from(held));
+    }
+
+    /// The media type of [`encode`](Self::encode).
+    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// All metrics as text: the OpenMetrics form of Prometheus text.
+    ///
+    /// # Errors
+    /// [`MetricsError`] where a metric cannot be written.
+    pub fn encode(&self) -> Result<String, MetricsError> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .map_err(|source| MetricsError { source })?;
+        Ok(text)
+    }
+}
+
+fn finding_labels(
+    account: &AccountId,
+    rule: &RuleName,
+    severity: Severity,
+    status: FindingStatus,
+) -> Labels<4> {
+    [
+        ("rule", rule.to_string()),
+        ("severity", severity.as_str().to_owned()),
+        ("status", status.as_str().to_owned()),
+        ("account", account.to_string()),
+    ]
+}
+
+fn action_labels(kind: ChangeKind, outcome: ActionOutcome) -> Labels<2> {
+    [
+        ("kind", kind.as_str().to_owned()),
+        ("outcome", outcome.as_str().to_owned()),
+    ]
+}
+
+fn call_labels(operation: &str, result: CallResult) -> Labels<2> {
+    [
+        ("operation", operation.to_owned()),
+        ("result", result.as_str().to_owned()),
+    ]
+}
+
+fn rule_and_account(rule: &RuleName, account: &AccountId) -> Labels<2> {
+    [("rule", rule.to_string()), ("account", account.to_string())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWORDS: RuleName = RuleName::new("password_policy");
+
+    fn account() -> AccountId {
+        AccountId::parse("123456789012").unwrap()
+    }
+
+    fn finding(severity: Severity, status: FindingStatus) -> Finding {
+        let resource: crate::model::Arn = crate::model::Arn::parse("arn:aws:iam::123456789012:root").unwrap();
+        Finding {
+            id: crate::model::FindingId::of(&PASSWORDS, &account(), &resource, ""),
+            rule: PASSWORDS,
+            account: account(),
+            resource,
+            severity,
+            status,
+            title: String::new(),
+            detail: String::new(),
+            evidence: serde_json::Map::new(),
+            owner: None,
+            proposal: None,
+        }
+    }
+
+    /// The text with the samples of each metric in order: the library keeps them in a hash map.
+    fn text(metrics: &Metrics) -> String {
+        let text = metrics.encode().unwrap();
+        let mut blocks: Vec<Vec<&str>> = Vec::new();
+        for line in text.lines() {
+            match blocks.last_mut() {
+                Some(block) if !line.starts_with("# HELP") && !line.starts_with("# EOF") => block.push(line),
+                _ => blocks.push(vec![line]),
+            }
+        }
+        for block in &mut blocks {
+            // Buckets are in order already.
+            if !block.iter().any(|line| line.contains("_bucket")) {
+                block.sort_unstable();
+            }
+        }
+        blocks.concat().join("\n")
+    }
+
+    fn samples<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+        text.lines()
+            .filter(|line| line.starts_with(name) && !line.ends_with(" 0"))
+            .collect()
+    }
+
+    #[test]
+    fn everything_known_beforehand_starts_at_zero() {
+        let metrics = Metrics::new([PASSWORDS], &["iam:ListUsers"]);
+        metrics.declare_account(&account());
+        insta::assert_snapshot!(text(&metrics), @r#"
+        # HELP iamwarden_build_info The version that runs; the value is always 1.
+        # TYPE iamwarden_build_info gauge
+        iamwarden_build_info{version="0.1.0"} 1
+        # HELP iamwarden_findings Findings of the last run of each rule.
+        # TYPE iamwarden_findings gauge
+        iamwarden_findings{rule="password_policy",severity="critical",status="exempt",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="critical",status="unknown",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="critical",status="violation",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="critical",status="warning",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="high",status="exempt",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="high",status="unknown",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="high",status="violation",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="high",status="warning",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="low",status="exempt",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="low",status="unknown",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="low",status="violation",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="low",status="warning",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="medium",status="exempt",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="medium",status="unknown",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="medium",status="violation",account="123456789012"} 0
+        iamwarden_findings{rule="password_policy",severity="medium",status="warning",account="123456789012"} 0
+        # HELP iamwarden_actions Actions by how they ended.
+        # TYPE iamwarden_actions counter
+        iamwarden_actions_total{kind="delete_access_key",outcome="applied"} 0
+        iamwarden_actions_total{kind="delete_access_key",outcome="failed"} 0
+        iamwarden_actions_total{kind="delete_access_key",outcome="held"} 0
+        iamwarden_actions_total{kind="delete_access_key",outcome="not_applied"} 0
+        iamwarden_actions_total{kind="delete_access_key",outcome="rolled_back"} 0
+        iamwarden_actions_total{kind="delete_access_key",outcome="stale"} 0
+        iamwarden_actions_total{kind="detach_policy",outcome="applied"} 0
+        iamwarden_actions_total{kind="detach_policy",outcome="failed"} 0
+        iamwarden_actions_total{kind="detach_policy",outcome="held"} 0
+        iamwarden_actions_total{kind="detach_policy",outcome="not_applied"} 0
+        iamwarden_actions_total{kind="detach_policy",outcome="rolled_back"} 0
+        iamwarden_actions_total{kind="detach_policy",outcome="stale"} 0
+        iamwarden_actions_total{kind="disable_access_key",outcome="applied"} 0
+        iamwarden_actions_total{kind="disable_access_key",outcome="failed"} 0
+        iamwarden_actions_total{kind="disable_access_key",outcome="held"} 0
+        iamwarden_actions_total{kind="disable_access_key",outcome="not_applied"} 0
+        iamwarden_actions_total{kind="disable_access_key",outcome="rolled_back"} 0
+        iamwarden_actions_total{kind="disable_access_key",outcome="stale"} 0
+        iamwarden_actions_total{kind="update_password_policy",outcome="applied"} 0
+        iamwarden_actions_total{kind="update_password_policy",outcome="failed"} 0
+        iamwarden_actions_total{kind="update_password_policy",outcome="held"} 0
+        iamwarden_actions_total{kind="update_password_policy",outcome="not_applied"} 0
+        iamwarden_actions_total{kind="update_password_policy",outcome="rolled_back"} 0
+        iamwarden_actions_total{kind="update_password_policy",outcome="stale"} 0
+        # HELP iamwarden_aws_calls Calls to AWS by how they ended.
+        # TYPE iamwarden_aws_calls counter
+        iamwarden_aws_calls_total{operation="iam:ListUsers",result="denied"} 0
+        iamwarden_aws_calls_total{operation="iam:ListUsers",result="error"} 0
+        iamwarden_aws_calls_total{operation="iam:ListUsers",result="ok"} 0
+        iamwarden_aws_calls_total{operation="iam:ListUsers",result="throttled"} 0
+        # HELP iamwarden_aws_throttles Calls that AWS turned away as one too many.
+        # TYPE iamwarden_aws_throttles counter
+        iamwarden_aws_throttles_total 0
+        # HELP iamwarden_runs Runs by how they ended.
+        # TYPE iamwarden_runs counter
+        iamwarden_runs_total{result="completed"} 0
+        iamwarden_runs_total{result="failed"} 0
+        iamwarden_runs_total{result="interrupted"} 0
+        # HELP iamwarden_run_duration_seconds How long runs took.
+        # TYPE iamwarden_run_duration_seconds histogram
+        iamwarden_run_duration_seconds_sum 0.0
+        iamwarden_run_duration_seconds_count 0
+        iamwarden_run_duration_seconds_bucket{le="0.5"} 0
+        iamwarden_run_duration_seconds_bucket{le="1.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="2.5"} 0
+        iamwarden_run_duration_seconds_bucket{le="5.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="10.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="30.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="60.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="120.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="300.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="600.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="1800.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="3600.0"} 0
+        iamwarden_run_duration_seconds_bucket{le="+Inf"} 0
+        # HELP iamwarden_last_success_timestamp_seconds When the rule last read all it needs of the account, in Unix time; 0: never.
+        # TYPE iamwarden_last_success_timestamp_seconds gauge
+        iamwarden_last_success_timestamp_seconds{rule="password_policy",account="123456789012"} 0
+        # HELP iamwarden_schedule_skips Scheduled times skipped because the rule was still running.
+        # TYPE iamwarden_schedule_skips counter
+        iamwarden_schedule_skips_total{rule="password_policy"} 0
+        # HELP iamwarden_config_reloads Configurations read on SIGHUP.
+        # TYPE iamwarden_config_reloads counter
+        iamwarden_config_reloads_total{result="adopted"} 0
+        iamwarden_config_reloads_total{result="refused"} 0
+        # HELP iamwarden_outbox_depth Messages in the outbox.
+        # TYPE iamwarden_outbox_depth gauge
+        iamwarden_outbox_depth{state="dead"} 0
+        iamwarden_outbox_depth{state="pending"} 0
+        # HELP iamwarden_frozen 1 while all changes are frozen.
+        # TYPE iamwarden_frozen gauge
+        iamwarden_frozen 0
+        # HELP iamwarden_lease_held 1 while this process may change the account.
+        # TYPE iamwarden_lease_held gauge
+        iamwarden_lease_held{account="123456789012"} 0
+        # EOF
+        "#);
+    }
+
+    #[test]
+    fn findings_replace_those_of_the_last_run_of_the_rules_that_ran() {
+        let metrics = Metrics::new([PASSWORDS], &[]);
+        let bad = finding(Severity::High, FindingStatus::Violation);
+        let late = finding(Severity::Low, FindingStatus::Warning);
+        metrics.set_findings(&account(), &[PASSWORDS], [&bad, &bad, &late]);
+        let first = text(&metrics);
+        metrics.set_findings(&account(), &[RuleName::new("another")], []);
+        assert_eq!(
+            text(&metrics)
+                .matches("password_policy\",severity=\"high\"")
+                .count(),
+            4
+        );
+        assert!(text(&metrics).contains("status=\"violation\",account=\"123456789012\"} 2"));
+        metrics.set_findings(&account(), &[PASSWORDS], [&late]);
+        insta::assert_snapshot!(samples(&first, "iamwarden_findings").join("\n"), @r#"
+        iamwarden_findings{rule="password_policy",severity="high",status="violation",account="123456789012"} 2
+        iamwarden_findings{rule="password_policy",severity="low",status="warning",account="123456789012"} 1
+        "#);
+        insta::assert_snapshot!(samples(&text(&metrics), "iamwarden_findings").join("\n"), @r#"iamwarden_findings{rule="password_policy",severity="low",status="warning",account="123456789012"} 1"#);
+    }
+
+    #[test]
+    fn what_happens_is_counted() {
+        let metrics = Metrics::new([PASSWORDS], &[]);
+        metrics.action_ended(ChangeKind::DetachPolicy, ActionOutcome::Stale);
+        metrics.aws_call_ended("iam:GetUser", CallResult::Throttled);
+        metrics.aws_call_ended("iam:GetUser", CallResult::Ok);
+        metrics.run_ended(RunResult::Completed, Duration::from_millis(2500));
+        metrics.set_last_success(&PASSWORDS, &account(), "2026-11-23T06:00:00Z".parse().unwrap());
+        metrics.schedule_skipped(&PASSWORDS);
+        metrics.config_reloaded(ReloadResult::Refused);
+        metrics.set_outbox_depth(OutboxState::Dead, 3);
+        metrics.set_frozen(true);
+        metrics.set_lease_held(&account(), true);
+        let text = text(&metrics);
+        let happened: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.ends_with(" 0"))
+            .collect();
+        insta::assert_snapshot!(happened.join("\n"), @r#"
+        iamwarden_build_info{version="0.1.0"} 1
+        iamwarden_actions_total{kind="detach_policy",outcome="stale"} 1
+        iamwarden_aws_calls_total{operation="iam:GetUser",result="ok"} 1
+        iamwarden_aws_calls_total{operation="iam:GetUser",result="throttled"} 1
+        iamwarden_aws_throttles_total 1
+        iamwarden_runs_total{result="completed"} 1
+        iamwarden_run_duration_seconds_sum 2.5
+        iamwarden_run_duration_seconds_count 1
+        iamwarden_run_duration_seconds_bucket{le="2.5"} 1
+        iamwarden_run_duration_seconds_bucket{le="5.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="10.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="30.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="60.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="120.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="300.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="600.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="1800.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="3600.0"} 1
+        iamwarden_run_duration_seconds_bucket{le="+Inf"} 1
+        iamwarden_last_success_timestamp_seconds{rule="password_policy",account="123456789012"} 1795413600
+        iamwarden_schedule_skips_total{rule="password_policy"} 1
+        iamwarden_config_reloads_total{result="refused"} 1
+        iamwarden_outbox_depth{state="dead"} 3
+        iamwarden_frozen 1
+        iamwarden_lease_held{account="123456789012"} 1
+        "#);
+    }
+}

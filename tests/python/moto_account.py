@@ -1,0 +1,142 @@
+"""An account in moto's server, seeded in this process, with every request counted.
+
+moto answers on the wire as AWS does and was not written by us. Dates cannot be set over its API, so they are set on its
+models. Its credential report is stamped 2015 unless `report_age` says otherwise.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import io
+import logging
+import threading
+import urllib.parse
+
+import moto.iam.responses
+from moto.iam.models import iam_backends
+from moto.iam.responses import IamResponse
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+ACCOUNT = "123456789012"
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0)
+
+
+def ago(days: float = 0, **rest: float) -> datetime.datetime:
+    return now() - datetime.timedelta(days=days, **rest)
+
+
+class MotoAccount:
+    """A running server; `faults` are callables (action, parameters) -> None or a WSGI answer (status, body)."""
+
+    def __init__(self, report_age: datetime.timedelta | None = datetime.timedelta(minutes=5)) -> None:
+        self.calls: collections.Counter[str] = collections.Counter()
+        self.log: list[tuple[str, dict[str, str]]] = []
+        self.faults: list = []
+        self.report_age = report_age
+        self._lock = threading.Lock()
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._report = IamResponse.get_credential_report
+
+    def __enter__(self) -> "MotoAccount":
+        self.reset()
+        account = self
+
+        def stamped(response):  # noqa: ANN001, ANN202 - moto's own signature
+            answer = account._report(response)
+            if account.report_age is not None:
+                stamp = datetime.datetime.now(datetime.timezone.utc) - account.report_age
+                answer.result["GeneratedTime"] = stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
+            return answer
+
+        moto.iam.responses.IamResponse.get_credential_report = stamped
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        moto.iam.responses.IamResponse.get_credential_report = self._report
+        self._server.shutdown()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def iam(self):  # noqa: ANN201 - moto's backend
+        return iam_backends[ACCOUNT]["aws"]
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, **extra}
+
+    def reset(self) -> None:
+        iam_backends[ACCOUNT].reset()
+        self.calls.clear()
+        self.log.clear()
+        self.faults.clear()
+
+    def user(self, name: str, age: float = 400, **tags: str):  # noqa: ANN201
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        user = self.iam.create_user("us-east-1", name, "/", pairs)
+        user.create_date = ago(age)
+        return user
+
+    def key(self, user_name: str, age: float, used: float | None = None, status: str = "Active"):  # noqa: ANN201
+        key = self.iam.create_access_key(user_name)
+        key.create_date = ago(age)
+        if used is not None:
+            key.last_used = ago(used)
+        key.status = status
+        return key
+
+    def key_status(self, user_name: str, key_id: str) -> str | None:
+        for key in self.iam.users[user_name].access_keys:
+            if key.access_key_id == key_id:
+                return key.status
+        return None
+
+    def writes(self) -> list[tuple[str, dict[str, str]]]:
+        reads = ("Get", "List", "Generate", "Simulate", "Assume")
+        return [(action, parameters) for action, parameters in self.log if not action.startswith(reads)]
+
+    def _handle(self, environ, start_response):  # noqa: ANN001, ANN202 - WSGI
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        environ["wsgi.input"] = io.BytesIO(body)
+        parameters = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+        action = parameters.get("Action", environ.get("HTTP_X_AMZ_TARGET", environ.get("PATH_INFO", "")))
+        with self._lock:
+            self.calls[action] += 1
+            self.log.append((action, parameters))
+            faults = list(self.faults)
+        for fault in faults:
+            answer = fault(action, parameters)
+            if answer is not None:
+                status, text = answer
+                start_response(status, [("Content-Type", "text/xml")])
+                return [text.encode()]
+        return self._app(environ, start_response)
+
+
+def error(code: str, message: str, status: str = "400 Bad Request") -> tuple[str, str]:
+    """An answer of IAM that is an error."""
+    body = (
+        '<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type>'
+        f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>fault</RequestId></ErrorResponse>"
+    )
+    return status, body
