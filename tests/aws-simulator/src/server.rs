@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -145,10 +146,10 @@ async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Res
             Reply::Reset => return Err(Reset),
         }
     };
-    Ok(response(answer))
+    Ok(response(answer, simulator.clock().now()))
 }
 
-fn response(answer: HttpAnswer) -> Response<Full<Bytes>> {
+fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Full<Bytes>> {
     let HttpAnswer {
         status,
         content_type,
@@ -159,6 +160,8 @@ fn response(answer: HttpAnswer) -> Response<Full<Bytes>> {
         .status(status)
         .header("content-type", content_type)
         .header("x-amzn-requestid", request_id)
+        // By this clients tell whether their clock is right, so it is the simulator's time.
+        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .body(Full::new(Bytes::from(body)));
     built.unwrap_or_else(|_| {
         // Only a fault with an impossible status leads here.
