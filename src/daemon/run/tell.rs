@@ -13,7 +13,7 @@ use crate::execute::{ActionReport, ActionResult};
 use crate::model::{Action, Digest, Event, Notification, Owner};
 use crate::notify::PlanReference;
 use crate::notify::{
-    self, ActionOutcome, Courier, CourierSettings, DeliveryError, DeliveryReport, DueMessage,
+    self, ActionOutcome, Courier, CourierSettings, Decided, DeliveryError, DeliveryReport, DueMessage,
     ExemptionEnding, Outbox, RunFailure, SecretSource, SecretUnavailable, SystemLookup, Tidings,
 };
 use crate::plan::{self, ExemptionState, Plan};
@@ -192,6 +192,39 @@ impl Run<'_> {
             decisions: &[],
             exemptions: &exemptions,
             failures: &failures,
+        };
+        self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of a decision on a plan's actions.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub async fn tell_decision(
+        &self,
+        state: &State,
+        plan: &Plan,
+        decided: Decided,
+    ) -> Result<usize, StateError> {
+        let names: BTreeMap<_, _> = plan
+            .accounts
+            .iter()
+            .map(|a| (a.id.clone(), a.name.clone()))
+            .collect();
+        let decisions = [decided];
+        let tidings = Tidings {
+            run: &self.id,
+            plan: Some(reference(plan)),
+            now: self.now,
+            account_names: &names,
+            audit_head: None,
+            findings: &plan.findings,
+            actions: &plan.actions,
+            notifications: &[],
+            results: &[],
+            decisions: &decisions,
+            exemptions: &[],
+            failures: &[],
         };
         self.enqueue(state, &tidings).await
     }
