@@ -178,10 +178,15 @@ impl Executor<'_> {
         let result = match written {
             Ok(()) => self.verify(attempt, true).await,
             Err(error) if !error.may_have_had_effect() => ActionResult::Failed(describe(&error)),
-            Err(error) => match self.verify(attempt, attempt.change.is_repeatable()).await {
-                ActionResult::Applied => ActionResult::Applied,
-                _unseen => ActionResult::Unsettled(describe(&error)),
-            },
+            Err(error) => {
+                let seen =
+                    self.verify(attempt, attempt.change.is_repeatable()).await == ActionResult::Applied;
+                if seen {
+                    ActionResult::Applied
+                } else {
+                    ActionResult::Unsettled(describe(&error))
+                }
+            }
         };
         (self.record_outcome(intent, attempt, result).await, Some(intent))
     }

@@ -81,10 +81,10 @@ pub(super) fn due_notice(
     // A first word that came late is not followed by a rung that it already stood on.
     let just_said =
         |notice: &&Notice| notice.ladder == Ladder::First && same_date(notice.announced_for, not_before);
-    if let (Ladder::Before(rung), Some(first)) = (ladder, said.iter().copied().find(|n| just_said(&n))) {
-        if first.queued_at >= not_before - rung.delta() {
-            return None;
-        }
+    if let (Ladder::Before(rung), Some(first)) = (ladder, said.iter().copied().find(just_said))
+        && first.queued_at >= not_before - rung.delta()
+    {
+        return None;
     }
     Some(NoticeItem {
         finding: finding.clone(),

@@ -13,10 +13,10 @@ use crate::execute::{ActionReport, ActionResult};
 use crate::model::{Action, Digest, Event, Notification, Owner};
 use crate::notify::PlanReference;
 use crate::notify::{
-    self, ActionOutcome, Courier, CourierSettings, DeliveryError, DeliveryReport, DueMessage,
+    self, ActionOutcome, Courier, CourierSettings, Decided, DeliveryError, DeliveryReport, DueMessage,
     ExemptionEnding, Outbox, RunFailure, SecretSource, SecretUnavailable, SystemLookup, Tidings,
 };
-use crate::plan::{ExemptionState, Plan};
+use crate::plan::{self, ExemptionState, Plan};
 use crate::state::{NewMessage, State, StateError};
 
 /// How long a message is ours while it is tried: longer than any try takes.
@@ -162,9 +162,9 @@ impl Run<'_> {
             .chain(reports)
             .filter_map(|report| self.result(plan, report))
             .collect();
-        let for_nobody = |notification: &&Notification| match notification.event {
-            Event::ReportDigest | Event::ApprovalRequested => notification.to.is_none(),
-            _ => false,
+        let for_nobody = |notification: &&Notification| {
+            matches!(notification.event, Event::ReportDigest | Event::ApprovalRequested)
+                && notification.to.is_none()
         };
         let (notifications, exemptions, failures): (Vec<Notification>, _, _) = match telling {
             Telling::Results => (Vec::new(), Vec::new(), Vec::new()),
@@ -194,6 +194,57 @@ impl Run<'_> {
             failures: &failures,
         };
         self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of a decision on a plan's actions.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub async fn tell_decision(
+        &self,
+        state: &State,
+        plan: &Plan,
+        decided: Decided,
+    ) -> Result<usize, StateError> {
+        let names: BTreeMap<_, _> = plan
+            .accounts
+            .iter()
+            .map(|a| (a.id.clone(), a.name.clone()))
+            .collect();
+        let decisions = [decided];
+        let tidings = Tidings {
+            run: &self.id,
+            plan: Some(reference(plan)),
+            now: self.now,
+            account_names: &names,
+            audit_head: None,
+            findings: &plan.findings,
+            actions: &plan.actions,
+            notifications: &[],
+            results: &[],
+            decisions: &decisions,
+            exemptions: &[],
+            failures: &[],
+        };
+        self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of attempts that turned out applied, outside of any plan.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub(super) async fn tell_settled(
+        &self,
+        state: &State,
+        settled: Vec<ActionReport>,
+    ) -> Result<usize, StateError> {
+        let plan = plan::assemble(&self.house.config, self.id.clone(), self.now, false, Vec::new());
+        let planned = Planned {
+            plan,
+            readings: Vec::new(),
+            settled,
+        };
+        self.tell(state, &planned, &[], Telling::Results).await
     }
 
     /// Tells of rollbacks.
