@@ -185,7 +185,7 @@ pub(crate) struct Installation {
     pub(crate) siem: Channel,
     hand: ClockHand,
     courier: Courier<ChannelSecrets>,
-    _server: Server,
+    server: Server,
     folder: tempfile::TempDir,
 }
 
@@ -252,7 +252,7 @@ impl Installation {
             desk,
             siem,
             hand,
-            _server: server,
+            server,
             folder,
         }
     }
@@ -320,6 +320,20 @@ impl Installation {
         self.simulator.edit(edit).unwrap();
     }
 
+    /// Somebody else who works in the account.
+    pub(crate) async fn somebody_else(&self) -> aws_sdk_iam::Client {
+        let own = self.simulator.credentials(ACCOUNT).unwrap();
+        let credentials =
+            aws_credential_types::Credentials::from_keys(own.access_key_id, own.secret_access_key, None);
+        let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::from_static("us-east-1"))
+            .endpoint_url(self.server.url())
+            .credentials_provider(credentials)
+            .load()
+            .await;
+        aws_sdk_iam::Client::new(&sdk)
+    }
+
     /// The whole account, as it is.
     pub(crate) fn account(&self) -> Value {
         self.simulator.state(ACCOUNT).unwrap()
@@ -378,7 +392,7 @@ impl Installation {
             .await
             .unwrap();
         let run = Run::new(&self.house, Reach::Change);
-        run.begin(self.state(), "rollback").await.unwrap();
+        run.begin(self.state(), "rollback", None).await.unwrap();
         let reports = run.roll_back(self.state(), &applied).await.unwrap();
         run.tell_rollback(self.state(), &reports, "ops").await.unwrap();
         run.finish(self.state(), "done", &reports).await.unwrap();

@@ -8,7 +8,13 @@ use iamwarden::model::{Verdict, WithheldReason};
 use crate::installation::{ACCOUNT, BEGIN, Installation, account, at, days, only_action, user_with_key};
 
 const KEY: &str = "AKIAALICE00000000001";
-const ENFORCE: &str = "[rules.access_key_rotation]\nmode = \"enforce\"\n";
+const ENFORCE: &str = r#"
+rules.unused_access_keys.mode = "off"
+rules.password_policy.mode = "off"
+rules.unused_permissions.mode = "off"
+[rules.access_key_rotation]
+mode = "enforce"
+"#;
 
 /// alice's only key reaches its limit of ninety days then.
 async fn key_due(due: DateTime<Utc>, rules: &str) -> Installation {

@@ -8,5 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod approvals;
 mod installation;
 mod keys;
+mod permissions;
