@@ -15,6 +15,8 @@ pub(super) fn render(reports: &[ActionReport]) -> String {
             account,
             resource,
             change,
+            inverse: _,
+            findings: _,
             undo,
             intent: _,
             result,

@@ -82,6 +82,7 @@ impl Executor<'_> {
             account,
             resource,
             change,
+            inverse,
             ..
         } = action;
         let (word, detail) = (result.as_str(), result.detail().unwrap_or_default());
@@ -101,6 +102,8 @@ impl Executor<'_> {
             account: account.clone(),
             resource: resource.clone(),
             change: change.clone(),
+            inverse: inverse.clone(),
+            findings: action.findings().cloned().collect(),
             undo: false,
             intent,
             result,
@@ -122,10 +125,7 @@ impl Executor<'_> {
             inverse: action.inverse.as_ref(),
             mode: action.mode,
             decision,
-            findings: std::iter::once(&action.finding)
-                .chain(&action.also)
-                .cloned()
-                .collect(),
+            findings: action.findings().cloned().collect(),
             after: action.precondition.after(&action.change),
             approved,
         };
