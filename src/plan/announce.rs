@@ -14,12 +14,13 @@ pub(super) struct Timing {
     pub(super) notice_given: bool,
 }
 
-/// The notices that count for an announcement, given up ones aside: accepted by a channel or still on their way.
+/// The notices that count for an announcement, given up ones aside: accepted by a channel or still on their way. One that
+/// named a date before the limit was about another time: the key was used since, or the limit is another one.
 fn notices<'a>(announcement: &'a Announcement, history: &'a History) -> impl Iterator<Item = &'a Notice> {
     let Announcement {
         event,
         subject,
-        due: _,
+        due,
         minimum_notice: _,
         warn_before: _,
         notices_count_after,
@@ -28,6 +29,7 @@ fn notices<'a>(announcement: &'a Announcement, history: &'a History) -> impl Ite
         .notices
         .iter()
         .filter(move |notice| notice.event == *event && notice.subject == *subject && !notice.dead)
+        .filter(move |notice| notice.announced_for >= *due || same_date(notice.announced_for, *due))
         .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
 }
 
