@@ -47,6 +47,8 @@ pub(super) struct Candidate {
     pub(super) action: Action,
     pub(super) severity: Severity,
     pub(super) since: DateTime<Utc>,
+    /// Somebody said no, and that counts.
+    pub(super) rejected: bool,
 }
 
 impl Candidate {
@@ -239,6 +241,7 @@ impl Planner<'_> {
             },
             severity: finding.severity,
             since,
+            rejected: false,
         };
         let consent = consent::consent(
             &candidate.action,
@@ -247,6 +250,7 @@ impl Planner<'_> {
             history,
             now,
         );
+        candidate.rejected = matches!(consent, consent::Consent::Rejected(_));
         let mut reasons: Vec<(WithheldReason, String)> = Vec::new();
         if history.unsettled.contains(&candidate.action.id) && !candidate.action.change.is_repeatable() {
             reasons.push((
@@ -396,7 +400,7 @@ impl Told {
             )
             | None => true,
         };
-        if !will_happen {
+        if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
         let Context { history, now, .. } = planner.ctx;
@@ -429,7 +433,7 @@ impl Told {
     fn approvals(&mut self, candidates: &[Candidate]) {
         let waiting = candidates
             .iter()
-            .filter(|c| c.action.withheld_reason == Some(WithheldReason::Approval))
+            .filter(|c| c.action.withheld_reason == Some(WithheldReason::Approval) && !c.rejected)
             .map(|c| c.action.finding.clone());
         for finding in waiting {
             self.by_event

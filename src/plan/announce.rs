@@ -15,7 +15,7 @@ pub(super) struct Timing {
 }
 
 /// The notices that count for an announcement, given up and long past ones aside: accepted by a channel or still on
-/// their way.
+/// their way. One that named a date before the limit was about another time: the key was used since, or the limit moved.
 fn notices<'a>(
     announcement: &'a Announcement,
     history: &'a History,
@@ -24,7 +24,7 @@ fn notices<'a>(
     let Announcement {
         event,
         subject,
-        due: _,
+        due,
         minimum_notice: _,
         warn_before: _,
         notices_count_after,
@@ -33,6 +33,7 @@ fn notices<'a>(
         .notices
         .iter()
         .filter(move |notice| notice.event == *event && notice.subject == *subject && !notice.dead)
+        .filter(move |notice| notice.announced_for >= *due || same_date(notice.announced_for, *due))
         .filter(move |notice| now <= notice.announced_for + Notice::COUNTS_FOR)
         .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
 }

@@ -137,8 +137,15 @@ async fn a_veto_in_enforce_holds_until_somebody_takes_it_back() {
     );
     town.go_to(town.now() + TimeDelta::hours(1));
     town.decide(&held, only_action(&held), Verdict::Approved).await;
-    town.run_daily_until(town.now() + days(1)).await;
-    assert!(!is_active(&town), "its owner was told long ago");
+    town.run().await;
+    assert!(
+        is_active(&town),
+        "what its owner was told three months ago is forgotten"
+    );
+    let told = town.desk.told("access_key.expiring").pop().unwrap();
+    assert_eq!((told.at, told.dates()), (town.now(), vec![town.now() + days(7)]));
+    town.run_at(told.at + days(7)).await;
+    assert!(!is_active(&town));
 }
 
 #[tokio::test]

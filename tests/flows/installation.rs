@@ -51,10 +51,6 @@ pub(crate) fn days(n: i64) -> TimeDelta {
     TimeDelta::days(n)
 }
 
-pub(crate) fn arn(resource: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:{resource}")
-}
-
 pub(crate) fn account() -> AccountSeed {
     AccountSeed::new(ACCOUNT)
 }
@@ -263,6 +259,12 @@ impl Installation {
         self.courier = self.house.courier().unwrap();
     }
 
+    /// The configuration, otherwise.
+    pub(crate) fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(Arc::make_mut(&mut self.house.config));
+        self.courier = self.house.courier().unwrap();
+    }
+
     /// The process ends and starts again: all that it knows by then is in the state.
     pub(crate) async fn restart(&mut self) {
         self.state().close().await;
@@ -323,8 +325,13 @@ impl Installation {
     /// Somebody else who works in the account.
     pub(crate) async fn somebody_else(&self) -> aws_sdk_iam::Client {
         let own = self.simulator.credentials(ACCOUNT).unwrap();
-        let credentials =
-            aws_credential_types::Credentials::from_keys(own.access_key_id, own.secret_access_key, None);
+        let credentials = aws_credential_types::Credentials::new(
+            own.access_key_id,
+            own.secret_access_key,
+            None,
+            None,
+            "somebody else",
+        );
         let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .region(aws_config::Region::from_static("us-east-1"))
             .endpoint_url(self.server.url())
@@ -410,10 +417,6 @@ impl Installation {
 async fn open_state(folder: &tempfile::TempDir) -> State {
     let url = format!("sqlite:{}", folder.path().join("state.db").display());
     State::open(&url).await.unwrap().state
-}
-
-pub(crate) fn account_id() -> AccountId {
-    AccountId::parse(ACCOUNT).unwrap()
 }
 
 /// The only action of a plan.

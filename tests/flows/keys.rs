@@ -285,3 +285,41 @@ async fn what_was_rolled_back_stays_until_a_person_approves_it_and_that_counts_o
     }
     town.check_books().await;
 }
+
+#[tokio::test]
+async fn a_key_in_use_again_and_unused_again_gets_a_new_notice() {
+    let rules = ENFORCE
+        .replace(
+            "rules.unused_access_keys.mode = \"off\"",
+            "rules.unused_access_keys.mode = \"enforce\"",
+        )
+        .replace(
+            "[rules.access_key_rotation]\nmode = \"enforce\"",
+            "[rules.access_key_rotation]\nmode = \"off\"",
+        );
+    let due = at(BEGIN) + days(10);
+    let mut account = account();
+    account.users.push(user_with_key("alice", KEY, due - days(45)));
+    let town = Installation::begin(account, &rules).await;
+    town.run().await;
+    town.run_daily_until(due + days(5)).await;
+    let first = town.desk.told("access_key.expiring").pop().unwrap();
+    // Used a day before it would have been disabled.
+    let mut used = Edit::of_key(ACCOUNT, "alice", KEY);
+    used.last_used = Some(aws_simulator::When::hours(1));
+    town.edit(&used);
+    let used = town.now();
+    assert!(first.dates()[0] > used);
+    town.run_daily_until(used + days(46)).await;
+    assert!(
+        active(&town),
+        "what its owner was told in spring was about spring"
+    );
+    let again = town.desk.told("access_key.expiring").pop().unwrap();
+    assert!(again.at > used + days(44), "{:?}", town.desk.diary());
+    town.run_daily_until(again.at + days(6)).await;
+    assert!(active(&town));
+    town.run_at(again.at + days(7)).await;
+    assert!(!active(&town));
+    assert_eq!(again.dates(), [again.at + days(7)]);
+}

@@ -9,6 +9,8 @@
 )]
 
 mod approvals;
+mod calm;
+mod guardrails;
 mod installation;
 mod keys;
 mod permissions;
