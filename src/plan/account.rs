@@ -397,8 +397,9 @@ impl Told {
                 | WithheldReason::Freeze
                 | WithheldReason::Window
                 | WithheldReason::Guardrail,
-            )
-            | None => true,
+            ) => true,
+            // It is due now: what is told is what became of it. A finding without a change yet is a warning.
+            None => candidate.is_none(),
         };
         if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;

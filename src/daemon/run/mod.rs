@@ -235,7 +235,8 @@ impl House {
         };
         let dry_run = self.config.dry_run;
         let run = Run::new(self, if dry_run { Reach::Remember } else { Reach::Change });
-        let planned = run.plan_or_stop(selection).await;
+        // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
+        let planned = Box::pin(run.plan_or_stop(selection)).await;
         run.begin(state, command, planned.as_ref().ok().and_then(Planned::caller))
             .await?;
         let planned = match planned {
@@ -264,14 +265,14 @@ impl House {
         }
         let reports = match dry_run {
             true => Vec::new(),
-            false => run.apply(state, &planned, None).await,
+            false => Box::pin(run.apply(state, &planned, None)).await,
         };
         let telling = if dry_run {
             Telling::NotToOwners
         } else {
             Telling::Everything
         };
-        run.tell(state, &planned, &reports, telling).await?;
+        Box::pin(run.tell(state, &planned, &reports, telling)).await?;
         let verdict = verdict(&planned.plan, &reports, dry_run);
         run.finish(state, verdict.as_str(), &reports).await?;
         Ok(Done {
