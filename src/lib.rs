@@ -5,6 +5,7 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod execute;
 pub mod inventory;
 pub mod model;
 pub mod notify;

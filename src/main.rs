@@ -1,1 +1,79 @@
-fn main() {}
+//! The `iamwarden` binary: parse, install signal handlers, start logging, run the command, say how it ended.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use iamwarden::cli::{self, Arguments, Exit};
+use iamwarden::daemon::{Reload, Shutdown, Signals};
+use iamwarden::telemetry;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(help_or_error) => {
+            // Help and version are answers; anything else is an error like any other (clap's own code 2 has a meaning).
+            let is_answer = !help_or_error.use_stderr();
+            let printed = help_or_error.print();
+            return if is_answer && printed.is_ok() {
+                Exit::Ok.into()
+            } else {
+                Exit::Error.into()
+            };
+        }
+    };
+    if let Err(error) = telemetry::install(arguments.log_format, arguments.log_level.as_deref()) {
+        report(&error.into());
+        return Exit::Error.into();
+    }
+    telemetry::report_panics();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let ended = runtime.block_on(run(arguments));
+            // A blocking task (a name that never resolves) must not hold the process.
+            runtime.shutdown_background();
+            ended.into()
+        }
+        Err(error) => {
+            report(&error.into());
+            Exit::Error.into()
+        }
+    }
+}
+
+/// Runs the command; a second interrupt ends it at once.
+async fn run(arguments: Arguments) -> Exit {
+    let (shutdown, reload) = (Shutdown::new(), Reload::new());
+    let signals = match Signals::install() {
+        Ok(signals) => signals,
+        Err(error) => {
+            report(&error.into());
+            return Exit::Error;
+        }
+    };
+    tokio::select! {
+        ended = cli::run(arguments, shutdown.clone(), reload.clone()) => ended.unwrap_or_else(|error| {
+            report(&error);
+            Exit::Error
+        }),
+        _interrupted = signals.listen(&shutdown, &reload) => Exit::Error,
+    }
+}
+
+/// The one place where an error of a command is told: on standard error, with its causes.
+fn report(error: &anyhow::Error) {
+    use std::io::Write;
+    let mut text = String::from("error: ");
+    for (n, cause) in error.chain().enumerate() {
+        let cause = cause.to_string();
+        if n > 0 {
+            text.push_str("\n  caused by: ");
+        }
+        text.push_str(&cause);
+    }
+    // Nowhere is left to tell that standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

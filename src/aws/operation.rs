@@ -36,6 +36,8 @@ pub const LIST_ATTACHED_USER_POLICIES: &str = "iam:ListAttachedUserPolicies";
 pub const LIST_ATTACHED_GROUP_POLICIES: &str = "iam:ListAttachedGroupPolicies";
 /// `ListAttachedRolePolicies`.
 pub const LIST_ATTACHED_ROLE_POLICIES: &str = "iam:ListAttachedRolePolicies";
+/// `GetGroup`.
+pub const GET_GROUP: &str = "iam:GetGroup";
 /// `GetPolicy`.
 pub const GET_POLICY: &str = "iam:GetPolicy";
 /// `GetPolicyVersion`.
@@ -61,3 +63,37 @@ pub const ATTACH_USER_POLICY: &str = "iam:AttachUserPolicy";
 pub const ATTACH_GROUP_POLICY: &str = "iam:AttachGroupPolicy";
 /// `AttachRolePolicy`.
 pub const ATTACH_ROLE_POLICY: &str = "iam:AttachRolePolicy";
+
+/// Every operation that iamwarden ever calls.
+pub const ALL: [&str; 30] = [
+    GET_CALLER_IDENTITY,
+    ASSUME_ROLE,
+    GET_SECRET_VALUE,
+    GET_ACCOUNT_AUTHORIZATION_DETAILS,
+    GENERATE_CREDENTIAL_REPORT,
+    GET_CREDENTIAL_REPORT,
+    LIST_ACCESS_KEYS,
+    GET_ACCESS_KEY_LAST_USED,
+    GET_LOGIN_PROFILE,
+    LIST_MFA_DEVICES,
+    GET_USER,
+    GET_ACCOUNT_PASSWORD_POLICY,
+    GENERATE_SERVICE_LAST_ACCESSED_DETAILS,
+    GET_SERVICE_LAST_ACCESSED_DETAILS,
+    LIST_ATTACHED_USER_POLICIES,
+    LIST_ATTACHED_GROUP_POLICIES,
+    LIST_ATTACHED_ROLE_POLICIES,
+    GET_GROUP,
+    GET_POLICY,
+    GET_POLICY_VERSION,
+    UPDATE_ACCESS_KEY,
+    DELETE_ACCESS_KEY,
+    UPDATE_ACCOUNT_PASSWORD_POLICY,
+    DELETE_ACCOUNT_PASSWORD_POLICY,
+    DETACH_USER_POLICY,
+    DETACH_GROUP_POLICY,
+    DETACH_ROLE_POLICY,
+    ATTACH_USER_POLICY,
+    ATTACH_GROUP_POLICY,
+    ATTACH_ROLE_POLICY,
+];

@@ -74,6 +74,7 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdatePasswordPolicy => &[GET_ACCOUNT_PASSWORD_POLICY],
         ChangeKind::DetachPolicy => &[
             GENERATE_SERVICE_LAST_ACCESSED_DETAILS,
+            GET_GROUP,
             GET_POLICY,
             GET_POLICY_VERSION,
             GET_SERVICE_LAST_ACCESSED_DETAILS,

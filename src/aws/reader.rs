@@ -331,6 +331,29 @@ impl Reader {
         }
     }
 
+    /// The members of a group, all pages. `GetGroup`.
+    ///
+    /// # Errors
+    /// [`AwsError`]; of kind `Gone` where there is no such group.
+    pub async fn group_members(&self, group: &Arn) -> Result<Vec<Arn>, AwsError> {
+        let scope = self.scope(operation::GET_GROUP, Some(group));
+        let mut members = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self.iam.get_group().group_name(group.name());
+            let page = self
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .await?;
+            for user in page.users {
+                members
+                    .push(Arn::parse(&user.arn).map_err(|odd| AwsError::unusable(scope, odd.to_string()))?);
+            }
+            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
+                return Ok(members);
+            }
+        }
+    }
+
     /// A managed policy with its default version, the only one read. `GetPolicy`, `GetPolicyVersion`.
     ///
     /// # Errors

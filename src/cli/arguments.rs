@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps AWS IAM as tidy as the declared policy says.
@@ -9,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "iamwarden", version, propagate_version = true, max_term_width = 100)]
 pub struct Arguments {
     /// The configuration [default: config/iamwarden.toml].
-    #[arg(long, global = true, value_name = "PATH", env = "IAMWARDEN_CONFIG")]
+    #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// How log lines look [default: pretty on a terminal, else json].
     #[arg(long, global = true, value_name = "FORMAT")]
@@ -20,15 +21,6 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
 }
 
 /// The commands.

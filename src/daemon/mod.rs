@@ -10,6 +10,7 @@
 mod agenda;
 mod clock;
 mod readiness;
+mod run;
 mod scheduler;
 mod shutdown;
 mod signals;
@@ -18,6 +19,10 @@ mod task;
 pub use agenda::{Due, due, settle_the_unknown};
 pub use clock::{Clock, ClockHand};
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
+pub use run::{
+    ChannelSecrets, Done, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed,
+    Telling, Verdict, reads_failed, reference, verdict,
+};
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};
 pub use signals::{Interrupted, Signals, SignalsError};
@@ -25,3 +30,9 @@ pub use task::{Repetition, Wake, repeat};
 
 /// An error of whatever is handed in.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A new ULID: sorts by time, and tells runs, plans and messages apart.
+pub fn new_id(now: chrono::DateTime<chrono::Utc>) -> String {
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    ulid::Ulid::from_parts(millis, rand::random()).to_string()
+}

@@ -22,6 +22,14 @@ impl Digest {
         Self::of_bytes(canonical_json(value).as_bytes())
     }
 
+    /// Of a policy document, by its meaning as JSON: AWS sends the same text by different ways, but does not promise it.
+    pub fn of_document(text: &str) -> Self {
+        match serde_json::from_str::<Value>(text) {
+            Ok(value) => Self::of_json(&value),
+            Err(_) => Self::of_bytes(text.as_bytes()),
+        }
+    }
+
     /// Of a value as serde writes it, field by field in the order of its type: for values whose maps are sorted.
     pub fn of_serialized(value: &impl Serialize) -> Self {
         let mut hash = Hash(Sha256::new());

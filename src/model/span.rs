@@ -22,6 +22,9 @@ impl Span {
     /// No time at all.
     pub const ZERO: Self = Self { seconds: 0 };
 
+    /// About 136 years: longer than anything here lasts.
+    pub const LONGEST: Self = Self { seconds: u32::MAX };
+
     /// So many seconds.
     pub const fn from_seconds(seconds: u32) -> Self {
         Self { seconds }

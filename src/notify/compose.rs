@@ -10,7 +10,7 @@ use super::message::{
     ReportDigest, RuleCount, RunFailure, Section, Settled,
 };
 use super::outbox::Outgoing;
-use super::{deliver_after, reach, render};
+use super::{deliver_after, render};
 use crate::config::{ChannelKind, Config};
 use crate::model::{
     AccountId, Action, Digest, Event, Finding, FindingId, Glob, NoticeItem, Notification, Owner, Severity,
@@ -120,11 +120,11 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
         let owner = result.owner.as_ref();
         put(
             owner,
-            reach(&config.notifications, owner).channel,
+            config.notifications.route(owner).channel,
             settled(result, tidings.findings),
         );
     }
-    let default = reach(&config.notifications, None).channel;
+    let default = config.notifications.route(None).channel;
     for decided in tidings.decisions {
         put(None, default, decision(decided));
     }
@@ -244,6 +244,8 @@ fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
 
 fn settled(result: &ActionResult, findings: &[Finding]) -> Entry {
     let known = |id: &FindingId| findings.iter().find(|finding| finding.id == *id).cloned();
+    // An attempt is told once, by whichever run settles it. What never came to an attempt is told once a day.
+    let untried_on = (result.attempt == 0).then(|| result.at.date_naive());
     Entry {
         event: result.event(),
         key: json!([
@@ -251,7 +253,7 @@ fn settled(result: &ActionResult, findings: &[Finding]) -> Entry {
             result.id,
             result.attempt,
             result.outcome,
-            result.at
+            untried_on
         ]),
         place: (
             result.account.to_string(),
@@ -420,7 +422,7 @@ impl Address<'_> {
         }
         accounts.sort();
         accounts.dedup();
-        let reached = reach(&config.notifications, self.owner);
+        let reached = config.notifications.route(self.owner);
         // A mention is written in the markup of the owner's own channel, and copies are for others.
         let mention = reached
             .mention

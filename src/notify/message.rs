@@ -163,7 +163,7 @@ pub struct ActionResult {
     pub owner: Option<Owner>,
     /// What justified it.
     pub findings: Vec<FindingId>,
-    /// From 1.
+    /// From 1; 0: it never came to an attempt.
     pub attempt: u32,
     /// When it was settled.
     pub at: DateTime<Utc>,

@@ -23,7 +23,6 @@ mod egress;
 mod message;
 mod outbox;
 mod quiet_hours;
-mod reach;
 mod render;
 pub mod retry;
 #[cfg(test)]
@@ -45,7 +44,6 @@ pub use message::{
 };
 pub use outbox::{DueMessage, Outbox, Outgoing};
 pub use quiet_hours::deliver_after;
-pub use reach::{Reach, reach};
 pub use render::render;
 pub use secret_source::{SecretSource, SecretUnavailable};
 pub use transport::{ChannelAnswer, SendFailure};

@@ -248,7 +248,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn no_text_breaks_a_limit_or_a_run(title in any::<String>(), detail in "[<>&`*\"\\\\@\u{202e}a-z日 \n]{0,2000}") {
             let (mut finding, mut action) = sample::old_key("alice", 7, sample::alice());

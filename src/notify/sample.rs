@@ -254,7 +254,7 @@ pub(super) fn password_policy(outcome: ActionOutcome) -> ActionResult {
 pub(super) fn notification(event: Event, findings: &[&Finding], notices: Vec<NoticeItem>) -> Notification {
     let to = findings.first().and_then(|finding| finding.owner.clone());
     let config = config();
-    let channel = super::reach(&config.notifications, to.as_ref()).channel;
+    let channel = config.notifications.route(to.as_ref()).channel;
     Notification {
         channel: channel.map(ToOwned::to_owned),
         to,

@@ -105,10 +105,9 @@ pub fn plan_account(
     let mut told = Told::default();
     let mut all = Vec::new();
     for rule in &REGISTRY {
-        let mode = match (rule.mode)(config) {
-            Mode::Report if options.as_if_enforce => Mode::Enforce,
-            mode => mode,
-        };
+        let declared = (rule.mode)(config);
+        let as_if = options.as_if_enforce && declared == Mode::Report;
+        let mode = if as_if { Mode::Enforce } else { declared };
         if mode == Mode::Off || !(options.rules.is_empty() || options.rules.iter().any(|r| r == rule.name)) {
             continue;
         }
@@ -255,13 +254,13 @@ impl Planner<'_> {
                 WithheldReason::Settling.explanation().to_owned(),
             ));
         }
-        if let Some(at) = history.rolled_back.get(&candidate.action.id) {
-            if !matches!(consent, consent::Consent::Approved(_)) {
-                reasons.push((
-                    WithheldReason::RolledBack,
-                    format!("rolled back on {}", at.format("%Y-%m-%d %H:%M UTC")),
-                ));
-            }
+        if let Some(at) = history.rolled_back.get(&candidate.action.id)
+            && !matches!(consent, consent::Consent::Approved(_))
+        {
+            reasons.push((
+                WithheldReason::RolledBack,
+                format!("rolled back on {}", at.format("%Y-%m-%d %H:%M UTC")),
+            ));
         }
         reasons.extend(withheld);
         if let Some(why) = consent::missing(&candidate.action, consent) {
@@ -358,10 +357,13 @@ impl Planner<'_> {
     }
 }
 
+/// The findings of one message, and the dates that it announces.
+type Said = (Vec<crate::model::FindingId>, Vec<NoticeItem>);
+
 /// Who is to be told of what, gathered while planning.
 #[derive(Debug, Default)]
 struct Told {
-    by_event: BTreeMap<(Option<Owner>, Event), (Vec<crate::model::FindingId>, Vec<NoticeItem>)>,
+    by_event: BTreeMap<(Option<Owner>, Event), Said>,
 }
 
 impl Told {

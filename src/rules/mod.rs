@@ -8,6 +8,7 @@ mod access_key_rotation;
 mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod needs;
 mod password_policy;
 mod registry;
 mod unused_access_keys;
@@ -15,6 +16,7 @@ pub mod unused_permissions;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use context::{Announcement, Context, Judgement, Remedy, Standing};
+pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{REGISTRY, Rule, find};
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;

@@ -23,6 +23,13 @@ use crate::model::{AccountId, ActionId, ActionMode, Arn, Change, FindingId, Free
 #[serde(transparent)]
 pub struct IntentId(pub(super) i64);
 
+impl IntentId {
+    /// The number: tells one attempt at an action from another.
+    pub fn number(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+}
+
 impl std::fmt::Display for IntentId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)

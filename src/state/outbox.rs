@@ -3,6 +3,7 @@
 //! A message is tried until a channel accepts it or it is given up. Bodies hold no secrets: addresses and tokens are
 //! resolved when a message is sent, and error texts come scrubbed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use super::connection::{Connection, State};
 use super::encoding::{json_text, parse_counter, parse_json, parse_optional_time, parse_time, time_text};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
-use crate::model::{AccountId, Event, Notice, NoticeItem, Owner};
+use crate::model::{AccountId, Arn, Event, Finding, Notice, NoticeItem, Owner};
 
 /// A message to be queued.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,8 +34,8 @@ pub struct NewMessage {
     pub dedup: String,
     /// Not to be sent before.
     pub deliver_after: DateTime<Utc>,
-    /// The dates that it announces, and in which account.
-    pub notices: Vec<(AccountId, NoticeItem)>,
+    /// The dates that it announces: in which account, and by which of the events that it tells of.
+    pub notices: Vec<(AccountId, Event, NoticeItem)>,
 }
 
 /// A message that is due, claimed by whoever asked.
@@ -248,6 +249,28 @@ impl State {
         .await
     }
 
+    /// Leaves a message until later without a try, because its channel asked to wait. The reason must hold no secret.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be written, or there is no such message.
+    pub async fn postpone(&self, id: &str, until: DateTime<Utc>, reason: &str) -> Result<(), StateError> {
+        during(format!("postponing message {id}"), async {
+            let mut transaction = self.write().await?;
+            read_message(&mut transaction, id).await?;
+            sqlx::query(
+                "UPDATE messages SET next_attempt_at = $1, last_error = $2, claimed_by = NULL, \
+                 claimed_until_ms = 0 WHERE id = $3 AND state = 'queued'",
+            )
+            .bind(time_text(until))
+            .bind(reason)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?;
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
     /// Gives a message up. Its dates will not count, so they can be announced anew. The error text must hold no secret.
     ///
     /// # Errors
@@ -434,6 +457,7 @@ async fn insert_message(
     }
     for (
         account,
+        announcing,
         NoticeItem {
             finding,
             subject,
@@ -450,7 +474,7 @@ async fn insert_message(
         .bind(id)
         .bind(account.as_str())
         .bind(finding.as_str())
-        .bind(event.as_str())
+        .bind(announcing.as_str())
         .bind(subject)
         .bind(json_text("notice", ladder)?)
         .bind(time_text(*announced_for))
@@ -569,4 +593,24 @@ pub(super) async fn read_notices(
     .fetch_all(connection)
     .await?;
     rows.into_iter().map(parse_notice).collect()
+}
+
+/// The resources of the findings that notices were about, of notices that can still count.
+pub(super) async fn read_told_of(
+    connection: &mut Connection,
+    account: &AccountId,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<Arn>, Cause> {
+    let documents: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT findings.document FROM notices JOIN findings ON findings.id = notices.finding \
+         WHERE notices.account = $1 AND notices.dead = 0 AND notices.announced_for > $2",
+    )
+    .bind(account.as_str())
+    .bind(time_text(now - Notice::COUNTS_FOR))
+    .fetch_all(connection)
+    .await?;
+    documents
+        .iter()
+        .map(|document| Ok(parse_json::<Finding>("finding", document)?.resource))
+        .collect()
 }

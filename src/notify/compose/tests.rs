@@ -131,6 +131,7 @@ fn a_second_run_with_nothing_new_says_nothing_new() {
         &|t| t.notifications[0].notices[0].announced_for += chrono::TimeDelta::days(1)
     ));
     assert!(changed(&|t| t.results[0].attempt = 2));
+    assert!(!changed(&|t| t.results[0].at += chrono::TimeDelta::days(1)));
     assert!(!changed(
         &|t| t.findings[0].detail = "another day older".to_owned()
     ));

@@ -22,6 +22,10 @@ pub(super) fn write_result(message: &Message, settled: &Settled) -> Vec<Text> {
     let on = date(*at);
     let named = |text: Text| target(text, message, account, resource, change);
     let attempted = |word: &str| named(Text::new().strong(word).say(": ").say(order(change)));
+    let tried = match attempt {
+        0 => String::new(),
+        attempt => format!(" (attempt {attempt})"),
+    };
     let action = || Text::new().say("Action ").code(id.as_str());
     let mut lines = Vec::new();
     match outcome {
@@ -36,7 +40,7 @@ pub(super) fn write_result(message: &Message, settled: &Settled) -> Vec<Text> {
             });
         }
         ActionOutcome::Failed { detail } => {
-            lines.push(attempted("Failed").say(&format!(", on {on} (attempt {attempt})")));
+            lines.push(attempted("Failed").say(&format!(", on {on}{tried}")));
             lines.push(Text::new().say(detail));
             lines.push(action().say(". Nothing else depends on it; the next run looks at it afresh."));
         }
@@ -57,7 +61,7 @@ pub(super) fn write_result(message: &Message, settled: &Settled) -> Vec<Text> {
             lines.push(action().say(". It stays withheld until a person approves it again."));
         }
         ActionOutcome::RollbackFailed { detail } => {
-            lines.push(attempted("Rollback failed").say(&format!(", on {on} (attempt {attempt})")));
+            lines.push(attempted("Rollback failed").say(&format!(", on {on}{tried}")));
             lines.push(Text::new().say(detail));
             lines.push(undo(
                 action().say(". The change still stands. To try again: "),

@@ -353,22 +353,17 @@ fn precondition(grant: &Grant<'_>, facts: &Facts) -> Precondition {
     )
 }
 
-/// What must hold of an attachment right before it is undone. The document counts by its meaning as JSON: AWS sends
-/// the same text by different ways, but does not promise it.
+/// What must hold of an attachment right before it is undone.
 pub(super) fn attachment_precondition(
     policy: &Arn,
     version: &str,
     document: &str,
     last_used: PolicyUse,
 ) -> Precondition {
-    let digest = match serde_json::from_str::<Value>(document) {
-        Ok(value) => Digest::of_json(&value),
-        Err(_) => Digest::of_bytes(document.as_bytes()),
-    };
     Precondition::Attachment {
         policy_arn: policy.clone(),
         version: version.to_owned(),
-        document: digest,
+        document: Digest::of_document(document),
         attached: true,
         last_used,
     }

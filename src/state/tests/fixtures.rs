@@ -196,7 +196,10 @@ pub(super) fn message(id: &str, dedup: &str, notices: &[u32]) -> NewMessage {
         body: json!({"text": "Your key is 83 days old."}),
         dedup: dedup.to_owned(),
         deliver_after: at(0),
-        notices: notices.iter().map(|number| (account(), item(number))).collect(),
+        notices: notices
+            .iter()
+            .map(|number| (account(), Event::AccessKeyExpiring, item(number)))
+            .collect(),
     }
 }
 

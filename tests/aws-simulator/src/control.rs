@@ -33,6 +33,7 @@ pub(crate) async fn answer(simulator: &Simulator, method: &Method, uri: &Uri, bo
         content_type: "application/json",
         request_id: String::new(),
         body: value.to_string(),
+        cut: false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccessKey, Account, KeyUse, Kind, Principal, ServiceUse, User};
+use crate::account::{AccessKey, Account, KeyUse, Kind, Password, Principal, ServiceUse, User};
 use crate::policy::services;
 use crate::seed::{self, AdvisorSeed, PasswordPolicy, ReportSeed, UseSeed, When};
 use crate::world::World;
@@ -48,6 +48,8 @@ pub struct Edit {
     pub inline: BTreeMap<String, Option<String>>,
     /// Whether the user has an MFA device.
     pub mfa: Option<bool>,
+    /// Whether the user has a console password; one that was there already stays as it is.
+    pub password: Option<bool>,
     /// Groups to put the user into.
     pub join: Vec<String>,
     /// Groups to take the user out of.
@@ -202,6 +204,18 @@ impl Edit {
             }
             Some(false) => user.mfa.clear(),
             None => {}
+        }
+        match self.password {
+            Some(true) if user.password.is_none() => {
+                user.password = Some(Password {
+                    created: now,
+                    last_changed: now,
+                    last_used: None,
+                    reset_required: false,
+                });
+            }
+            Some(false) => user.password = None,
+            Some(true) | None => {}
         }
         let Some(id) = &self.key else {
             if let (Some(when), Some(password)) = (self.last_used, &mut user.password) {

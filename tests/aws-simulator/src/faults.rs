@@ -85,8 +85,10 @@ pub enum FaultKind {
     Hang,
     /// The connection is reset without an answer.
     Reset,
-    /// The answer's body breaks off in the middle, whatever the `moment`.
+    /// The answer's body breaks off in the middle, and HTTP says that it is whole. Whatever the `moment`.
     MalformedBody,
+    /// The connection is lost in the middle of the answer's body, whatever the `moment`.
+    CutBody,
     /// The answer has no body, whatever the `moment`.
     EmptyBody,
     /// The call waits until it is released.

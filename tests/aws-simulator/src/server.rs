@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use chrono::{DateTime, Utc};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -133,7 +135,7 @@ async fn connection(simulator: Simulator, stream: TcpStream) {
     }
 }
 
-async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Response<Payload>, Reset> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
         return Err(Reset);
@@ -149,12 +151,59 @@ async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Res
     Ok(response(answer, simulator.clock().now()))
 }
 
-fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Full<Bytes>> {
+/// The body of an answer, of which the second half may get lost.
+struct Payload {
+    rest: Option<Bytes>,
+    length: usize,
+    cut: bool,
+}
+
+impl Payload {
+    fn new(text: String, cut: bool) -> Self {
+        let mut bytes = Bytes::from(text);
+        let length = bytes.len();
+        if cut {
+            bytes.truncate(length / 2);
+        }
+        Self {
+            rest: Some(bytes),
+            length,
+            cut,
+        }
+    }
+}
+
+impl Body for Payload {
+    type Data = Bytes;
+    type Error = Reset;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+        match self.rest.take() {
+            Some(bytes) if !bytes.is_empty() => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            _ if self.cut => Poll::Ready(Some(Err(Reset))),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.length == 0 && !self.cut
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.length).unwrap_or(u64::MAX))
+    }
+}
+
+fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Payload> {
     let HttpAnswer {
         status,
         content_type,
         request_id,
         body,
+        cut,
     } = answer;
     let built = Response::builder()
         .status(status)
@@ -162,10 +211,10 @@ fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Full<Bytes>> {
         .header("x-amzn-requestid", request_id)
         // By this clients tell whether their clock is right, so it is the simulator's time.
         .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .body(Full::new(Bytes::from(body)));
+        .body(Payload::new(body, cut));
     built.unwrap_or_else(|_| {
         // Only a fault with an impossible status leads here.
-        let mut response = Response::new(Full::new(Bytes::new()));
+        let mut response = Response::new(Payload::new(String::new(), false));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     })

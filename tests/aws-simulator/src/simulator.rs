@@ -56,6 +56,8 @@ pub(crate) struct HttpAnswer {
     pub(crate) content_type: &'static str,
     pub(crate) request_id: String,
     pub(crate) body: String,
+    /// The connection is lost when half of the body is sent.
+    pub(crate) cut: bool,
 }
 
 impl Simulator {
@@ -215,10 +217,7 @@ impl Turn {
             let mut world = lock(&shared.world);
             (world.identify(request.signer.as_ref(), now), world.request_id())
         };
-        let mut parameters = request.parameters();
-        if let Some(password) = parameters.get_mut("Password") {
-            "***".clone_into(password);
-        }
+        let parameters = request.parameters();
         let known = caller.as_ref().ok();
         let mutates = world::mutates(&request);
         let subject = Subject {
@@ -309,7 +308,7 @@ impl Turn {
                         return Err(Struck::Reset);
                     }
                 }
-                FaultKind::MalformedBody | FaultKind::EmptyBody => {}
+                FaultKind::MalformedBody | FaultKind::CutBody | FaultKind::EmptyBody => {}
             }
         }
         Ok(())
@@ -343,12 +342,14 @@ impl Turn {
             content_type,
             request_id,
             body,
+            cut: false,
         }
     }
 
     /// The answer, with its body spoilt where a fault says so.
     fn spoilt(&self, mut answer: HttpAnswer) -> HttpAnswer {
         for fault in &self.striking {
+            answer.cut |= fault.kind == FaultKind::CutBody;
             if fault.kind == FaultKind::EmptyBody {
                 answer.body.clear();
             }
@@ -393,5 +394,6 @@ fn refusal(service: Service, error: &AwsError, request_id: String) -> HttpAnswer
         content_type,
         request_id,
         body,
+        cut: false,
     }
 }

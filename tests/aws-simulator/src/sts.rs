@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::account::{Account, Role};
-use crate::caller::{Caller, Session};
+use crate::caller::{Caller, Identity, Session};
 use crate::ids::IdSource;
 use crate::policy::document::{PolicyDocument, Purpose, Statement, glob};
 use crate::seed::SessionExpiration;
@@ -57,6 +57,10 @@ pub(crate) fn assume_role(
     }
     if duration > role.max_session {
         let message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.";
+        return Err(AwsError::validation(message));
+    }
+    if duration > 3600 && matches!(caller.identity, Identity::Session { .. }) {
+        let message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining";
         return Err(AwsError::validation(message));
     }
     let expires = now + TimeDelta::seconds(i64::from(duration));

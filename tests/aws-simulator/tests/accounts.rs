@@ -96,6 +96,18 @@ fn other_roles_are_not_assumed() {
 }
 
 #[test]
+fn a_chained_session_lasts_an_hour_at_most() {
+    let world = World::plant(SEED);
+    let parameters = [
+        ("RoleArn", MEMBER),
+        ("RoleSessionName", "tidy"),
+        ("ExternalId", "secret-handshake"),
+        ("DurationSeconds", "7200"),
+    ];
+    assert_eq!(assume(&world, &parameters).failure(), (400, "ValidationError"));
+}
+
+#[test]
 fn a_session_ends_by_the_simulators_clock() {
     let world = World::plant(SEED);
     let parameters = [
@@ -314,4 +326,28 @@ fn large_worlds_are_quick() {
         .unwrap();
     assert_eq!(answer.texts("UserName").len(), 500);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_readme_shows_a_seed_that_can_be_planted() {
+    let readme = include_str!("../README.md");
+    let seed = readme
+        .split("```toml")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let world = World::plant(seed);
+    assert_eq!(world.iam("GetUser", &[("UserName", "ada")]).status, 200);
+    for fault in readme
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("POST /_control/faults "))
+    {
+        assert_eq!(world.control("POST", "faults", fault).status, 200, "{fault}");
+    }
+    for edit in readme
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("POST /_control/edit "))
+    {
+        assert_eq!(world.control("POST", "edit", edit).status, 200, "{edit}");
+    }
 }

@@ -123,6 +123,13 @@ fn bodies_can_be_spoilt() {
     assert_eq!((empty.status, empty.body.as_str()), (200, ""));
     let broken = world.iam("ListRoles", &[]);
     assert!(broken.body.starts_with("<ListRolesResponse") && broken.body.ends_with('<'));
+    world
+        .simulator
+        .faults()
+        .add(Fault::new(FaultKind::CutBody).on("ListGroups").times(1));
+    let cut = world.try_iam("ListGroups", &[]).unwrap_err();
+    assert_eq!(cut.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(world.iam("ListGroups", &[]).status, 200);
 }
 
 #[test]

@@ -105,7 +105,7 @@ class Recorder:
 
     url: str
     steps: list[Step] = field(default_factory=list)
-    _clients: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
     _raw: bytes = b""
 
     def call(self, operation: str, *, key: str = CALLER_KEY, token: str | None = None, **parameters: Any) -> dict:

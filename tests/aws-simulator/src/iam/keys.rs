@@ -1,7 +1,5 @@
 //! Access keys.
 
-use chrono::{DateTime, Utc};
-
 use super::{Answer, Context};
 use crate::account::AccessKey;
 use crate::caller::Identity;
@@ -108,7 +106,7 @@ pub(super) fn last_used(cx: &mut Context<'_>) -> Answer {
     xml.text("UserName", owner);
     xml.node("AccessKeyLastUsed", |x| match &key.last_used {
         Some(used) => {
-            x.date("LastUsedDate", quarter(used.at));
+            x.date("LastUsedDate", used.at);
             x.text("ServiceName", &used.service).text("Region", &used.region);
         }
         None => {
@@ -116,12 +114,6 @@ pub(super) fn last_used(cx: &mut Context<'_>) -> Answer {
         }
     });
     Ok(xml)
-}
-
-/// Uses are noted at most each fifteen minutes; dates come to the minute.
-fn quarter(at: DateTime<Utc>) -> DateTime<Utc> {
-    let seconds = at.timestamp();
-    DateTime::from_timestamp(seconds - seconds.rem_euclid(60), 0).unwrap_or(at)
 }
 
 pub(super) fn create(cx: &mut Context<'_>) -> Answer {

@@ -118,8 +118,13 @@ impl Request {
         })
     }
 
+    /// The parameters as tests may see them: without passwords.
     pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
-        self.query.parameters()
+        let mut parameters = self.query.parameters();
+        if let Some(password) = parameters.get_mut("Password") {
+            "***".clone_into(password);
+        }
+        parameters
     }
 }
 

@@ -1,0 +1,121 @@
+//! `iamwarden history`: runs, actions and decisions, newest first; or the check of the audit chain.
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::arguments::HistoryFormat;
+use super::opening::{Opening, StateUse};
+use super::{Exit, print};
+use crate::model::{Verdict, visible};
+use crate::state::{DecisionRecord, JournalHead, RunRecord, State, VerifyReport};
+
+pub(super) async fn run(
+    opening: &Opening,
+    format: HistoryFormat,
+    verify: bool,
+    head: Option<&str>,
+    limit: u32,
+) -> anyhow::Result<Exit> {
+    let house = opening.house(StateUse::Read).await?;
+    let Some(state) = house.state else {
+        print(match format {
+            HistoryFormat::Text => "There is no state yet, so nothing has happened.\n",
+            HistoryFormat::Json => "{\"runs\": [], \"decisions\": []}\n",
+        })?;
+        return Ok(Exit::Ok);
+    };
+    if verify {
+        return check(&state, format, head).await;
+    }
+    let (runs, decisions) = (state.runs(limit).await?, state.decisions(limit).await?);
+    print(&match format {
+        HistoryFormat::Text => text(&runs, &decisions),
+        HistoryFormat::Json => format!("{:#}\n", json!({"runs": runs, "decisions": decisions})),
+    })?;
+    Ok(Exit::Ok)
+}
+
+async fn check(state: &State, format: HistoryFormat, head: Option<&str>) -> anyhow::Result<Exit> {
+    let expected: Option<JournalHead> = head.map(str::parse).transpose().context("--head")?;
+    let report = state.verify(expected.as_ref()).await?;
+    let VerifyReport { rows, head, faults } = &report;
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    print(&match format {
+        HistoryFormat::Json => {
+            format!(
+                "{:#}\n",
+                json!({"whole": report.is_whole(), "rows": rows, "head": head.to_string(), "faults": faults})
+            )
+        }
+        HistoryFormat::Text => match report.is_whole() {
+            true => format!("The audit chain is whole: {rows} rows, head {head}.\n"),
+            false => format!(
+                "The audit chain is BROKEN: {rows} rows, head {head}.\n  {}\n",
+                faults.join("\n  ")
+            ),
+        },
+    })?;
+    Ok(if report.is_whole() { Exit::Ok } else { Exit::Error })
+}
+
+fn text(runs: &[RunRecord], decisions: &[DecisionRecord]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        let RunRecord {
+            id,
+            started_at,
+            command,
+            caller: _,
+            config_digest: _,
+            finished_at: _,
+            status,
+            summary: _,
+            actions,
+        } = run;
+        let at = started_at.format("%Y-%m-%d %H:%M:%S UTC");
+        text.push_str(&format!("{at}  {id}  {command}  {status}\n"));
+        for action in actions {
+            let undone = action
+                .rolled_back_at
+                .map(|at| format!(", rolled back {}", at.format("%Y-%m-%d %H:%M UTC")));
+            text.push_str(&format!(
+                "    {:<12} {} {} of {} in {}  {}{}\n",
+                action.outcome.as_str(),
+                action.kind,
+                visible(&action.subject),
+                visible(action.resource.resource()),
+                action.account,
+                action.id,
+                undone.unwrap_or_default(),
+            ));
+            if let Some(detail) = action.detail.as_ref().filter(|detail| !detail.is_empty()) {
+                text.push_str(&format!("                 {}\n", visible(detail)));
+            }
+        }
+    }
+    if !decisions.is_empty() {
+        text.push_str("\nDecisions\n");
+    }
+    for record in decisions {
+        let word = match record.decision.verdict {
+            Verdict::Approved => "approved",
+            Verdict::Rejected => "rejected",
+        };
+        let spent = if record.spent { ", spent" } else { "" };
+        let reason = record
+            .reason
+            .as_ref()
+            .map(|reason| format!(": {}", visible(reason)));
+        text.push_str(&format!(
+            "{}  {word} {} by {}{spent}{}\n",
+            record.decision.decided_at.format("%Y-%m-%d %H:%M:%S UTC"),
+            record.decision.action,
+            visible(&record.decision.by),
+            reason.unwrap_or_default(),
+        ));
+    }
+    if text.is_empty() {
+        text.push_str("Nothing has happened yet.\n");
+    }
+    text
+}

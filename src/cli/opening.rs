@@ -1,0 +1,155 @@
+//! What every command begins with: the configuration, the state, the way to AWS.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tracing::{info, warn};
+
+use crate::aws::{Ambient, Pace, Secrets, Sessions};
+use crate::config::{self, Config, Environment, Loaded};
+use crate::daemon::{Clock, House, Selection, Shutdown};
+use crate::model::AccountId;
+use crate::rules;
+use crate::state::State;
+
+/// Where a command begins.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    /// `--config`.
+    pub(super) config: Option<PathBuf>,
+    /// Whether the process is told to stop.
+    pub(super) shutdown: Shutdown,
+}
+
+/// What a command needs the state for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StateUse {
+    /// Reading it, where there is one.
+    Read,
+    /// Changing it; it is created where there is none.
+    Write,
+}
+
+impl Opening {
+    /// The configuration. What is wrong with it is told on standard error, position by position.
+    pub(super) fn load(&self) -> anyhow::Result<Loaded> {
+        let loaded = config::load(self.config.as_deref(), &Environment::of_process())?;
+        for note in &loaded.notes {
+            info!("{note}");
+        }
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        Ok(loaded)
+    }
+
+    /// Configuration, state and sessions.
+    pub(super) async fn house(&self, state: StateUse) -> anyhow::Result<House> {
+        let config = self.load()?.config;
+        self.house_of(config, state).await
+    }
+
+    /// State and sessions for a configuration.
+    pub(super) async fn house_of(&self, config: Config, state: StateUse) -> anyhow::Result<House> {
+        let state = match state {
+            StateUse::Read => State::open_read_only(&config.state.url).await?,
+            StateUse::Write => {
+                let opened = State::open(&config.state.url).await?;
+                if opened.created {
+                    warn!(
+                        "the state was created: until now nothing is remembered, no notice, no approval, no date"
+                    );
+                }
+                Some(opened.state)
+            }
+        };
+        let environment = Environment::of_process();
+        let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
+        let secrets = Arc::new(Secrets::new(lookup(environment.clone()), Arc::clone(&ambient)));
+        let holder = holder(&environment);
+        Ok(House {
+            sessions: Arc::new(Sessions::new(ambient, secrets, &holder)),
+            config: Arc::new(config),
+            state,
+            clock: Clock::system(),
+            shutdown: self.shutdown.clone(),
+            holder,
+            metrics: None,
+        })
+    }
+}
+
+/// Looks names up in the environment that the configuration was read with.
+fn lookup(environment: Environment) -> impl Fn(&str) -> Option<String> + Send + Sync + 'static {
+    move |name| {
+        environment
+            .get(name)
+            .and_then(|value| value.to_str().map(ToOwned::to_owned))
+    }
+}
+
+/// This process, among those that share a state.
+fn holder(environment: &Environment) -> String {
+    let host = environment
+        .get("HOSTNAME")
+        .map(|name| name.to_string_lossy().into_owned());
+    let host = host.or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    let host = host.as_deref().map_or("host", str::trim).to_owned();
+    format!(
+        "{host}-{}-{}",
+        std::process::id(),
+        &crate::daemon::new_id(Clock::system().now())[18..]
+    )
+}
+
+/// The name of whoever types the command, where nobody says `--by`.
+pub(super) fn person(by: Option<String>) -> anyhow::Result<String> {
+    let environment = Environment::of_process();
+    let named = |variable: &str| {
+        environment
+            .get(variable)
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    by.or_else(|| named("SUDO_USER"))
+        .or_else(|| named("USER"))
+        .or_else(|| named("LOGNAME"))
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .context("who is asking is not known: say --by NAME")
+}
+
+/// The rules and accounts named on the command line; a name that nothing answers to is an error.
+pub(super) fn selection(config: &Config, rules: &[String], accounts: &[String]) -> anyhow::Result<Selection> {
+    for name in rules {
+        if rules::find(name).is_none() {
+            let known: Vec<_> = rules::REGISTRY.iter().map(|rule| rule.name).collect();
+            anyhow::bail!(
+                "--rule: there is no rule `{name}`; there are {}",
+                known.join(", ")
+            );
+        }
+    }
+    let mut ids = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        let declared = config
+            .accounts
+            .iter()
+            .find(|known| known.id.as_str() == account || known.name.as_ref() == Some(account));
+        match declared {
+            Some(declared) => ids.push(declared.id.clone()),
+            None if config.accounts.is_empty() => ids.push(AccountId::parse(account).context("--account")?),
+            None => {
+                let known: Vec<_> = config.accounts.iter().map(|known| known.id.as_str()).collect();
+                anyhow::bail!(
+                    "--account: `{account}` is not configured; there are {}",
+                    known.join(", ")
+                );
+            }
+        }
+    }
+    Ok(Selection {
+        rules: rules.to_vec(),
+        accounts: ids,
+    })
+}

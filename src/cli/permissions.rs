@@ -1,0 +1,148 @@
+//! `iamwarden permissions`: the least IAM policy that the enabled rules and modes need.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::opening::Opening;
+use super::{Exit, print};
+use crate::aws::{operation, permissions};
+use crate::config::{Config, Mode, SecretReference};
+use crate::model::{ChangeKind, Partition};
+use crate::rules;
+
+pub(super) fn run(opening: &Opening, member: bool, rollback: bool) -> anyhow::Result<Exit> {
+    let config = opening.load()?.config;
+    let part = match (member, rollback) {
+        (_, true) => Part::Rollback,
+        (true, false) => Part::Member,
+        (false, false) => Part::Whole,
+    };
+    print(&format!("{:#}\n", policy(&config, part)))?;
+    Ok(Exit::Ok)
+}
+
+/// Which role the policy is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The daemon's own.
+    Whole,
+    /// The one assumed in a member account.
+    Member,
+    /// The one assumed for `rollback` only.
+    Rollback,
+}
+
+pub(super) fn policy(config: &Config, part: Part) -> Value {
+    let partition = config
+        .accounts
+        .iter()
+        .find_map(|account| account.role_arn.as_ref().map(crate::model::Arn::partition));
+    let partition = partition.unwrap_or_else(|| Partition::new("aws"));
+    let mut statements = Vec::new();
+    let assumes =
+        !config.accounts.is_empty() && config.accounts.iter().all(|account| account.role_arn.is_some());
+    let works_here = part != Part::Whole || !assumes;
+    if part == Part::Rollback {
+        statements.extend(undoing(config));
+    } else if works_here {
+        statements.push(allow("Read", reads(config), json!("*")));
+        let writes: BTreeSet<_> = changes(config)
+            .into_iter()
+            .flat_map(permissions::writes)
+            .copied()
+            .collect();
+        if !writes.is_empty() {
+            statements.push(allow("Change", writes, json!("*")));
+        }
+    }
+    if part == Part::Whole {
+        statements.extend(roles(config));
+        statements.extend(secrets(config, &partition));
+    }
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+fn allow<'a>(sid: &str, actions: impl IntoIterator<Item = &'a str>, resource: Value) -> Value {
+    let actions: BTreeSet<_> = actions.into_iter().collect();
+    json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource})
+}
+
+/// What the rules that are on read, and what is read again right before a change that they may make.
+fn reads(config: &Config) -> BTreeSet<&'static str> {
+    let needs = rules::needs(config, &crate::model::History::default(), &[]);
+    let flags = permissions::Reads {
+        keys: needs.keys.is_some(),
+        passwords: needs.passwords,
+        password_policy: needs.password_policy,
+        last_accessed: needs.policies,
+    };
+    let again = changes(config)
+        .into_iter()
+        .flat_map(permissions::rereads)
+        .copied();
+    permissions::reads(flags).into_iter().chain(again).collect()
+}
+
+/// The kinds of change that rules in `approve` and `enforce` may make.
+fn changes(config: &Config) -> BTreeSet<ChangeKind> {
+    let acting = rules::REGISTRY.iter().filter(|rule| match (rule.mode)(config) {
+        Mode::Approve | Mode::Enforce => true,
+        Mode::Off | Mode::Report => false,
+    });
+    acting.flat_map(|rule| (rule.changes)(config)).collect()
+}
+
+/// Undoing: the inverses, and the reads around them. Attaching is an administrator's right, so it stands apart.
+fn undoing(config: &Config) -> Vec<Value> {
+    let kinds = changes(config);
+    let reads: BTreeSet<_> = kinds
+        .iter()
+        .copied()
+        .flat_map(permissions::rereads)
+        .copied()
+        .collect();
+    let inverses: BTreeSet<_> = kinds
+        .into_iter()
+        .flat_map(permissions::inverse)
+        .copied()
+        .collect();
+    if inverses.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        allow("Read", reads, json!("*")),
+        allow("Undo", inverses, json!("*")),
+    ]
+}
+
+fn roles(config: &Config) -> Option<Value> {
+    let roles = config
+        .accounts
+        .iter()
+        .flat_map(|account| [&account.role_arn, &account.rollback_role_arn]);
+    let roles: BTreeSet<_> = roles.flatten().collect();
+    (!roles.is_empty()).then(|| allow("AssumeRoles", [operation::ASSUME_ROLE], json!(roles)))
+}
+
+fn secrets(config: &Config, partition: &Partition) -> Option<Value> {
+    let channels = config
+        .notifications
+        .channels
+        .iter()
+        .flat_map(|channel| [Some(&channel.url), channel.secret.as_ref()]);
+    let external = config.accounts.iter().map(|account| account.external_id.as_ref());
+    let names: BTreeSet<_> = channels
+        .chain(external)
+        .flatten()
+        .filter_map(|reference| match reference {
+            SecretReference::SecretsManager { name, .. } if name.starts_with("arn:") => Some(name.clone()),
+            // The service appends six characters to the name.
+            SecretReference::SecretsManager { name, .. } => {
+                Some(format!("arn:{partition}:secretsmanager:*:*:secret:{name}-??????"))
+            }
+            SecretReference::Env(_) | SecretReference::File(_) => None,
+        })
+        .collect();
+    (!names.is_empty()).then(|| allow("Secrets", [operation::GET_SECRET_VALUE], json!(names)))
+}

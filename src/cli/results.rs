@@ -1,0 +1,85 @@
+//! What became of actions, as text; and progress on a terminal.
+
+use std::io::IsTerminal;
+
+use crate::execute::{ActionReport, ActionResult};
+use crate::model::visible;
+
+/// One line per action, and a last line that counts.
+pub(super) fn render(reports: &[ActionReport]) -> String {
+    let mut text = String::new();
+    let mut applied = 0;
+    for report in reports {
+        let ActionReport {
+            action,
+            account,
+            resource,
+            change,
+            inverse: _,
+            findings: _,
+            undo,
+            intent: _,
+            result,
+        } = report;
+        let what = if *undo {
+            format!("undo {}", change.kind())
+        } else {
+            change.kind().to_string()
+        };
+        let word = if *undo && *result == ActionResult::Applied {
+            "rolled back"
+        } else {
+            result.as_str()
+        };
+        applied += usize::from(*result == ActionResult::Applied);
+        text.push_str(&format!(
+            "{word:<12} {what} {} of {} in {account}  {action}\n",
+            visible(&change.subject()),
+            visible(resource.resource()),
+        ));
+        if let Some(why) = result.detail() {
+            text.push_str(&format!("             {}\n", visible(why)));
+        }
+    }
+    match (reports.len(), applied) {
+        (0, _) => text.push_str("Nothing was due.\n"),
+        (all, done) => text.push_str(&format!("{done} of {all} done.\n")),
+    }
+    text
+}
+
+/// A spinner on standard error, for what takes longer than a second; nothing where that is no terminal.
+pub(super) struct Progress(Option<indicatif::ProgressBar>);
+
+impl Progress {
+    pub(super) fn start(what: &'static str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(what);
+        bar.enable_steady_tick(std::time::Duration::from_millis(200));
+        Self(Some(bar))
+    }
+
+    pub(super) fn end(self) {
+        if let Some(bar) = self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Why the rest of the plan's actions were not due, by reason.
+pub(super) fn render_held(plan: &crate::plan::Plan) -> String {
+    let mut reasons = std::collections::BTreeMap::new();
+    for reason in plan.actions.iter().filter_map(|action| action.withheld_reason) {
+        *reasons.entry(reason).or_insert(0usize) += 1;
+    }
+    let lines = reasons.into_iter().map(|(reason, count)| {
+        format!(
+            "{count} withheld ({}): {}\n",
+            reason.as_str(),
+            reason.explanation()
+        )
+    });
+    lines.collect()
+}

@@ -1,0 +1,312 @@
+//! `iamwarden run`: the daemon, or one run of every enabled rule.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use super::arguments::RunArguments;
+use super::opening::{Opening, StateUse};
+use super::{Exit, print, results};
+use crate::aws::{self, CallCount, operation};
+use crate::config::{Config, Schedule};
+use crate::daemon::{
+    Check, Clock, House, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection, Tick, TickStore,
+    Verdict, Wake, repeat,
+};
+use crate::model::{AccountId, RuleName};
+use crate::rules;
+use crate::state::{MessageState, State, StateError};
+use crate::telemetry::{CallResult, Metrics, OutboxState};
+use crate::web;
+
+/// How long `--once` tries to send what is due; the rest stays in the outbox.
+const ONCE_DELIVERY: Duration = Duration::from_secs(60);
+/// How often the daemon looks into the outbox.
+const DELIVERY_EVERY: Duration = Duration::from_secs(5);
+/// How long one round of deliveries may take.
+const DELIVERY_ROUND: Duration = Duration::from_secs(60);
+/// How often attempts without an outcome are looked at: readings have to agree for a minute.
+const SETTLE_EVERY: Duration = Duration::from_secs(20);
+/// How often the state is probed, and what is old is forgotten.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
+
+pub(super) async fn run(opening: &Opening, arguments: &RunArguments, reload: Reload) -> anyhow::Result<Exit> {
+    let mut config = opening.load()?.config;
+    config.dry_run |= arguments.dry_run;
+    for rule in config.rules_never_due(Clock::system().now()) {
+        warn!(%rule, "the schedule of this rule has no time left: it never runs again");
+    }
+    let house = opening.house_of(config, StateUse::Write).await?;
+    match arguments.once {
+        true => once(&house).await,
+        false => serve(opening, house, arguments.dry_run, reload).await,
+    }
+}
+
+/// `--once`: every enabled rule, what is due, each due message, and out.
+async fn once(house: &House) -> anyhow::Result<Exit> {
+    let state = house.state.clone().context("there is no state")?;
+    let done = match house.run("run --once", &Selection::default()).await {
+        Err(_) if house.shutdown.is_requested() => return Ok(Exit::Ok),
+        done => done?,
+    };
+    print(&results::render(&done.reports))?;
+    print(&results::render_held(&done.planned.plan))?;
+    let delivery = house.deliver(&house.courier()?, &state, ONCE_DELIVERY).await?;
+    info!(
+        accepted = delivery.accepted,
+        retried = delivery.retried,
+        dead = delivery.dead,
+        "messages"
+    );
+    Ok(match done.verdict {
+        Verdict::Failed => Exit::Failed,
+        Verdict::Held => Exit::Held,
+        Verdict::Done => Exit::Ok,
+    })
+}
+
+/// The house as it is in force: a reload puts another one in its place.
+#[derive(Debug, Clone)]
+struct InForce(Arc<Mutex<House>>);
+
+impl InForce {
+    fn get(&self) -> House {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, config: Config) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).config = Arc::new(config);
+    }
+}
+
+async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reload) -> anyhow::Result<Exit> {
+    let state = house.state.clone().context("there is no state")?;
+    let metrics = Arc::new(Metrics::new(
+        rules::REGISTRY.iter().map(rules::Rule::rule_name),
+        &operation::ALL,
+    ));
+    for account in &house.config.accounts {
+        metrics.declare_account(&account.id);
+    }
+    house.metrics = Some(Arc::clone(&metrics));
+    let readiness = Readiness::new();
+    readiness.pass(Check::PolicyLoaded);
+    let (clock, shutdown) = (house.clock.clone(), house.shutdown.clone());
+    let agenda = agenda(&house.config);
+    let listener = match house.config.server.listen {
+        Some(address) => Some(web::bind(address).await?),
+        None => None,
+    };
+    let in_force = InForce(Arc::new(Mutex::new(house)));
+    let wake = Wake::new();
+    let scheduler = Scheduler {
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+        reload,
+        readiness: readiness.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let ended = tokio_util::sync::CancellationToken::new();
+    let router = web::router(readiness.clone(), Arc::clone(&metrics), clock.clone());
+    let end = ended.clone();
+    let served = async {
+        match listener {
+            Some(listener) => web::serve(listener, router, async move { end.cancelled().await }).await,
+            None => Ok(()),
+        }
+    };
+    let scheduled = async {
+        let run = |tick: Tick| tick_run(in_force.get(), tick, wake.clone());
+        let reload = || async { reloaded(opening, dry_run, &in_force, &wake) };
+        let end = scheduler.run(agenda, &Ticks(state.clone()), run, reload).await;
+        ended.cancel();
+        end
+    };
+    let every = |name, every, wake: Wake| Repetition { name, every, wake };
+    let deliveries = deliveries(&in_force, &state, every("delivery", DELIVERY_EVERY, wake.clone()));
+    let calls = Arc::new(CallsSeen::default());
+    let probe = || {
+        probe(
+            in_force.get(),
+            state.clone(),
+            readiness.clone(),
+            Arc::clone(&metrics),
+            Arc::clone(&calls),
+        )
+    };
+    let probes = repeat(every("probe", PROBE_EVERY, Wake::new()), &clock, &shutdown, probe);
+    let settling = || async {
+        in_force.get().settle().await?;
+        wake.now();
+        Ok::<_, anyhow::Error>(())
+    };
+    let settled = repeat(
+        every("settling", SETTLE_EVERY, Wake::new()),
+        &clock,
+        &shutdown,
+        settling,
+    );
+    info!("iamwarden runs");
+    let (scheduled, served, (), (), ()) = tokio::join!(scheduled, served, deliveries, probes, settled);
+    scheduled?;
+    served?;
+    state.close().await;
+    info!("iamwarden stopped");
+    Ok(Exit::Ok)
+}
+
+/// The rules that are not off, with their schedules.
+fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
+    let on = rules::enabled(config, &[]);
+    on.into_iter()
+        .filter_map(|rule| {
+            config
+                .schedule_of(&rule)
+                .cloned()
+                .map(|schedule| (rule, schedule))
+        })
+        .collect()
+}
+
+/// One tick: the rules due, in one run.
+async fn tick_run(house: House, tick: Tick, wake: Wake) -> anyhow::Result<RunEnd> {
+    let rules: Vec<_> = tick.rules.iter().map(ToString::to_string).collect();
+    let span = info_span!("run", rule = rules.join(","));
+    let selection = Selection {
+        rules,
+        accounts: Vec::new(),
+    };
+    let ended = house.run("run", &selection).instrument(span).await;
+    wake.now();
+    if house.shutdown.is_requested() {
+        return Ok(RunEnd::Interrupted);
+    }
+    ended.map(|_| RunEnd::Completed)
+}
+
+/// SIGHUP: a good configuration is in force from the next run on; a bad one is refused, and the old one stays.
+fn reloaded(
+    opening: &Opening,
+    dry_run: bool,
+    in_force: &InForce,
+    wake: &Wake,
+) -> anyhow::Result<Vec<(RuleName, Schedule)>> {
+    let mut config = opening.load()?.config;
+    config.dry_run |= dry_run;
+    let before = in_force.get().config;
+    if config.state.url != before.state.url || config.server != before.server {
+        warn!("state.url and server.listen take effect at the next start");
+    }
+    let agenda = agenda(&config);
+    info!(digest = %config.digest(), "configuration read again");
+    in_force.replace(config);
+    wake.now();
+    Ok(agenda)
+}
+
+/// Delivers what is due, again and again. A courier lives as long as its configuration.
+async fn deliveries(in_force: &InForce, state: &State, repetition: Repetition) {
+    let house = in_force.get();
+    let kept = tokio::sync::Mutex::new(None);
+    let work = || async {
+        let house = in_force.get();
+        let mut kept = kept.lock().await;
+        let fresh = matches!(&*kept, Some((config, _)) if Arc::ptr_eq(config, &house.config));
+        if !fresh {
+            *kept = Some((Arc::clone(&house.config), house.courier()?));
+        }
+        if let Some((_, courier)) = &*kept {
+            house.deliver(courier, state, DELIVERY_ROUND).await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    repeat(repetition, &house.clock, &house.shutdown, work).await;
+}
+
+/// Whether the state can be read and written; what the outbox holds; what may be forgotten.
+async fn probe(
+    house: House,
+    state: State,
+    readiness: Readiness,
+    metrics: Arc<Metrics>,
+    calls: Arc<CallsSeen>,
+) -> anyhow::Result<()> {
+    let now = house.clock.now();
+    let probed = state.check().await;
+    for check in [Check::StateReachable, Check::StateWritable] {
+        match &probed {
+            Ok(()) => readiness.pass(check),
+            Err(error) => readiness.fail(check, error.to_string()),
+        }
+    }
+    probed?;
+    let depth = state.outbox_depth().await?;
+    let of = |wanted| {
+        depth
+            .iter()
+            .filter(|depth| depth.state == wanted)
+            .map(|depth| depth.messages)
+            .sum()
+    };
+    metrics.set_outbox_depth(OutboxState::Pending, of(MessageState::Queued));
+    metrics.set_outbox_depth(OutboxState::Dead, of(MessageState::Dead));
+    metrics.set_frozen(house.config.freeze || state.frozen().await?.is_some());
+    calls.publish(&house, &metrics);
+    state.prune(now, house.config.state.keep_findings).await?;
+    Ok(())
+}
+
+/// How many calls were published already: the sessions count from the start of the process.
+#[derive(Debug, Default)]
+struct CallsSeen(Mutex<BTreeMap<(AccountId, String, &'static str), u64>>);
+
+impl CallsSeen {
+    fn publish(&self, house: &House, metrics: &Metrics) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for CallCount {
+            account,
+            operation,
+            result,
+            count,
+        } in house.sessions.calls()
+        {
+            let label = match result {
+                aws::CallResult::Ok => CallResult::Ok,
+                aws::CallResult::Throttled => CallResult::Throttled,
+                aws::CallResult::Denied => CallResult::Denied,
+                aws::CallResult::Error => CallResult::Error,
+            };
+            let before = seen
+                .entry((account, operation.clone(), result.as_str()))
+                .or_default();
+            for _ in *before..count {
+                metrics.aws_call_ended(&operation, label);
+            }
+            *before = count;
+        }
+    }
+}
+
+/// The ticks in the state.
+struct Ticks(State);
+
+impl TickStore for Ticks {
+    type Error = StateError;
+
+    async fn last_tick(&self, rule: &RuleName) -> Result<Option<DateTime<Utc>>, StateError> {
+        self.0.last_tick(rule).await
+    }
+
+    async fn record_tick(&self, rule: &RuleName, at: DateTime<Utc>) -> Result<(), StateError> {
+        if let Err(error) = self.0.record_tick(rule, at).await {
+            error!(%error, %rule, "the tick was not recorded; the rule runs again after a restart");
+            return Err(error);
+        }
+        Ok(())
+    }
+}

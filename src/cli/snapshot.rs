@@ -1,0 +1,33 @@
+//! `iamwarden snapshot`: the inventory as a file, for planning elsewhere.
+
+use std::path::Path;
+
+use super::opening::{Opening, StateUse, selection};
+use super::{Exit, print};
+use crate::daemon::{Reach, Reading, Run};
+
+pub(super) async fn run(opening: &Opening, output: &Path, account: Option<&str>) -> anyhow::Result<Exit> {
+    let house = opening.house(StateUse::Read).await?;
+    let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
+    let selection = selection(&house.config, &[], &accounts)?;
+    let several = house.config.accounts.len() > 1 && accounts.is_empty();
+    anyhow::ensure!(
+        !several,
+        "several accounts are configured: say which with --account"
+    );
+    let readings = Run::new(&house, Reach::Look).read(&selection).await?;
+    match readings.first() {
+        Some(Reading::Done(surveyed)) => {
+            surveyed.snapshot.write_to(output)?;
+            let gaps = surveyed.snapshot.gaps.len();
+            print(&format!(
+                "Account {} written to {}; {gaps} gaps.\n",
+                surveyed.snapshot.account,
+                output.display()
+            ))?;
+            Ok(Exit::Ok)
+        }
+        Some(Reading::Failed { gap, .. }) => anyhow::bail!("{} failed: {}", gap.operation, gap.detail),
+        None => anyhow::bail!("there is no account to read"),
+    }
+}

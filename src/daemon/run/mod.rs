@@ -1,0 +1,386 @@
+//! One run: a command, or one tick of the daemon. Reads the accounts, plans, carries out what is due, tells people.
+//!
+//! The way of the data, in the order of the files: `survey` (settle what is open, read, remember what was seen), the
+//! planner, `change` (lease, executor), `tell` (outbox and delivery). Accounts are worked on side by side; what fails in
+//! one stays its own.
+
+mod change;
+mod settle;
+mod survey;
+mod tell;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+pub use change::PlanFile;
+pub use survey::{Reading, Selection, Surveyed};
+pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
+
+use super::{Clock, Shutdown};
+use crate::aws::{Purpose, Sessions};
+use crate::config::Config;
+use crate::execute::{ActionReport, ActionResult};
+use crate::model::{ActionState, Arn, WithheldReason};
+use crate::plan::{self, AccountStatus, Plan, PlanOptions};
+use crate::state::{State, StateError};
+use crate::telemetry::Metrics;
+
+/// What lasts longer than a run.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The declared policy.
+    pub config: Arc<Config>,
+    /// The way to AWS.
+    pub sessions: Arc<Sessions>,
+    /// The state; `None`: there is none yet, and nothing may be remembered.
+    pub state: Option<State>,
+    /// The time.
+    pub clock: Clock,
+    /// Whether the process is told to stop.
+    pub shutdown: Shutdown,
+    /// Who holds leases and claims: this process.
+    pub holder: String,
+    /// Told what happens; `None`: nobody asks.
+    pub metrics: Option<Arc<Metrics>>,
+}
+
+/// How far a run may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Reads AWS, and writes nowhere.
+    Look,
+    /// Also remembers what it saw.
+    Remember,
+    /// Also changes AWS, given consent.
+    Change,
+}
+
+/// One run.
+#[derive(Debug)]
+pub struct Run<'a> {
+    house: &'a House,
+    /// Its id, a ULID.
+    pub id: String,
+    /// The time of its decisions.
+    pub now: DateTime<Utc>,
+    reach: Reach,
+}
+
+/// What a run found, before anything was done.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// The accounts, with the sessions by which they were read.
+    pub readings: Vec<Reading>,
+    /// Attempts of an earlier run that turned out applied.
+    pub settled: Vec<ActionReport>,
+}
+
+impl Planned {
+    /// As whom AWS was read, in the first account that answered.
+    pub fn caller(&self) -> Option<&Arn> {
+        self.readings.iter().find_map(|reading| match reading {
+            Reading::Done(surveyed) => Some(&surveyed.session.caller().arn),
+            Reading::Failed { .. } => None,
+        })
+    }
+}
+
+impl<'a> Run<'a> {
+    /// A run that begins now.
+    pub fn new(house: &'a House, reach: Reach) -> Self {
+        let now = house.clock.now();
+        Self {
+            house,
+            id: super::new_id(now),
+            now,
+            reach,
+        }
+    }
+
+    /// Reads and plans, unless the process is told to stop: what changes nothing is abandoned.
+    ///
+    /// # Errors
+    /// As for [`Run::plan`], and when it is abandoned.
+    pub async fn plan_or_stop(&self, selection: &Selection) -> anyhow::Result<Planned> {
+        let planned = self
+            .house
+            .shutdown
+            .unless_requested(self.plan(selection, false))
+            .await;
+        planned.unwrap_or_else(|| Err(anyhow::anyhow!("told to stop before anything was done")))
+    }
+
+    /// Records that the run begins, and as whom.
+    ///
+    /// # Errors
+    /// Where the state fails.
+    pub async fn begin(&self, state: &State, command: &str, caller: Option<&Arn>) -> Result<(), StateError> {
+        state
+            .begin_run(&self.id, command, self.now, caller, &self.house.config.digest())
+            .await
+    }
+
+    /// Records how the run ended, and publishes the head of the audit chain in the log: a chain that is cut off later
+    /// does not hold it any more.
+    ///
+    /// # Errors
+    /// Where the state fails.
+    pub async fn finish(
+        &self,
+        state: &State,
+        status: &str,
+        reports: &[ActionReport],
+    ) -> Result<(), StateError> {
+        let mut counts = std::collections::BTreeMap::new();
+        for report in reports {
+            *counts.entry(report.result.as_str()).or_insert(0u32) += 1;
+        }
+        state
+            .finish_run(
+                &self.id,
+                self.house.clock.now(),
+                status,
+                &serde_json::json!(counts),
+            )
+            .await?;
+        let head = state.head().await?;
+        tracing::info!(run = self.id, status, %head, "run ended");
+        Ok(())
+    }
+
+    /// Reads the selected accounts, without planning.
+    ///
+    /// # Errors
+    /// Where the state fails.
+    pub async fn read(&self, selection: &Selection) -> anyhow::Result<Vec<Reading>> {
+        Ok(self.survey(selection).await?.0)
+    }
+
+    /// Reads the selected accounts and plans.
+    ///
+    /// # Errors
+    /// Where the state fails: a memory that cannot be read is not an empty one.
+    pub async fn plan(&self, selection: &Selection, as_if_enforce: bool) -> anyhow::Result<Planned> {
+        let options = PlanOptions {
+            rules: selection.rules.clone(),
+            as_if_enforce,
+        };
+        let (readings, settled) = self.survey(selection).await?;
+        let mut accounts = Vec::with_capacity(readings.len());
+        for reading in &readings {
+            match reading {
+                Reading::Done(surveyed) => {
+                    let Surveyed {
+                        snapshot, history, ..
+                    } = surveyed.as_ref();
+                    let plan = plan::plan_account(&self.house.config, snapshot, history, self.now, &options);
+                    if self.reach >= Reach::Remember {
+                        self.remember(snapshot, &plan, selection).await?;
+                    }
+                    accounts.push(plan);
+                }
+                Reading::Failed {
+                    id,
+                    name,
+                    gap,
+                    api_calls,
+                } => {
+                    accounts.push(plan::failed_account(
+                        id.clone(),
+                        name.clone(),
+                        gap.clone(),
+                        api_calls.clone(),
+                    ));
+                }
+            }
+        }
+        let plan = plan::assemble(
+            &self.house.config,
+            self.id.clone(),
+            self.now,
+            as_if_enforce,
+            accounts,
+        );
+        Ok(Planned {
+            plan,
+            readings,
+            settled,
+        })
+    }
+}
+
+/// All of a run.
+#[derive(Debug)]
+pub struct Done {
+    /// What was found.
+    pub planned: Planned,
+    /// What became of what was due.
+    pub reports: Vec<ActionReport>,
+    /// How it went as a whole.
+    pub verdict: Verdict,
+}
+
+impl House {
+    /// One run of these rules from beginning to end: read, plan, apply what is due, put what is to be told into the
+    /// outbox. Deliveries are the caller's.
+    ///
+    /// # Errors
+    /// Where the state or the credentials fail.
+    pub async fn run(&self, command: &str, selection: &Selection) -> anyhow::Result<Done> {
+        let Some(state) = &self.state else {
+            anyhow::bail!("there is no state")
+        };
+        let dry_run = self.config.dry_run;
+        let run = Run::new(self, if dry_run { Reach::Remember } else { Reach::Change });
+        let planned = run.plan_or_stop(selection).await;
+        run.begin(state, command, planned.as_ref().ok().and_then(Planned::caller))
+            .await?;
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(error) => {
+                let status = if self.shutdown.is_requested() {
+                    "interrupted"
+                } else {
+                    "error"
+                };
+                run.finish(state, status, &[]).await?;
+                return Err(error);
+            }
+        };
+        if !planned.plan.actions.is_empty() {
+            let document = plan::render::json(&planned.plan);
+            let Plan {
+                id,
+                config_digest,
+                created_at,
+                ..
+            } = &planned.plan;
+            state
+                .save_plan(id, &document, config_digest, *created_at, self.clock.now())
+                .await?;
+        }
+        let reports = match dry_run {
+            true => Vec::new(),
+            false => run.apply(state, &planned, None).await,
+        };
+        let telling = if dry_run {
+            Telling::NotToOwners
+        } else {
+            Telling::Everything
+        };
+        run.tell(state, &planned, &reports, telling).await?;
+        let verdict = verdict(&planned.plan, &reports, dry_run);
+        run.finish(state, verdict.as_str(), &reports).await?;
+        Ok(Done {
+            planned,
+            reports,
+            verdict,
+        })
+    }
+}
+
+impl House {
+    /// Settles attempts that are open in any account, and tells their owners of those that turned out applied. For the
+    /// daemon, between its runs.
+    ///
+    /// # Errors
+    /// Where the state or the credentials fail.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        let Some(state) = &self.state else { return Ok(()) };
+        for id in state.accounts_with_open_intents().await? {
+            let account = self.config.accounts.iter().find(|account| account.id == id);
+            let session = self
+                .sessions
+                .connect(account, Purpose::Work, self.clock.now())
+                .await?;
+            if *session.account() == id {
+                let run = Run::new(self, Reach::Change);
+                let settled = run.settle(state, &session).await?;
+                run.tell_settled(state, settled).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the exit code tells, gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Some action failed or was stale, or a needed read failed.
+    Failed,
+    /// Held by guardrail, freeze, dry run, lease or missing consent of the caller.
+    Held,
+    /// All that was due was done.
+    Done,
+}
+
+impl Verdict {
+    /// The word in the history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Held => "held",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// The gravest of what the plan could not read, what became of actions, and what held others back.
+pub fn verdict(plan: &Plan, reports: &[ActionReport], dry_run: bool) -> Verdict {
+    if reads_failed(plan) || reports.iter().any(|report| is_failure(&report.result)) {
+        return Verdict::Failed;
+    }
+    let held_at_last = reports.iter().any(|report| is_held(&report.result));
+    let held_in_plan = plan.actions.iter().any(|action| {
+        matches!(
+            action.withheld_reason,
+            Some(WithheldReason::Guardrail | WithheldReason::Freeze)
+        ) || (dry_run && action.state == ActionState::Proposed)
+    });
+    match held_at_last || held_in_plan {
+        true => Verdict::Held,
+        false => Verdict::Done,
+    }
+}
+
+/// Whether a read that a rule needed failed.
+pub fn reads_failed(plan: &Plan) -> bool {
+    plan.accounts
+        .iter()
+        .any(|account| account.status != AccountStatus::Complete)
+}
+
+fn is_failure(result: &ActionResult) -> bool {
+    match result {
+        ActionResult::Stale(_) | ActionResult::Failed(_) | ActionResult::Unsettled(_) => true,
+        ActionResult::Applied
+        | ActionResult::Held(..)
+        | ActionResult::NoLease(_)
+        | ActionResult::NotStarted => false,
+    }
+}
+
+fn is_held(result: &ActionResult) -> bool {
+    match result {
+        ActionResult::Held(reason, _) => match reason {
+            WithheldReason::Guardrail | WithheldReason::Freeze => true,
+            WithheldReason::Settling
+            | WithheldReason::RolledBack
+            | WithheldReason::WouldLockOut
+            | WithheldReason::RecentlyUsed
+            | WithheldReason::Unconfirmed
+            | WithheldReason::NoChannel
+            | WithheldReason::Approval
+            | WithheldReason::Notice
+            | WithheldReason::Window => false,
+        },
+        ActionResult::NoLease(_) | ActionResult::NotStarted => true,
+        ActionResult::Applied
+        | ActionResult::Stale(_)
+        | ActionResult::Failed(_)
+        | ActionResult::Unsettled(_) => false,
+    }
+}

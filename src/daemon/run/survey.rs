@@ -1,0 +1,275 @@
+//! Reading accounts, side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, stream};
+use tracing::{Instrument, error, info, info_span};
+
+use super::{Reach, Run};
+use crate::aws::{ConnectError, Purpose, Session};
+use crate::config::{Account, Config};
+use crate::execute::ActionReport;
+use crate::inventory::{self, Authorization, Gap, GapCause, Needs, PrincipalChoice, Snapshot};
+use crate::model::{AccountId, History, Observation, RuleName};
+use crate::plan::AccountPlan;
+use crate::rules;
+use crate::state::{ObservationKind, StateError};
+
+/// How many accounts are read at once.
+const ACCOUNTS_AT_ONCE: usize = 8;
+
+/// Which part of the world a run is about. Empty: all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Rules by name.
+    pub rules: Vec<String>,
+    /// Accounts by id.
+    pub accounts: Vec<AccountId>,
+}
+
+/// What became of reading an account.
+#[derive(Debug)]
+pub enum Reading {
+    /// It was read, with gaps where there are any.
+    Done(Box<Surveyed>),
+    /// It could not be read at all.
+    Failed {
+        /// Which account.
+        id: AccountId,
+        /// Its name.
+        name: String,
+        /// Why.
+        gap: Gap,
+        /// What it took to find out.
+        api_calls: BTreeMap<String, u64>,
+    },
+}
+
+/// An account that was read.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// By which it was read, and can be changed.
+    pub session: Session,
+    /// What is there.
+    pub snapshot: Snapshot,
+    /// What was before.
+    pub history: History,
+}
+
+impl Run<'_> {
+    /// Reads the selected accounts. Also what turned out applied of attempts that were open.
+    pub(super) async fn survey(
+        &self,
+        selection: &Selection,
+    ) -> anyhow::Result<(Vec<Reading>, Vec<ActionReport>)> {
+        let config = &self.house.config;
+        let accounts: Vec<Option<&Account>> = match config.accounts.is_empty() {
+            true => vec![None],
+            false => selected(config, selection).map(Some).collect(),
+        };
+        let readings: Vec<_> = stream::iter(accounts)
+            .map(|account| {
+                let span = info_span!("account", account = account.map_or("ambient", |a| a.id.as_str()));
+                self.survey_account(account, selection).instrument(span)
+            })
+            .buffered(ACCOUNTS_AT_ONCE)
+            .collect()
+            .await;
+        let mut done = Vec::with_capacity(readings.len());
+        let mut settled = Vec::new();
+        for reading in readings {
+            let (reading, reports) = reading?;
+            done.push(reading);
+            settled.extend(reports);
+        }
+        Ok((done, settled))
+    }
+
+    async fn survey_account(
+        &self,
+        account: Option<&Account>,
+        selection: &Selection,
+    ) -> anyhow::Result<(Reading, Vec<ActionReport>)> {
+        let house = self.house;
+        let session = match house
+            .sessions
+            .connect(account, Purpose::Work, house.clock.now())
+            .await
+        {
+            Ok(session) => session,
+            Err(failure) => {
+                if account.is_some() {
+                    error!(error = %crate::telemetry::Chain(&failure), "the account cannot be read");
+                }
+                // Without a declared account there is nothing to hang the failure on: the command itself fails.
+                let Some(account) = account else {
+                    return Err(failure.into());
+                };
+                let (id, name) = (
+                    account.id.clone(),
+                    account.name.clone().unwrap_or_else(|| account.id.to_string()),
+                );
+                let gap = unreachable(&failure);
+                return Ok((
+                    Reading::Failed {
+                        id,
+                        name,
+                        gap,
+                        api_calls: BTreeMap::new(),
+                    },
+                    Vec::new(),
+                ));
+            }
+        };
+        if !selection.accounts.is_empty() && !selection.accounts.contains(session.account()) {
+            anyhow::bail!(
+                "--account: the credentials lead to account {}, which was not asked for",
+                session.account()
+            );
+        }
+        let mut settled = Vec::new();
+        if let (Some(state), Reach::Change) = (&house.state, self.reach) {
+            settled = self.settle(state, &session).await?;
+        }
+        let before = self.history(session.account()).await?;
+        let name = account
+            .and_then(|a| a.name.clone())
+            .unwrap_or_else(|| session.account().to_string());
+        let needed = rules::needs(&house.config, &before, &selection.rules);
+        let choose = |authorization: &Authorization| {
+            let reader = session.reader();
+            let (account, partition, caller) = (reader.account(), reader.partition(), reader.caller());
+            rules::unused_permissions::needs(
+                &house.config,
+                account,
+                partition,
+                caller,
+                authorization,
+                self.now,
+            )
+        };
+        let needs = Needs {
+            policies: needed.policies,
+            keys: needed.keys.as_ref(),
+            passwords: needed.passwords,
+            password_policy: needed.password_policy,
+            last_accessed: needed.policies.then_some(&choose as PrincipalChoice<'_>),
+        };
+        let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
+        info!(
+            gaps = snapshot.gaps.len(),
+            calls = snapshot.api_calls.values().sum::<u64>(),
+            "read"
+        );
+        let history = match self.reach {
+            Reach::Look => before,
+            Reach::Remember | Reach::Change => {
+                self.remember_attachments(&snapshot).await?;
+                self.history(session.account()).await?
+            }
+        };
+        Ok((
+            Reading::Done(Box::new(Surveyed {
+                session,
+                snapshot,
+                history,
+            })),
+            settled,
+        ))
+    }
+
+    /// What is remembered of the account; nothing, where there is no state yet.
+    async fn history(&self, account: &AccountId) -> Result<History, StateError> {
+        match &self.house.state {
+            Some(state) => state.history(account, self.now).await,
+            None => Ok(History::default()),
+        }
+    }
+
+    /// Remembers which policies are attached and who is in which group, before the planner asks since when, and which
+    /// keys are inactive.
+    async fn remember_attachments(&self, snapshot: &Snapshot) -> Result<(), StateError> {
+        let Some(state) = &self.house.state else {
+            return Ok(());
+        };
+        let mut seen: BTreeSet<Observation> = rules::inactive_keys(snapshot);
+        let mut covered = BTreeSet::new();
+        if let Some((attachments, memberships)) = rules::unused_permissions::observations(snapshot) {
+            seen.extend(attachments);
+            seen.extend(memberships);
+            covered.extend([ObservationKind::Attachment, ObservationKind::Membership]);
+        }
+        state
+            .record_observations(&snapshot.account, &covered, &seen, self.now)
+            .await
+    }
+
+    /// Remembers what was found, and which attachments were found unused.
+    pub(super) async fn remember(
+        &self,
+        snapshot: &Snapshot,
+        plan: &AccountPlan,
+        selection: &Selection,
+    ) -> Result<(), StateError> {
+        let Some(state) = &self.house.state else {
+            return Ok(());
+        };
+        let evaluated = rules::enabled(&self.house.config, &selection.rules);
+        if evaluated.contains(&rules::unused_permissions::NAME) {
+            let unused = rules::unused_permissions::unused_attachments(&plan.judgements);
+            let covered = BTreeSet::from([ObservationKind::UnusedAttachment]);
+            state
+                .record_observations(&snapshot.account, &covered, &unused, self.now)
+                .await?;
+        }
+        for rule in evaluated {
+            let of_rule: Vec<_> = plan
+                .findings
+                .iter()
+                .filter(|finding| finding.rule == rule)
+                .cloned()
+                .collect();
+            state
+                .record_findings(&self.id, &rule, &snapshot.account, &of_rule, self.now)
+                .await?;
+            self.publish(&rule, plan, &of_rule);
+        }
+        Ok(())
+    }
+
+    fn publish(&self, rule: &RuleName, plan: &AccountPlan, findings: &[crate::model::Finding]) {
+        if let Some(metrics) = &self.house.metrics {
+            metrics.set_findings(&plan.summary.id, std::slice::from_ref(rule), findings);
+            if plan.summary.errors.is_empty() {
+                metrics.set_last_success(rule, &plan.summary.id, self.now);
+            }
+        }
+    }
+}
+
+/// Why there is no session, as a gap.
+fn unreachable(failure: &ConnectError) -> Gap {
+    let (operation, cause) = match failure {
+        ConnectError::Aws { source, .. } => {
+            let gap = Gap::from(source.as_ref());
+            (gap.operation, gap.cause)
+        }
+        ConnectError::ExternalId { .. } => ("secretsmanager:GetSecretValue".to_owned(), GapCause::Failed),
+        ConnectError::WrongAccount { .. }
+        | ConnectError::NoIdentity(_)
+        | ConnectError::ClockSkew { .. }
+        | ConnectError::ClockUnknown { .. } => ("sts:GetCallerIdentity".to_owned(), GapCause::Unusable),
+    };
+    Gap {
+        operation,
+        resource: None,
+        cause,
+        detail: crate::telemetry::Chain(failure).to_string(),
+    }
+}
+
+fn selected<'a>(config: &'a Config, selection: &'a Selection) -> impl Iterator<Item = &'a Account> {
+    let wanted =
+        |account: &&Account| selection.accounts.is_empty() || selection.accounts.contains(&account.id);
+    config.accounts.iter().filter(wanted)
+}

@@ -1,0 +1,443 @@
+//! Telling people: messages into the outbox, and out of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{House, Planned, Run};
+use crate::aws::Secrets;
+use crate::config::SecretReference;
+use crate::execute::{ActionReport, ActionResult};
+use crate::model::{AccountId, Digest, Event, Finding, FindingId, Notification, Owner};
+use crate::notify::PlanReference;
+use crate::notify::{
+    self, ActionOutcome, Courier, CourierSettings, Decided, DeliveryError, DeliveryReport, DueMessage,
+    ExemptionEnding, Outbox, RunFailure, SecretSource, SecretUnavailable, SystemLookup, Tidings,
+};
+use crate::plan::{self, ExemptionState, Plan};
+use crate::state::{NewMessage, State, StateError};
+
+/// How long a message is ours while it is tried: longer than any try takes.
+const CLAIM: Duration = Duration::from_secs(120);
+
+/// The outbox in the state, with the claims of one process.
+#[derive(Debug, Clone)]
+pub struct StateOutbox {
+    state: State,
+    holder: String,
+}
+
+impl StateOutbox {
+    /// Claims in the name of this holder.
+    pub fn new(state: State, holder: String) -> Self {
+        Self { state, holder }
+    }
+}
+
+impl Outbox for StateOutbox {
+    type Error = StateError;
+
+    async fn due_messages(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DueMessage>, StateError> {
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let due = self
+            .state
+            .claim_due_messages(&self.holder, CLAIM, limit, now)
+            .await?;
+        let message = |due: crate::state::DueMessage| DueMessage {
+            id: due.id,
+            body: due.body.to_string(),
+            attempts: due.attempts,
+        };
+        Ok(due.into_iter().map(message).collect())
+    }
+
+    async fn mark_accepted(&self, id: &str, now: DateTime<Utc>, counts: bool) -> Result<(), StateError> {
+        self.state.mark_accepted(id, now, counts).await
+    }
+
+    async fn mark_retry(&self, id: &str, next_at: DateTime<Utc>, error: &str) -> Result<(), StateError> {
+        self.state.mark_retry(id, next_at, error).await
+    }
+
+    async fn postpone(&self, id: &str, until: DateTime<Utc>, reason: &str) -> Result<(), StateError> {
+        self.state.postpone(id, until, reason).await
+    }
+
+    async fn mark_dead(&self, id: &str, now: DateTime<Utc>, error: &str) -> Result<(), StateError> {
+        self.state.mark_dead(id, now, error).await
+    }
+}
+
+/// The secrets of channels, by way of AWS where they are kept there.
+#[derive(Debug, Clone)]
+pub struct ChannelSecrets(std::sync::Arc<Secrets>);
+
+impl SecretSource for ChannelSecrets {
+    async fn resolve(&self, reference: &SecretReference) -> Result<secrecy::SecretString, SecretUnavailable> {
+        self.0
+            .resolve(reference)
+            .await
+            .map_err(|source| unavailable(reference, source))
+    }
+
+    async fn refresh(&self, reference: &SecretReference) -> Result<secrecy::SecretString, SecretUnavailable> {
+        self.0
+            .refresh(reference)
+            .await
+            .map_err(|source| unavailable(reference, source))
+    }
+}
+
+fn unavailable(reference: &SecretReference, source: crate::aws::SecretError) -> SecretUnavailable {
+    SecretUnavailable {
+        reference: reference.clone(),
+        source: Box::new(source),
+    }
+}
+
+impl House {
+    /// A courier for the channels of the configuration.
+    ///
+    /// # Errors
+    /// Where the HTTP client cannot be set up.
+    pub fn courier(&self) -> Result<Courier<ChannelSecrets>, DeliveryError> {
+        let secrets = ChannelSecrets(std::sync::Arc::clone(self.sessions.secrets()));
+        let lookup = std::sync::Arc::new(SystemLookup);
+        Courier::new(
+            &self.config.notifications,
+            lookup,
+            secrets,
+            CourierSettings::default(),
+        )
+    }
+
+    /// Tries each message that is due, for at most so long. What is left stays in the outbox.
+    ///
+    /// # Errors
+    /// Where the outbox fails; what channels refuse is booked there.
+    pub async fn deliver(
+        &self,
+        courier: &Courier<ChannelSecrets>,
+        state: &State,
+        budget: Duration,
+    ) -> Result<DeliveryReport, DeliveryError> {
+        let outbox = StateOutbox::new(state.clone(), self.holder.clone());
+        let clock = self.clock.clone();
+        courier.deliver_due(&outbox, &move || clock.now(), budget).await
+    }
+}
+
+/// What is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// What happened only: an `apply` at somebody's hand.
+    Results,
+    /// Also what will happen: the daemon.
+    Everything,
+    /// What nobody is owed as a notice: in a dry run the default channel hears of findings, owners hear nothing.
+    NotToOwners,
+}
+
+impl Run<'_> {
+    /// Puts what is to be told into the outbox; what was told before is not told again. Says how many are new.
+    ///
+    /// # Errors
+    /// Where the outbox fails; then nothing was queued.
+    pub async fn tell(
+        &self,
+        state: &State,
+        planned: &Planned,
+        reports: &[ActionReport],
+        telling: Telling,
+    ) -> Result<usize, StateError> {
+        let Planned {
+            plan,
+            settled,
+            readings: _,
+        } = planned;
+        let reports: Vec<_> = settled.iter().chain(reports).collect();
+        let findings = self.with_remembered(state, &plan.findings, &reports).await?;
+        let results: Vec<_> = reports
+            .into_iter()
+            .filter_map(|report| self.result(&findings, report))
+            .collect();
+        let for_nobody = |notification: &&Notification| {
+            matches!(notification.event, Event::ReportDigest | Event::ApprovalRequested)
+                && notification.to.is_none()
+        };
+        let (notifications, exemptions, failures): (Vec<Notification>, _, _) = match telling {
+            Telling::Results => (Vec::new(), Vec::new(), Vec::new()),
+            Telling::Everything => (plan.notifications.clone(), self.endings(plan), failures(plan)),
+            Telling::NotToOwners => {
+                let heard = plan.notifications.iter().filter(for_nobody).cloned().collect();
+                (heard, self.endings(plan), failures(plan))
+            }
+        };
+        let names: BTreeMap<_, _> = plan
+            .accounts
+            .iter()
+            .map(|a| (a.id.clone(), a.name.clone()))
+            .collect();
+        let tidings = Tidings {
+            run: &self.id,
+            plan: Some(reference(plan)),
+            now: self.now,
+            account_names: &names,
+            audit_head: Some(Digest::of_bytes(state.head().await?.to_string().as_bytes())),
+            findings: &findings,
+            actions: &plan.actions,
+            notifications: &notifications,
+            results: &results,
+            decisions: &[],
+            exemptions: &exemptions,
+            failures: &failures,
+        };
+        self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of a decision on a plan's actions.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub async fn tell_decision(
+        &self,
+        state: &State,
+        plan: &Plan,
+        decided: Decided,
+    ) -> Result<usize, StateError> {
+        let names: BTreeMap<_, _> = plan
+            .accounts
+            .iter()
+            .map(|a| (a.id.clone(), a.name.clone()))
+            .collect();
+        let decisions = [decided];
+        let tidings = Tidings {
+            run: &self.id,
+            plan: Some(reference(plan)),
+            now: self.now,
+            account_names: &names,
+            audit_head: None,
+            findings: &plan.findings,
+            actions: &plan.actions,
+            notifications: &[],
+            results: &[],
+            decisions: &decisions,
+            exemptions: &[],
+            failures: &[],
+        };
+        self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of attempts that turned out applied, outside of any plan.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub(super) async fn tell_settled(
+        &self,
+        state: &State,
+        settled: Vec<ActionReport>,
+    ) -> Result<usize, StateError> {
+        let plan = plan::assemble(&self.house.config, self.id.clone(), self.now, false, Vec::new());
+        let planned = Planned {
+            plan,
+            readings: Vec::new(),
+            settled,
+        };
+        self.tell(state, &planned, &[], Telling::Results).await
+    }
+
+    /// Tells of rollbacks.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub async fn tell_rollback(
+        &self,
+        state: &State,
+        reports: &[ActionReport],
+        by: &str,
+    ) -> Result<usize, StateError> {
+        let accounts = self.house.config.accounts.iter();
+        let names: BTreeMap<_, _> = accounts
+            .filter_map(|account| Some((account.id.clone(), account.name.clone()?)))
+            .collect();
+        let told: Vec<_> = reports.iter().collect();
+        let findings = self.with_remembered(state, &[], &told).await?;
+        let mut results = Vec::new();
+        for report in reports {
+            let outcome = match &report.result {
+                ActionResult::Applied => ActionOutcome::RolledBack { by: by.to_owned() },
+                ActionResult::Stale(why) | ActionResult::Failed(why) | ActionResult::Unsettled(why) => {
+                    ActionOutcome::RollbackFailed { detail: why.clone() }
+                }
+                ActionResult::Held(..) | ActionResult::NoLease(_) | ActionResult::NotStarted => continue,
+            };
+            results.push(self.outcome(&findings, report, outcome));
+        }
+        let tidings = Tidings {
+            run: &self.id,
+            plan: None,
+            now: self.now,
+            account_names: &names,
+            audit_head: Some(Digest::of_bytes(state.head().await?.to_string().as_bytes())),
+            findings: &findings,
+            actions: &[],
+            notifications: &[],
+            results: &results,
+            decisions: &[],
+            exemptions: &[],
+            failures: &[],
+        };
+        self.enqueue(state, &tidings).await
+    }
+
+    async fn enqueue(&self, state: &State, tidings: &Tidings<'_>) -> Result<usize, StateError> {
+        let mut new_id = || format!("msg_{}", crate::daemon::new_id(self.now));
+        let outgoing = notify::plan_messages(&self.house.config, tidings, &mut new_id);
+        let messages: Vec<_> = outgoing
+            .into_iter()
+            .filter_map(|outgoing| new_message(outgoing, tidings))
+            .collect();
+        Ok(state.enqueue(&messages, self.now).await?.len())
+    }
+
+    /// What the plan found, and what is remembered of findings that justified these actions and stand no more: an
+    /// action of an earlier run still has its reasons and its owner.
+    async fn with_remembered(
+        &self,
+        state: &State,
+        found: &[Finding],
+        reports: &[&ActionReport],
+    ) -> Result<Vec<Finding>, StateError> {
+        let mut findings = found.to_vec();
+        let is_missing = |id: &&FindingId| !found.iter().any(|finding| finding.id == **id);
+        let missing: BTreeSet<_> = reports
+            .iter()
+            .flat_map(|r| &r.findings)
+            .filter(is_missing)
+            .collect();
+        if !missing.is_empty() {
+            let remembered = state.findings(None, true).await?;
+            let wanted = remembered.into_iter().map(|record| record.finding);
+            findings.extend(wanted.filter(|finding| missing.contains(&finding.id)));
+        }
+        Ok(findings)
+    }
+
+    fn result(&self, findings: &[Finding], report: &ActionReport) -> Option<notify::ActionResult> {
+        let outcome = match &report.result {
+            ActionResult::Applied if report.undo => ActionOutcome::RolledBack {
+                by: "iamwarden".to_owned(),
+            },
+            ActionResult::Applied => ActionOutcome::Applied,
+            ActionResult::Stale(why) => ActionOutcome::Stale { detail: why.clone() },
+            ActionResult::Failed(why) | ActionResult::Unsettled(why) => {
+                ActionOutcome::Failed { detail: why.clone() }
+            }
+            ActionResult::Held(..) | ActionResult::NoLease(_) | ActionResult::NotStarted => return None,
+        };
+        Some(self.outcome(findings, report, outcome))
+    }
+
+    fn outcome(
+        &self,
+        findings: &[Finding],
+        report: &ActionReport,
+        outcome: ActionOutcome,
+    ) -> notify::ActionResult {
+        let known = |id: &FindingId| findings.iter().find(|finding| finding.id == *id);
+        let owner = report
+            .findings
+            .iter()
+            .find_map(known)
+            .and_then(|f| f.owner.clone());
+        notify::ActionResult {
+            id: report.action.clone(),
+            account: report.account.clone(),
+            resource: report.resource.clone(),
+            change: report.change.clone(),
+            inverse: report.inverse.clone(),
+            owner: owner.or_else(|| self.owner_of(&report.account)),
+            findings: report.findings.clone(),
+            attempt: report.intent.map_or(0, |intent| intent.number()),
+            at: self.house.clock.now(),
+            outcome,
+        }
+    }
+
+    /// Who answers for the account.
+    fn owner_of(&self, account: &AccountId) -> Option<Owner> {
+        let mut accounts = self.house.config.accounts.iter();
+        accounts.find(|known| known.id == *account)?.owner.clone()
+    }
+
+    fn endings(&self, plan: &Plan) -> Vec<ExemptionEnding> {
+        let today = plan.created_at.date_naive();
+        let ending = |exemption: &&crate::config::Exemption| {
+            plan.exemptions.iter().any(|summary| {
+                summary.state != ExemptionState::Active
+                    && summary.until == exemption.until
+                    && summary.principals == exemption.principals
+                    && summary.rules == exemption.rules
+            })
+        };
+        let exemptions = self.house.config.exemptions.iter().filter(ending);
+        exemptions
+            .map(|exemption| ExemptionEnding {
+                exemption: exemption.clone(),
+                today,
+            })
+            .collect()
+    }
+}
+
+fn new_message(outgoing: notify::Outgoing, tidings: &Tidings<'_>) -> Option<NewMessage> {
+    let notify::Outgoing {
+        message,
+        deliver_after,
+        dedup_key,
+        notices,
+    } = outgoing;
+    let account_of = |finding: &crate::model::FindingId| {
+        tidings
+            .findings
+            .iter()
+            .find(|f| f.id == *finding)
+            .map(|f| f.account.clone())
+    };
+    let notices = notices
+        .into_iter()
+        .filter_map(|a| Some((account_of(&a.notice.finding)?, a.event, a.notice)));
+    Some(NewMessage {
+        id: message.id.clone(),
+        channel: message.channel.clone(),
+        event: message.event()?,
+        owner: message.owner.clone(),
+        notices: notices.collect(),
+        body: serde_json::to_value(&message).unwrap_or(Value::Null),
+        dedup: dedup_key,
+        deliver_after,
+    })
+}
+
+/// The plan by id and digest, as an approver compares it.
+pub fn reference(plan: &Plan) -> PlanReference {
+    PlanReference {
+        id: plan.id.clone(),
+        digest: Digest::of_serialized(plan),
+    }
+}
+
+/// What could not be read, for the default channel.
+fn failures(plan: &Plan) -> Vec<RunFailure> {
+    let failures = plan.accounts.iter().flat_map(|account| {
+        account.errors.iter().map(|gap| RunFailure {
+            account: account.id.clone(),
+            operation: gap.operation.clone(),
+            resource: gap.resource.clone(),
+            detail: gap.detail.clone(),
+        })
+    });
+    failures.collect()
+}

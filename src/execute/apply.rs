@@ -1,0 +1,361 @@
+//! One attempt after another, each by the same steps.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::precondition::{AttachmentJudge, LiveError, read_live};
+use super::report::{ActionReport, ActionResult};
+use crate::aws::{Reader, WriteError, Writer};
+use crate::config::Config;
+use crate::daemon::{Clock, Shutdown};
+use crate::model::{Action, ActionMode, Change, FindingId, Inverse, Precondition, WithheldReason};
+use crate::plan::{Approved, confirm};
+use crate::state::{
+    DecisionId, Direction, Intent, IntentId, IntentRecorded, Lease, Outcome, StaleAction, State, StateError,
+};
+
+/// How long a read may lag behind a write before the outcome is left open: IAM is eventually consistent.
+const VERIFY_PAUSES: [Duration; 5] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// How often a lease is renewed while a call is in flight.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+
+/// All that carrying out a plan in one account needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Executor<'a> {
+    /// The declared policy, as it was when the plan was made.
+    pub config: &'a Config,
+    /// Journal, leases, freeze.
+    pub state: &'a State,
+    /// Live reads.
+    pub reader: &'a Reader,
+    /// The one gated writer.
+    pub writer: &'a Writer,
+    /// The time.
+    pub clock: &'a Clock,
+    /// Whether the process is told to stop.
+    pub shutdown: &'a Shutdown,
+    /// The id of the run, for the journal.
+    pub run: &'a str,
+    /// Whether an attachment is still unused.
+    pub judge: AttachmentJudge,
+}
+
+/// What is to be attempted, in the words of the journal.
+pub(super) struct Attempt<'a> {
+    pub(super) approved: Approved,
+    pub(super) direction: Direction,
+    pub(super) change: &'a Change,
+    pub(super) inverse: Option<&'a Inverse>,
+    pub(super) mode: ActionMode,
+    pub(super) decision: Option<DecisionId>,
+    pub(super) findings: Vec<FindingId>,
+    /// What must be so when it is done; `None`: the thing is gone.
+    pub(super) after: Option<Precondition>,
+}
+
+impl Executor<'_> {
+    /// Carries out actions of one account, in the order given. One that fails does not stop the others; a lost lease,
+    /// a freeze or a shutdown does.
+    pub async fn apply(&self, lease: &Lease, actions: &[Action]) -> Vec<ActionReport> {
+        let mut reports = Vec::with_capacity(actions.len());
+        for action in actions {
+            let result = match self.shutdown.is_requested() {
+                true => (ActionResult::NotStarted, None),
+                false => self.apply_one(lease, action).await,
+            };
+            reports.push(self.report(action, result));
+        }
+        reports
+    }
+
+    fn report(&self, action: &Action, (result, intent): (ActionResult, Option<IntentId>)) -> ActionReport {
+        let Action {
+            id,
+            account,
+            resource,
+            change,
+            inverse,
+            ..
+        } = action;
+        let (word, detail) = (result.as_str(), result.detail().unwrap_or_default());
+        match &result {
+            ActionResult::Applied => info!(action = %id, %resource, kind = %change.kind(), outcome = word),
+            ActionResult::Stale(_)
+            | ActionResult::Failed(_)
+            | ActionResult::Unsettled(_)
+            | ActionResult::Held(..)
+            | ActionResult::NoLease(_)
+            | ActionResult::NotStarted => {
+                warn!(action = %id, %resource, kind = %change.kind(), outcome = word, detail);
+            }
+        }
+        ActionReport {
+            action: id.clone(),
+            account: account.clone(),
+            resource: resource.clone(),
+            change: change.clone(),
+            inverse: inverse.clone(),
+            findings: action.findings().cloned().collect(),
+            undo: false,
+            intent,
+            result,
+        }
+    }
+
+    async fn apply_one(&self, lease: &Lease, action: &Action) -> (ActionResult, Option<IntentId>) {
+        let approved = match self.consent(action).await {
+            Ok(approved) => approved,
+            Err(held) => return (held, None),
+        };
+        let decision = match self.decision(action).await {
+            Ok(decision) => decision,
+            Err(error) => return (ActionResult::Failed(error.to_string()), None),
+        };
+        let attempt = Attempt {
+            direction: Direction::Apply,
+            change: &action.change,
+            inverse: action.inverse.as_ref(),
+            mode: action.mode,
+            decision,
+            findings: action.findings().cloned().collect(),
+            after: action.precondition.after(&action.change),
+            approved,
+        };
+        self.attempt(lease, &attempt).await
+    }
+
+    /// Asks for consent again, with what is remembered right now. Where that cannot be read, changes are frozen.
+    async fn consent(&self, action: &Action) -> Result<Approved, ActionResult> {
+        let now = self.clock.now();
+        let history = self.state.history(&action.account, now).await.map_err(|error| {
+            ActionResult::Held(
+                WithheldReason::Freeze,
+                format!("whether changes are frozen is not known: {error}"),
+            )
+        })?;
+        confirm(self.config, action, &history, now).map_err(|(reason, why)| ActionResult::Held(reason, why))
+    }
+
+    /// The approval that is spent by this application, where there is one.
+    async fn decision(&self, action: &Action) -> Result<Option<DecisionId>, StateError> {
+        let precondition = action.precondition_digest();
+        let config_digest = self.config.digest();
+        let decisions = self.state.unspent_decisions(&action.account).await?;
+        let bound = decisions.into_iter().filter(|record| {
+            record.decision.action == action.id
+                && record.decision.precondition == precondition
+                && record.decision.config_digest == config_digest
+        });
+        Ok(bound
+            .max_by_key(|record| record.decision.decided_at)
+            .map(|record| record.id))
+    }
+
+    /// Re-check, intent, call, verify, outcome.
+    pub(super) async fn attempt(
+        &self,
+        lease: &Lease,
+        attempt: &Attempt<'_>,
+    ) -> (ActionResult, Option<IntentId>) {
+        if let Err(stale_or_failed) = self.recheck(attempt).await {
+            return (stale_or_failed, None);
+        }
+        let intent = match self.record_intent(lease, attempt).await {
+            Ok(intent) => intent,
+            Err(held) => return (held, None),
+        };
+        let written = self
+            .keep_lease(lease, self.writer.perform(&attempt.approved, lease))
+            .await;
+        let result = match written {
+            Ok(()) => self.verify(attempt, true).await,
+            Err(error) if !error.may_have_had_effect() => ActionResult::Failed(describe(&error)),
+            Err(error) => {
+                let seen =
+                    self.verify(attempt, attempt.change.is_repeatable()).await == ActionResult::Applied;
+                if seen {
+                    ActionResult::Applied
+                } else {
+                    ActionResult::Unsettled(describe(&error))
+                }
+            }
+        };
+        (self.record_outcome(intent, attempt, result).await, Some(intent))
+    }
+
+    async fn recheck(&self, attempt: &Attempt<'_>) -> Result<(), ActionResult> {
+        let (resource, operation) = (attempt.approved.resource(), attempt.approved.operation());
+        let planned = attempt.approved.precondition();
+        let judge = match attempt.direction {
+            Direction::Apply => Some((self.judge, self.clock.now())),
+            Direction::Undo => None,
+        };
+        let live = read_live(self.reader, resource, operation, planned, judge).await;
+        let why = match live {
+            Ok(Some(live)) if live == *planned => return Ok(()),
+            Ok(Some(live)) => format!("the world moved since the plan: {}", difference(planned, &live)),
+            Ok(None) => "it is gone, so there is nothing left to do".to_owned(),
+            Err(error) => return Err(ActionResult::Failed(error.to_string())),
+        };
+        let stale = StaleAction {
+            action: attempt.approved.action(),
+            run: self.run,
+            account: attempt.approved.account(),
+            resource,
+            change: attempt.change,
+            direction: attempt.direction,
+            detail: &why,
+        };
+        match self.state.record_stale(stale, self.clock.now()).await {
+            Ok(()) => Err(ActionResult::Stale(why)),
+            Err(error) => Err(ActionResult::Failed(error.to_string())),
+        }
+    }
+
+    async fn record_intent(&self, lease: &Lease, attempt: &Attempt<'_>) -> Result<IntentId, ActionResult> {
+        let lost =
+            || ActionResult::NoLease("the lease of the account ended, or another process has it".to_owned());
+        if !lease.is_safe() && !self.renew(lease).await {
+            return Err(lost());
+        }
+        let intent = Intent {
+            action: attempt.approved.action().clone(),
+            run: self.run.to_owned(),
+            direction: attempt.direction,
+            account: attempt.approved.account().clone(),
+            resource: attempt.approved.resource().clone(),
+            change: attempt.change.clone(),
+            inverse: attempt.inverse.cloned(),
+            precondition: attempt.approved.precondition().clone(),
+            mode: attempt.mode,
+            decision: attempt.decision,
+            findings: attempt.findings.clone(),
+        };
+        let cap = Some(self.config.guardrails.max_changes_per_day);
+        match self
+            .state
+            .record_intent(lease, &intent, cap, self.clock.now())
+            .await
+        {
+            Ok(IntentRecorded::Recorded(id)) => Ok(id),
+            Ok(IntentRecorded::LeaseLost) => Err(lost()),
+            Ok(IntentRecorded::DayCapReached { changes }) => {
+                let why = format!("{changes} changes were made within 24 hours");
+                Err(ActionResult::Held(WithheldReason::Guardrail, why))
+            }
+            Ok(IntentRecorded::Frozen(freeze)) => Err(ActionResult::Held(
+                WithheldReason::Freeze,
+                format!("frozen by {}: {}", freeze.by, freeze.reason),
+            )),
+            Ok(IntentRecorded::AlreadyOpen(_)) => {
+                let why = WithheldReason::Settling.explanation().to_owned();
+                Err(ActionResult::Held(WithheldReason::Settling, why))
+            }
+            Ok(IntentRecorded::ConsentGone) => {
+                let why = "its approval is spent or was withdrawn".to_owned();
+                Err(ActionResult::Held(WithheldReason::Approval, why))
+            }
+            // Without an intent on disk there is no call.
+            Err(error) => Err(ActionResult::Failed(error.to_string())),
+        }
+    }
+
+    async fn renew(&self, lease: &Lease) -> bool {
+        match self.state.renew_lease(lease).await {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                warn!(account = %lease.account(), %error, "the lease could not be renewed");
+                false
+            }
+        }
+    }
+
+    /// Renews the lease while something takes its time.
+    pub(super) async fn keep_lease<T>(&self, lease: &Lease, work: impl Future<Output = T>) -> T {
+        let mut ticks = tokio::time::interval(RENEW_EVERY);
+        ticks.tick().await;
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = ticks.tick() => { self.renew(lease).await; }
+            }
+        }
+    }
+
+    /// Reads until the change is seen. Not seen in time is not failure: the attempt stays open and is settled later.
+    async fn verify(&self, attempt: &Attempt<'_>, wait: bool) -> ActionResult {
+        let mut last = String::new();
+        let pauses = if wait { VERIFY_PAUSES.as_slice() } else { &[] };
+        for pause in std::iter::once(&Duration::ZERO).chain(pauses) {
+            tokio::time::sleep(*pause).await;
+            match self.looks_done(attempt).await {
+                Ok(true) => return ActionResult::Applied,
+                Ok(false) => last = "AWS took the change, but reads do not show it yet".to_owned(),
+                Err(error) => last = error.to_string(),
+            }
+        }
+        ActionResult::Unsettled(last)
+    }
+
+    async fn looks_done(&self, attempt: &Attempt<'_>) -> Result<bool, LiveError> {
+        let planned = attempt.approved.precondition().without_use();
+        let (resource, operation) = (attempt.approved.resource(), attempt.approved.operation());
+        Ok(read_live(self.reader, resource, operation, &planned, None).await? == attempt.after)
+    }
+
+    async fn record_outcome(
+        &self,
+        intent: IntentId,
+        attempt: &Attempt<'_>,
+        result: ActionResult,
+    ) -> ActionResult {
+        let outcome = match &result {
+            ActionResult::Applied => Outcome::Applied,
+            ActionResult::Failed(_) => Outcome::Failed,
+            ActionResult::Unsettled(_) => Outcome::Unknown,
+            ActionResult::Stale(_)
+            | ActionResult::Held(..)
+            | ActionResult::NoLease(_)
+            | ActionResult::NotStarted => Outcome::NotApplied,
+        };
+        let after = attempt.after.as_ref().map(|after| serde_json::json!(after));
+        let detail = result.detail().unwrap_or_default();
+        match self
+            .state
+            .record_outcome(intent, outcome, detail, after, self.clock.now())
+            .await
+        {
+            Ok(()) => result,
+            // The intent stands without its outcome: the next start reads AWS and settles it.
+            Err(error) => ActionResult::Unsettled(error.to_string()),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn describe(error: &WriteError) -> String {
+    crate::telemetry::Chain(error).to_string()
+}
+
+/// What differs, field by field, for people.
+fn difference(planned: &Precondition, live: &Precondition) -> String {
+    let (planned, live) = (serde_json::json!(planned), serde_json::json!(live));
+    let fields = planned
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, old)| {
+            let new = live.get(name).unwrap_or(&serde_json::Value::Null);
+            (new != old).then(|| format!("{name} was {old}, now is {new}"))
+        });
+    fields.collect::<Vec<_>>().join("; ")
+}

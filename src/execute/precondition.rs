@@ -1,0 +1,180 @@
+//! The precondition, read live.
+//!
+//! What is read is put into the terms of the planned precondition, so that the comparison is plain equality: whatever
+//! differs, in whatever direction, means that the world moved since the plan.
+
+use chrono::{DateTime, SubsecRound, Utc};
+
+use crate::aws::{AwsError, ErrorKind, Reader};
+use crate::inventory::{AttachedPolicy, ManagedPolicy, Reading, ServiceLastAccessed};
+use crate::model::{AccessKeyId, Arn, Change, Digest, Inverse, PolicyUse, Precondition, PrincipalKind};
+use crate::plan::Operation;
+
+/// Why it is not known what is so right now: nothing may be concluded, so nothing is done.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// AWS did not answer.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The answers do not suffice.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// Reads what is so right now, of the kind that `planned` is. `None`: the resource, or the thing on it, is gone. The use
+/// of what a policy grants is only read with a `judge` for it.
+///
+/// # Errors
+/// [`LiveError`].
+pub async fn read_live(
+    reader: &Reader,
+    resource: &Arn,
+    operation: &Operation,
+    planned: &Precondition,
+    judge: Option<(AttachmentJudge, DateTime<Utc>)>,
+) -> Result<Option<Precondition>, LiveError> {
+    match planned {
+        Precondition::AccessKey { last_used, .. } => match key_of(operation) {
+            Some(id) => read_key(reader, resource, id, last_used.is_some()).await,
+            None => Ok(None),
+        },
+        Precondition::Attachment { policy_arn, .. } => {
+            read_attachment(reader, resource, policy_arn, judge).await
+        }
+        Precondition::PasswordPolicy { .. } => {
+            let password_policy = reader.password_policy().await?;
+            Ok(Some(Precondition::PasswordPolicy { password_policy }))
+        }
+    }
+}
+
+fn key_of(operation: &Operation) -> Option<&AccessKeyId> {
+    match operation {
+        Operation::Apply(
+            Change::DisableAccessKey { access_key_id } | Change::DeleteAccessKey { access_key_id },
+        )
+        | Operation::Undo(Inverse::EnableAccessKey { access_key_id }) => Some(access_key_id),
+        Operation::Apply(Change::UpdatePasswordPolicy(_) | Change::DetachPolicy { .. })
+        | Operation::Undo(
+            Inverse::RestorePasswordPolicy(_) | Inverse::DeletePasswordPolicy | Inverse::AttachPolicy { .. },
+        ) => None,
+    }
+}
+
+/// A missing user, key or policy is an answer; every other error is none.
+pub(super) fn gone_is_none<T>(answer: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == ErrorKind::Gone => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn read_key(
+    reader: &Reader,
+    user: &Arn,
+    id: &AccessKeyId,
+    with_last_use: bool,
+) -> Result<Option<Precondition>, LiveError> {
+    let Some(keys) = gone_is_none(reader.access_keys(user).await)? else {
+        return Ok(None);
+    };
+    let Some(key) = keys.into_iter().find(|key| key.id == *id) else {
+        return Ok(None);
+    };
+    let last_used = match with_last_use {
+        false => None,
+        true => Some(
+            reader
+                .access_key_last_used(user, id)
+                .await?
+                .at()
+                .map(to_the_second),
+        ),
+    };
+    Ok(Some(Precondition::AccessKey {
+        status: key.status,
+        created_at: to_the_second(key.created_at),
+        last_used,
+    }))
+}
+
+fn to_the_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.trunc_subsecs(0)
+}
+
+/// What was read live of the attachment of a managed policy.
+#[derive(Debug)]
+pub struct LiveAttachment {
+    /// The user, group or role.
+    pub principal: Arn,
+    /// The policy.
+    pub policy_arn: Arn,
+    /// What is attached to the principal.
+    pub attached: Vec<AttachedPolicy>,
+    /// The policy as it is now, with its default version.
+    pub policy: ManagedPolicy,
+    /// That version's document.
+    pub document: String,
+    /// Access Advisor on the principal, and on each member where that is a group.
+    pub reports: Vec<Reading<ServiceLastAccessed>>,
+}
+
+/// Turns what was read live into the precondition as it is now, or says why that is unknown. The rule's own function,
+/// handed in: nothing is decided here.
+pub type AttachmentJudge = fn(&LiveAttachment, DateTime<Utc>) -> Result<Precondition, String>;
+
+async fn read_attachment(
+    reader: &Reader,
+    principal: &Arn,
+    policy_arn: &Arn,
+    with_use: Option<(AttachmentJudge, DateTime<Utc>)>,
+) -> Result<Option<Precondition>, LiveError> {
+    let Some(attached) = gone_is_none(reader.attached_policies(principal).await)? else {
+        return Ok(None);
+    };
+    let Some(policy) = gone_is_none(reader.policy(policy_arn).await)? else {
+        return Ok(None);
+    };
+    let document = match policy.default_document() {
+        Some(version) => version.document.clone(),
+        None => {
+            return Err(LiveError::Unknown(
+                "AWS sent the policy without its default version".to_owned(),
+            ));
+        }
+    };
+    let is_attached = attached.iter().any(|a| a.arn == *policy_arn);
+    match with_use {
+        Some((judge, now)) if is_attached => {
+            let reports = reports(reader, principal).await?;
+            let (principal, policy_arn) = (principal.clone(), policy_arn.clone());
+            let live = LiveAttachment {
+                principal,
+                policy_arn,
+                attached,
+                policy,
+                document,
+                reports,
+            };
+            judge(&live, now).map(Some).map_err(LiveError::Unknown)
+        }
+        Some(_) | None => Ok(Some(Precondition::Attachment {
+            policy_arn: policy_arn.clone(),
+            version: policy.default_version,
+            document: Digest::of_document(&document),
+            attached: is_attached,
+            last_used: PolicyUse::default(),
+        })),
+    }
+}
+
+async fn reports(reader: &Reader, principal: &Arn) -> Result<Vec<Reading<ServiceLastAccessed>>, LiveError> {
+    let mut reports = vec![Reading::Known(reader.service_last_accessed(principal).await?)];
+    if principal.principal_kind() == Some(PrincipalKind::Group) {
+        for member in reader.group_members(principal).await? {
+            reports.push(Reading::Known(reader.service_last_accessed(&member).await?));
+        }
+    }
+    Ok(reports)
+}

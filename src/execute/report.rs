@@ -1,0 +1,77 @@
+//! What became of actions.
+
+use serde::Serialize;
+
+use crate::model::{AccountId, ActionId, Arn, Change, FindingId, Inverse, WithheldReason};
+use crate::state::IntentId;
+
+/// What became of one action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", content = "detail", rename_all = "snake_case")]
+pub enum ActionResult {
+    /// Done, and seen to be done.
+    Applied,
+    /// The world moved since the plan: not done.
+    Stale(String),
+    /// AWS refused, or it could not be tried: not done.
+    Failed(String),
+    /// Sent, with an answer that leaves the outcome open, or not visible yet: settled by reading, later.
+    Unsettled(String),
+    /// Held back at the last moment.
+    Held(WithheldReason, String),
+    /// Another holder has the account's lease, or ours ended: not done.
+    NoLease(String),
+    /// Not started, because the process is told to stop.
+    NotStarted,
+}
+
+impl ActionResult {
+    /// The word in metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Stale(_) => "stale",
+            Self::Failed(_) => "failed",
+            Self::Unsettled(_) => "unsettled",
+            Self::Held(..) => "held",
+            Self::NoLease(_) => "no_lease",
+            Self::NotStarted => "not_started",
+        }
+    }
+
+    /// The sentence beside the word.
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Applied | Self::NotStarted => None,
+            Self::Stale(why)
+            | Self::Failed(why)
+            | Self::Unsettled(why)
+            | Self::Held(_, why)
+            | Self::NoLease(why) => Some(why),
+        }
+    }
+}
+
+/// An action with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActionReport {
+    /// Which action.
+    pub action: ActionId,
+    /// Where.
+    pub account: AccountId,
+    /// To what.
+    pub resource: Arn,
+    /// What was to be done, or undone.
+    pub change: Change,
+    /// How that is undone.
+    pub inverse: Option<Inverse>,
+    /// What justified it.
+    pub findings: Vec<FindingId>,
+    /// Whether it was the inverse.
+    pub undo: bool,
+    /// The attempt in the journal; `None`: there was none.
+    pub intent: Option<IntentId>,
+    /// What became of it.
+    #[serde(flatten)]
+    pub result: ActionResult,
+}

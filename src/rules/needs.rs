@@ -1,0 +1,138 @@
+//! What has to be read for the rules that are on, and no more.
+
+use std::collections::BTreeSet;
+
+use super::{REGISTRY, unused_permissions};
+use crate::config::{Config, Mode};
+use crate::inventory::{KeyNeeds, Reading, Snapshot};
+use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
+
+/// The rules that are on, and selected (an empty selection is all of them).
+pub fn enabled(config: &Config, selected: &[String]) -> Vec<RuleName> {
+    let wanted = |name: &str| selected.is_empty() || selected.iter().any(|s| s == name);
+    let on = REGISTRY
+        .iter()
+        .filter(|rule| (rule.mode)(config) != Mode::Off && wanted(rule.name));
+    on.map(super::Rule::rule_name).collect()
+}
+
+/// What the account has to be asked for, besides its users, groups and roles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleNeeds {
+    /// Access keys, near these limits.
+    pub keys: Option<KeyNeeds>,
+    /// The ages of console passwords.
+    pub passwords: bool,
+    /// The account password policy.
+    pub password_policy: bool,
+    /// Managed policies and their use.
+    pub policies: bool,
+}
+
+/// What the rules that are on, and selected, have to know.
+pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNeeds {
+    let on = enabled(config, selected);
+    let is_on = |rule: &RuleName| on.contains(rule);
+    let rotation = is_on(&super::ACCESS_KEY_ROTATION).then_some(&config.rules.access_key_rotation);
+    let unused = is_on(&super::UNUSED_ACCESS_KEYS).then_some(&config.rules.unused_access_keys);
+    let keys = (rotation.is_some() || unused.is_some()).then(|| {
+        let deleting = rotation.is_some_and(|settings| settings.delete_after.is_some());
+        KeyNeeds {
+            oldest_harmless_age: rotation.map_or(Span::LONGEST, |settings| {
+                let warning = settings.warn_before.iter().max().copied().unwrap_or(Span::ZERO);
+                Span::from_seconds(settings.max_age.seconds().saturating_sub(warning.seconds()))
+            }),
+            unused_for: unused.map(|settings| settings.unused_for),
+            live_users: live_users(history, deleting),
+        }
+    });
+    RuleNeeds {
+        keys,
+        passwords: is_on(&super::PASSWORD_POLICY) && could_lock_out(config),
+        password_policy: is_on(&super::PASSWORD_POLICY),
+        policies: is_on(&unused_permissions::NAME),
+    }
+}
+
+/// Users whose keys are read live in any case: those told of a date, since a key that was inactive in between needs a new
+/// notice and the report does not say which of two keys was; and those with a key that waits for its deletion.
+fn live_users(history: &History, deleting: bool) -> BTreeSet<Arn> {
+    let waiting = history
+        .disabled_keys
+        .values()
+        .map(|key| &key.user)
+        .filter(|_| deleting);
+    let told = history
+        .told_of
+        .iter()
+        .filter(|arn| arn.principal_kind() == Some(PrincipalKind::User));
+    waiting.chain(told).cloned().collect()
+}
+
+/// Ages of passwords only matter where the declared policy can add or lower an expiry, or turn HardExpiry on.
+fn could_lock_out(config: &Config) -> bool {
+    let settings = &config.rules.password_policy;
+    settings.max_age.is_some() || settings.hard_expiry == Some(true)
+}
+
+/// The keys that this reading shows inactive: what their owners were told before does not count once they are active
+/// again.
+pub fn inactive_keys(snapshot: &Snapshot) -> BTreeSet<Observation> {
+    let users = snapshot.authorization.known().into_iter().flat_map(|a| &a.users);
+    let credentials = users.filter_map(|user| user.credentials.as_ref().and_then(Reading::known));
+    let keys = credentials.flat_map(|credentials| &credentials.access_keys);
+    let inactive = keys.filter(|key| key.status == KeyStatus::Inactive);
+    inactive
+        .filter_map(|key| {
+            key.id
+                .clone()
+                .map(|access_key_id| Observation::InactiveKey { access_key_id })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::fixture::{config, days, key_id, now, user_arn};
+
+    #[test]
+    fn who_was_told_of_a_date_is_read_live() {
+        let mut history = History::default();
+        history.told_of.insert(user_arn("alice"));
+        let disabled = crate::model::DisabledKey {
+            user: user_arn("bob"),
+            at: now() - days(3),
+        };
+        history.disabled_keys.insert(key_id(1), disabled);
+        let mut rotation = config(Mode::Enforce);
+        let keys = |config: &Config| needs(config, &history, &[]).keys.unwrap();
+        assert_eq!(keys(&rotation).live_users, BTreeSet::from([user_arn("alice")]));
+        rotation.rules.access_key_rotation.delete_after = Some(Span::from_days(30));
+        assert_eq!(
+            keys(&rotation).live_users,
+            BTreeSet::from([user_arn("alice"), user_arn("bob")])
+        );
+        assert_eq!(keys(&rotation).oldest_harmless_age, Span::from_days(76));
+    }
+
+    #[test]
+    fn what_no_rule_needs_is_not_read() {
+        let off = needs(&config(Mode::Off), &History::default(), &[]);
+        assert_eq!(
+            off,
+            RuleNeeds {
+                keys: None,
+                passwords: false,
+                password_policy: false,
+                policies: false
+            }
+        );
+        let other = needs(
+            &config(Mode::Enforce),
+            &History::default(),
+            &["password_policy".to_owned()],
+        );
+        assert_eq!(other.keys, None);
+    }
+}
