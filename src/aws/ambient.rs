@@ -9,6 +9,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
@@ -139,12 +140,13 @@ impl Ambient {
         match &self.source {
             Source::DefaultChain => {
                 let region = RegionProviderChain::default_provider().or_else(FALLBACK_REGION);
-                aws_config::defaults(BehaviorVersion::latest())
+                let loaded = aws_config::defaults(BehaviorVersion::latest())
                     .region(region)
                     .timeout_config(self.pace.timeouts())
                     .retry_config(self.pace.retries())
                     .load()
-                    .await
+                    .await;
+                without_empty_endpoint(loaded)
             }
             Source::Fixed {
                 endpoint,
@@ -195,5 +197,57 @@ impl Ambient {
             name = get("source_profile");
         }
         roles
+    }
+}
+
+/// An empty `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_IAM` …), as container platforms set what was left out, is none: the
+/// SDK would panic over it.
+fn without_empty_endpoint(loaded: SdkConfig) -> SdkConfig {
+    let mut builder = loaded.to_builder();
+    if loaded.endpoint_url() == Some("") {
+        builder.set_endpoint_url(None);
+    }
+    builder.set_service_config(Some(WithoutEmpty(loaded)));
+    builder.build()
+}
+
+/// What the environment and profiles say of each service, empty values left out.
+#[derive(Debug)]
+struct WithoutEmpty(SdkConfig);
+
+impl LoadServiceConfig for WithoutEmpty {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let own = self.0.service_config()?;
+        own.load_config(key).filter(|value| !value.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says the same of every service.
+    #[derive(Debug)]
+    struct Says(&'static str);
+
+    impl LoadServiceConfig for Says {
+        fn load_config(&self, _: ServiceConfigKey<'_>) -> Option<String> {
+            Some(self.0.to_owned())
+        }
+    }
+
+    #[test]
+    fn an_empty_endpoint_is_none() {
+        for (url, expected) in [("", None), ("http://127.0.0.1:1", Some("http://127.0.0.1:1"))] {
+            let loaded = SdkConfig::builder().endpoint_url(url).service_config(Says(url));
+            let cleaned = without_empty_endpoint(loaded.build());
+            assert_eq!(cleaned.endpoint_url(), expected);
+            let key = ServiceConfigKey::builder()
+                .service_id("iam")
+                .profile("endpoint_url");
+            let key = key.env("AWS_ENDPOINT_URL").build().unwrap();
+            let said = cleaned.service_config().and_then(|own| own.load_config(key));
+            assert_eq!(said.as_deref(), expected);
+        }
     }
 }

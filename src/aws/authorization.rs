@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput as Page;
-use aws_sdk_iam::types::EntityType;
+use aws_sdk_iam::types::{EntityType, ManagedPolicyDetail};
 
 use super::convert::{self, Odd};
 use super::errors::AwsError;
@@ -75,7 +75,12 @@ impl Listing {
             let role = convert::role(role)?;
             self.roles.insert(role.arn.clone(), role);
         }
+        let uses = count_uses(&self.users, &self.groups, &self.roles);
         for policy in page.policies.unwrap_or_default() {
+            // Some services that speak IAM list every policy of AWS, used or not: thousands of documents.
+            if is_idle_policy_of_aws(&policy, &uses) {
+                continue;
+            }
             let policy = convert::managed_policy(policy)?;
             self.policies.insert(policy.arn.clone(), policy);
         }
@@ -95,9 +100,6 @@ impl Listing {
             policy.attachment_count = policy.attachment_count.max(attachments);
             policy.boundary_count = policy.boundary_count.max(boundaries);
         }
-        policies.retain(|arn, policy| {
-            arn.account() != "aws" || policy.attachment_count > 0 || policy.boundary_count > 0
-        });
         Authorization {
             users: users.into_values().collect(),
             groups: groups.into_values().collect(),
@@ -105,6 +107,14 @@ impl Listing {
             policies,
         }
     }
+}
+
+fn is_idle_policy_of_aws(policy: &ManagedPolicyDetail, uses: &BTreeMap<Arn, (u32, u32)>) -> bool {
+    let counted =
+        policy.attachment_count.unwrap_or(0) > 0 || policy.permissions_boundary_usage_count.unwrap_or(0) > 0;
+    let of_aws = policy.arn().and_then(|arn| Arn::parse(arn).ok());
+    let of_aws = of_aws.filter(|arn| arn.account() == "aws");
+    !counted && of_aws.is_some_and(|arn| !uses.contains_key(&arn))
 }
 
 /// How often each policy is attached and a boundary, as the principals themselves say.
@@ -134,7 +144,7 @@ fn count_uses(
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, ManagedPolicyDetail, UserDetail};
+    use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, UserDetail};
 
     use super::*;
 

@@ -173,9 +173,11 @@ pub(super) fn managed_policy(policy: sdk::ManagedPolicyDetail) -> Converted<Mana
         .map(policy_version)
         .collect::<Converted<Vec<_>>>()?;
     versions.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    let arn = arn(policy.arn, "the ARN of a policy")?;
     Ok(ManagedPolicy {
-        arn: arn(policy.arn, "the ARN of a policy")?,
-        name: needed(policy.policy_name, "the name of a policy")?,
+        // The ARN holds it too.
+        name: policy.policy_name.unwrap_or_else(|| arn.name().to_owned()),
+        arn,
         default_version: needed(policy.default_version_id, "the default version of a policy")?,
         created_at: needed_instant(policy.create_date, "the creation date of a policy")?,
         updated_at: needed_instant(policy.update_date, "the update date of a policy")?,

@@ -144,6 +144,12 @@ impl ErrorKind {
     }
 }
 
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.in_words())
+    }
+}
+
 /// A call that failed, or an answer that cannot be used.
 #[derive(Debug)]
 pub struct AwsError {
@@ -339,6 +345,10 @@ where
         }
         SdkError::TimeoutError(_) => (ErrorKind::Timeout, None, String::new()),
         other => match cause_of::<CredentialsError>(other) {
+            Some(CredentialsError::CredentialsNotLoaded(_)) => {
+                let nowhere = "none in environment, profile, container or instance";
+                (ErrorKind::Credentials, None, nowhere.to_owned())
+            }
             Some(credentials) => (ErrorKind::Credentials, None, scrub(&credentials.to_string())),
             None => unreachable_or_odd(other),
         },
@@ -373,7 +383,7 @@ where
             (ErrorKind::Timeout, None, "no connection in time".to_owned())
         }
         SdkError::DispatchFailure(_) => {
-            let io = cause_of::<std::io::Error>(error).map(|io| io.kind().to_string());
+            let io = cause_of::<std::io::Error>(error).map(in_words);
             (ErrorKind::Network, None, io.unwrap_or_default())
         }
         SdkError::ConstructionFailure(_) => (
@@ -382,6 +392,14 @@ where
             "the request could not be built".to_owned(),
         ),
         _ => (ErrorKind::Other, None, String::new()),
+    }
+}
+
+/// The kind of a failure of input or output; where it has none, as names that cannot be looked up, its text.
+fn in_words(io: &std::io::Error) -> String {
+    match (io.raw_os_error(), io.get_ref()) {
+        (None, Some(inner)) => scrub(&inner.to_string()),
+        (Some(_), _) | (None, None) => io.kind().to_string(),
     }
 }
 

@@ -69,7 +69,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
 pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
     match kind {
         ChangeKind::DisableAccessKey | ChangeKind::DeleteAccessKey => {
-            &[GET_ACCESS_KEY_LAST_USED, GET_USER, LIST_ACCESS_KEYS]
+            &[GET_ACCESS_KEY_LAST_USED, LIST_ACCESS_KEYS]
         }
         ChangeKind::UpdatePasswordPolicy => &[GET_ACCOUNT_PASSWORD_POLICY],
         ChangeKind::DetachPolicy => &[

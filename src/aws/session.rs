@@ -42,7 +42,7 @@ pub enum Purpose {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// AWS refused, or could not be reached.
-    #[error("no session in {account}: {kind:?} while calling {operation}; see the cause")]
+    #[error("no session in {account}: {operation} failed ({kind}); see the cause")]
     Aws {
         /// `account 123456789012`, or `the account of the ambient credentials`.
         account: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_simulator::{Edit, Fault, FaultKind, ReportSeed, When};
+use iamwarden::aws::permissions;
 use iamwarden::inventory::{
     Authorization, Credentials, GapCause, KeyNeeds, LastUsed, Needs, Reading, Snapshot, User, collect,
 };
@@ -345,6 +346,33 @@ name = "left-out"
     };
     assert_eq!(gap.cause, GapCause::Unusable);
     assert_eq!(snapshot.authorization.known().unwrap().policies.len(), 1);
+}
+
+#[tokio::test]
+async fn the_table_of_permissions_is_what_collecting_calls() {
+    let mut called = BTreeSet::new();
+    for report in ["", "[accounts.report]\nrefused = \"AccessDenied\"\n"] {
+        let world = World::plant(&format!("{CROWD}\n{report}"));
+        let keys = key_needs(Some(45));
+        let choose = |_: &Authorization| vec![arn("user/nothing")];
+        let needs = Needs {
+            policies: true,
+            keys: Some(&keys),
+            passwords: true,
+            password_policy: true,
+            last_accessed: Some(&choose),
+        };
+        let snapshot = collected(&world, &needs).await;
+        called.extend(snapshot.api_calls.into_keys());
+    }
+    called.remove("sts:GetCallerIdentity");
+    let all = permissions::Reads {
+        keys: true,
+        passwords: true,
+        password_policy: true,
+        last_accessed: true,
+    };
+    assert_eq!(called.into_iter().collect::<Vec<_>>(), permissions::reads(all));
 }
 
 #[tokio::test]
