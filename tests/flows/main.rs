@@ -10,6 +10,7 @@
 
 mod approvals;
 mod calm;
+mod daemon;
 mod guardrails;
 mod installation;
 mod keys;
