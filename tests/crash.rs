@@ -13,111 +13,7 @@ use std::collections::BTreeSet;
 use aws_simulator::{Edit, Fault, FaultKind, PasswordPolicy, Release};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use support::{ACCOUNT, World, block_on, direction_and_subject};
-
-/// Five keys that are too old, each beside one that is not; a password policy that is too weak; a policy not in use.
-/// And as many people with nothing to tidy, for a run never changes more than there are principals.
-const SEED: &str = r#"
-[[accounts]]
-id = "123456789012"
-password_policy = { minimum_password_length = 8, require_symbols = true }
-report = { existing = "10m" }
-
-[[accounts.policies]]
-name = "reports"
-age = "400d"
-document = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}'
-
-[[accounts.users]]
-name = "ada"
-age = "500d"
-keys = [{ id = "AKIAADA0000000000001", age = "200d", last_used = "2d" }, { id = "AKIAADA0000000000002", age = "9d" }]
-
-[[accounts.users]]
-name = "bob"
-age = "500d"
-keys = [{ id = "AKIABOB0000000000001", age = "210d", last_used = "2d" }, { id = "AKIABOB0000000000002", age = "9d" }]
-
-[[accounts.users]]
-name = "cyd"
-age = "500d"
-keys = [{ id = "AKIACYD0000000000001", age = "220d", last_used = "2d" }, { id = "AKIACYD0000000000002", age = "9d" }]
-
-[[accounts.users]]
-name = "dan"
-age = "500d"
-keys = [{ id = "AKIADAN0000000000001", age = "230d", last_used = "2d" }, { id = "AKIADAN0000000000002", age = "9d" }]
-
-[[accounts.users]]
-name = "eve"
-age = "500d"
-attached = ["reports", "AmazonSQSFullAccess"]
-used = { sqs = "2d" }
-keys = [{ id = "AKIAEVE0000000000001", age = "240d", last_used = "2d" }, { id = "AKIAEVE0000000000002", age = "9d" }]
-
-[[accounts.users]]
-name = "visitor-{n}"
-repeat = 5
-"#;
-
-const RULES: &str = r#"
-[guardrails]
-max_changes_per_run = 100
-max_changes_percent = 100
-
-[rules.access_key_rotation]
-mode = "enforce"
-max_age = "90d"
-minimum_notice = "0s"
-
-[rules.password_policy]
-mode = "enforce"
-minimum_length = 14
-
-[rules.unused_permissions]
-mode = "enforce"
-unused_for = "90d"
-minimum_age = "90d"
-confirm_after = "0s"
-trust_existing = true
-"#;
-
-/// How many changes are due: keys, password policy, detachment.
-const CHANGES: u32 = 7;
-const POLICY: &str = "arn:aws:iam::123456789012:policy/reports";
-const APPLY: [&str; 2] = ["apply", "--yes"];
-
-/// The account as it is to be when everything is done.
-fn tidied(before: &Value) -> Value {
-    let mut account = before.clone();
-    for name in ["ada", "bob", "cyd", "dan", "eve"] {
-        account["users"][name]["keys"][0]["status"] = json!("Inactive");
-    }
-    account["password_policy"]["minimum_password_length"] = json!(14);
-    account["users"]["eve"]["attached"] = json!(["arn:aws:iam::aws:policy/AmazonSQSFullAccess"]);
-    account
-}
-
-/// Everything is done, once, and the journal knows it.
-fn assert_tidy(world: &World, before: &Value) {
-    assert_eq!(world.account(), tidied(before));
-    let effects = world.effects();
-    assert_eq!(effects.len(), CHANGES as usize, "{effects:?}");
-    assert!(effects.values().all(|&times| times == 1), "{effects:?}");
-    world.assert_accounted_for();
-}
-
-/// Goes on after a crash, a minute later where that is needed: as often as a daemon would until nothing is open.
-fn restart_until_settled(world: &World) {
-    world.let_leases_end();
-    let ended = world.run(&APPLY);
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
-    if world.attempts().iter().any(support::Attempt::is_open) {
-        world.let_readings_agree_for_a_minute();
-        let ended = world.run(&APPLY);
-        assert_eq!(ended.code, Some(0), "{}", ended.log);
-    }
-}
+use support::{ACCOUNT, APPLY, CHANGES, POLICY, World, block_on, direction_and_subject};
 
 /// The same at the first change, at the second, and so on; side by side, for most of the time is spent waiting.
 fn at_each_change(test: impl Fn(u32) + Sync) {
@@ -131,19 +27,19 @@ fn at_each_change(test: impl Fn(u32) + Sync) {
 
 #[test]
 fn undisturbed_everything_is_done_once() {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     let ended = world.run(&APPLY);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_tidy(&world, &before);
+    world.assert_tidy(&before);
     let ended = world.run(&APPLY);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_tidy(&world, &before);
+    world.assert_tidy(&before);
 }
 
 /// Kills the process at its n-th mutation, restarts it, and looks.
 fn kill_at(n: u32, fault: Fault, happened: bool) {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     world.simulator.faults().add(fault.on_mutations().only_nth(n));
     let first = world.start(&APPLY);
@@ -161,7 +57,7 @@ fn kill_at(n: u32, fault: Fault, happened: bool) {
     if subject == POLICY {
         assert_settles_in_a_minute(&world, happened);
     }
-    assert_tidy(&world, &before);
+    world.assert_tidy(&before);
     let statuses: Vec<_> = world
         .attempts_at(&subject)
         .into_iter()
@@ -215,7 +111,7 @@ fn a_kill_after_any_change_loses_and_doubles_nothing() {
 
 #[test]
 fn a_kill_of_the_restart_at_the_same_change_is_one_more_attempt() {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     let key = "AKIACYD0000000000001";
     world
@@ -229,8 +125,8 @@ fn a_kill_of_the_restart_at_the_same_change_is_one_more_attempt() {
         killed.kill();
         world.wait_until_nothing_is_held();
     }
-    restart_until_settled(&world);
-    assert_tidy(&world, &before);
+    world.restart_until_settled();
+    world.assert_tidy(&before);
     let attempts = world.attempts_at(key);
     let statuses: Vec<_> = attempts.iter().map(|attempt| attempt.status.as_str()).collect();
     assert_eq!(statuses, ["not_applied", "not_applied", "applied"]);
@@ -241,7 +137,7 @@ fn a_kill_of_the_restart_at_the_same_change_is_one_more_attempt() {
 /// The request of a killed process may still be on its way, and is carried out after the restart has looked.
 #[test]
 fn a_detachment_that_happens_late_is_found_to_have_happened() {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     let mut fault = Fault::new(FaultKind::Hold).on("DetachUserPolicy").times(1);
     fault.detached = true;
@@ -267,24 +163,24 @@ fn a_detachment_that_happens_late_is_found_to_have_happened() {
     world.let_readings_agree_for_a_minute();
     let ended = world.run(&APPLY);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_tidy(&world, &before);
+    world.assert_tidy(&before);
 }
 
 #[test]
 fn a_connection_lost_after_any_change_doubles_nothing() {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     let fault = Fault::new(FaultKind::Reset).on_mutations().after_effect();
     world.simulator.faults().add(fault);
     let ended = world.run(&APPLY);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(world.simulator.counts().mutations, u64::from(CHANGES));
-    assert_tidy(&world, &before);
+    world.assert_tidy(&before);
 }
 
 #[test]
 fn writes_that_fail_while_reads_work_are_tried_again_by_the_next_run() {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     world.simulator.faults().add(
         Fault::new(FaultKind::error("ServiceUnavailable"))
@@ -303,14 +199,14 @@ fn writes_that_fail_while_reads_work_are_tried_again_by_the_next_run() {
     }
     assert_eq!(world.effects().len(), CHANGES as usize - 2);
     world.simulator.faults().clear();
-    restart_until_settled(&world);
-    assert_tidy(&world, &before);
+    world.restart_until_settled();
+    world.assert_tidy(&before);
 }
 
 /// What is refused has certainly not happened: no minute is waited, and the next run tries again.
 #[test]
 fn a_refusal_is_final_for_its_attempt_only() {
-    let world = World::plant(SEED, RULES);
+    let world = World::untidy();
     let before = world.account();
     world
         .simulator
@@ -322,7 +218,7 @@ fn a_refusal_is_final_for_its_attempt_only() {
     world.simulator.faults().clear();
     let ended = world.run(&APPLY);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_tidy(&world, &before);
+    world.assert_tidy(&before);
 }
 
 mod hang {
@@ -368,7 +264,7 @@ mod hang {
 
     #[test]
     fn a_detachment_without_an_answer_is_settled_after_a_minute() {
-        let world = World::plant(SEED, RULES);
+        let world = World::untidy();
         let before = world.account();
         block_on(async {
             let (house, hand) = house(&world).await;
@@ -406,12 +302,12 @@ mod hang {
             assert_eq!(done.reports.len(), 1);
             house.state.unwrap().close().await;
         });
-        assert_tidy(&world, &before);
+        world.assert_tidy(&before);
     }
 
     #[test]
     fn a_key_disabled_without_an_answer_is_seen_to_be_disabled() {
-        let world = World::plant(SEED, RULES);
+        let world = World::untidy();
         let before = world.account();
         block_on(async {
             let (house, _hand) = house(&world).await;
@@ -421,7 +317,7 @@ mod hang {
             assert_eq!(done.verdict, Verdict::Done);
             house.state.unwrap().close().await;
         });
-        assert_tidy(&world, &before);
+        world.assert_tidy(&before);
     }
 }
 
@@ -431,7 +327,7 @@ mod rollback {
     use super::*;
 
     fn applied() -> (World, Value, String) {
-        let world = World::plant(SEED, RULES);
+        let world = World::untidy();
         let before = world.account();
         let ended = world.run(&APPLY);
         assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -517,5 +413,148 @@ mod rollback {
                 .contains_key(&("undo", "password-policy".to_owned()))
         );
         world.assert_accounted_for();
+    }
+}
+
+mod state_writes {
+    //! The process ends, or the disk is full, at a write to the state.
+
+    use std::collections::BTreeMap;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Writes of one thread, as many as the busiest one makes: `strace` counts by thread.
+    fn writes_of_an_apply(world: &World) -> u32 {
+        let trace = world.path("trace").display().to_string();
+        let traced = ["strace", "-f", "-qq", "-o", &trace, "-e", "trace=pwrite64"];
+        let ended = world.start_under(&traced, &APPLY).end();
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        let mut writes: BTreeMap<String, u32> = BTreeMap::new();
+        for line in std::fs::read_to_string(&trace).unwrap().lines() {
+            if line.contains("pwrite64(") {
+                let thread = line.split_whitespace().next().unwrap().to_owned();
+                *writes.entry(thread).or_default() += 1;
+            }
+        }
+        writes.into_values().max().unwrap()
+    }
+
+    /// A world whose state is there already, if it is to be.
+    fn world(with_state: bool) -> World {
+        let world = World::untidy();
+        if with_state {
+            let ended = world.run(&["plan", "--save"]);
+            assert_eq!(ended.code, Some(2), "{}", ended.log);
+        }
+        world
+    }
+
+    /// Tries so many of the writes, evenly spread, four at a time.
+    fn at_some_writes(writes: u32, samples: u32, test: impl Fn(u32) + Sync) {
+        let next = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    loop {
+                        let sample = next.fetch_add(1, Ordering::Relaxed);
+                        if sample >= samples {
+                            return;
+                        }
+                        test(1 + sample * (writes - 1) / (samples - 1));
+                    }
+                });
+            }
+        });
+    }
+
+    fn disturbed(world: &World, what: &str) -> support::Ended {
+        let inject = format!("inject=pwrite64:{what}");
+        let wrapper = [
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=pwrite64",
+            "-e",
+            &inject,
+        ];
+        world.start_under(&wrapper, &APPLY).end()
+    }
+
+    fn assert_no_call_without_an_intent(world: &World) {
+        let intents = world.attempts().len();
+        let calls = world.simulator.counts().mutations;
+        assert!(calls <= intents as u64, "{calls} calls and {intents} intents");
+    }
+
+    fn kill_at_writes(with_state: bool, samples: u32) {
+        let writes = writes_of_an_apply(&world(with_state));
+        let kills = AtomicU32::new(0);
+        at_some_writes(writes, samples, |n| {
+            let world = world(with_state);
+            let before = world.account();
+            let ended = disturbed(&world, &format!("signal=KILL:when={n}"));
+            kills.fetch_add(u32::from(ended.code.is_none()), Ordering::Relaxed);
+            assert_no_call_without_an_intent(&world);
+            world.restart_until_settled();
+            world.assert_tidy(&before);
+        });
+        // The last writes are not the same in every run.
+        assert!(kills.into_inner() >= samples - 1, "of {writes} writes");
+    }
+
+    #[test]
+    fn a_kill_at_a_write_to_the_state_loses_and_doubles_nothing() {
+        kill_at_writes(true, 12);
+    }
+
+    #[test]
+    fn a_kill_while_the_state_is_created_leaves_one_that_can_be_used() {
+        kill_at_writes(false, 4);
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_stops_all_changes_and_loses_none() {
+        let writes = writes_of_an_apply(&world(true));
+        at_some_writes(writes, 6, |n| {
+            let world = world(true);
+            let before = world.account();
+            let ended = disturbed(&world, &format!("error=ENOSPC:when={n}+"));
+            assert!(matches!(ended.code, Some(1 | 3 | 4)), "{n}: {ended:?}");
+            assert_no_call_without_an_intent(&world);
+            world.restart_until_settled();
+            world.assert_tidy(&before);
+        });
+    }
+
+    #[test]
+    fn without_room_for_the_intent_there_is_no_call() {
+        let world = World::untidy();
+        let before = world.account();
+        let fault = Fault::new(FaultKind::Hold).on("ListAccessKeys").after_effect();
+        world.simulator.faults().add(fault);
+        // Files cannot grow beyond the limit; without the signal that would end the process, writing fails.
+        let ignoring = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"];
+        let keys = ["apply", "--yes", "--rule", "access_key_rotation"];
+        let running = world.start_under(&ignoring, &keys);
+        let hold = world.held_at_the_recheck();
+        let log = std::fs::metadata(world.path("state.db-wal")).unwrap().len();
+        let limited = Command::new("prlimit")
+            .args(["--pid", &running.id().to_string(), &format!("--fsize={log}")])
+            .status()
+            .unwrap();
+        assert!(limited.success());
+        world.simulator.faults().clear();
+        world.simulator.holds().release(hold.id, Release::Continue);
+        let ended = running.end();
+        assert_eq!(ended.code, Some(1), "{}", ended.log);
+        assert_eq!(world.simulator.counts().mutations, 0);
+        assert_eq!(world.attempts(), []);
+        world.restart_until_settled();
+        world.assert_tidy(&before);
     }
 }

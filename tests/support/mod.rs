@@ -8,6 +8,8 @@
     reason = "shared by several tests, none of which uses all of it"
 )]
 
+mod untidy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,15 +17,23 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_simulator::{Hold, Seed, Server, Simulator};
+use aws_simulator::{Hold, Release, Seed, Server, Simulator};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
+use untidy::{RULES, SEED, tidied};
 
 /// The account of every seed.
 pub(crate) const ACCOUNT: &str = "123456789012";
+
+/// How many changes are due: keys, password policy, detachment.
+pub(crate) const CHANGES: u32 = 7;
+/// The policy that is not in use.
+pub(crate) const POLICY: &str = "arn:aws:iam::123456789012:policy/reports";
+/// Applies all that is due.
+pub(crate) const APPLY: [&str; 2] = ["apply", "--yes"];
 
 /// After so long a thing that is waited for is taken never to come.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -97,6 +107,44 @@ impl World {
         };
         world.declare(rules);
         world
+    }
+
+    /// An account with seven things to tidy, all of them due.
+    pub(crate) fn untidy() -> Self {
+        Self::plant(SEED, RULES)
+    }
+
+    /// Everything is tidy that was not before, by changes made once, and the journal knows it.
+    pub(crate) fn assert_tidy(&self, before: &Value) {
+        assert_eq!(self.account(), tidied(before));
+        let effects = self.effects();
+        assert_eq!(effects.len(), CHANGES as usize, "{effects:?}");
+        assert!(effects.values().all(|&times| times == 1), "{effects:?}");
+        self.assert_accounted_for();
+    }
+
+    /// Goes on after a crash, a minute later where that is needed, until nothing is open.
+    pub(crate) fn restart_until_settled(&self) {
+        self.let_leases_end();
+        let ended = self.run(&APPLY);
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        if self.attempts().iter().any(Attempt::is_open) {
+            self.let_readings_agree_for_a_minute();
+            let ended = self.run(&APPLY);
+            assert_eq!(ended.code, Some(0), "{}", ended.log);
+        }
+    }
+
+    /// Waits until the process that has the lease reads once more what is so, right before its intent. The answer is
+    /// held.
+    pub(crate) fn held_at_the_recheck(&self) -> Hold {
+        loop {
+            let hold = self.held();
+            if self.lease_holder().is_some() {
+                return hold;
+            }
+            self.simulator.holds().release(hold.id, Release::Continue);
+        }
     }
 
     /// Declares other rules.
