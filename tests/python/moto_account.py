@@ -14,7 +14,7 @@ import threading
 import urllib.parse
 
 import moto.iam.responses
-from moto.iam.models import iam_backends
+from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.iam.responses import IamResponse
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
@@ -46,7 +46,7 @@ class MotoAccount:
         self.calls: collections.Counter[str] = collections.Counter()
         self.log: list[tuple[str, dict[str, str]]] = []
         self.faults: list = []
-        self.report_age = report_age
+        self.report_age = self._report_age = report_age
         self._lock = threading.Lock()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
@@ -86,9 +86,11 @@ class MotoAccount:
 
     def reset(self) -> None:
         iam_backends[ACCOUNT].reset()
-        self.calls.clear()
-        self.log.clear()
-        self.faults.clear()
+        self.report_age = self._report_age
+        with self._lock:
+            self.calls.clear()
+            self.log.clear()
+            self.faults.clear()
 
     def user(self, name: str, age: float = 400, **tags: str):  # noqa: ANN201
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -100,9 +102,13 @@ class MotoAccount:
         key = self.iam.create_access_key(user_name)
         key.create_date = ago(age)
         if used is not None:
-            key.last_used = ago(used)
+            self.use(key, ago(used))
         key.status = status
         return key
+
+    def use(self, key, at: datetime.datetime) -> None:  # noqa: ANN001
+        """Lets a key have been used last at that time."""
+        key.last_used = AccessKeyLastUsed(at, "s3", "eu-west-1")
 
     def key_status(self, user_name: str, key_id: str) -> str | None:
         for key in self.iam.users[user_name].access_keys:

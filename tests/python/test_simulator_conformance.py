@@ -4,7 +4,7 @@ Both servers are driven through the same scripts by boto3. Their answers, withou
 but for the differences listed in `conformance/differences.py`; each answer of the simulator has to fit botocore's
 model of the service. The simulator's program is named by the environment variable AWS_SIMULATOR_BIN.
 
-    AWS_SIMULATOR_BIN=target/debug/aws-simulator pytest tests/python/simulator_conformance.py
+    AWS_SIMULATOR_BIN=target/debug/aws-simulator pytest tests/python/test_simulator_conformance.py
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""One server of moto for the whole suite, emptied before each test, and the binary beside it.
+
+    IAMWARDEN_BIN=target/debug/iamwarden pytest tests/python
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from moto_account import MotoAccount  # noqa: E402
+from warden import Warden  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def moto_server():
+    with MotoAccount() as server:
+        yield server
+
+
+@pytest.fixture
+def account(moto_server):
+    """An empty account."""
+    moto_server.reset()
+    yield moto_server
+    moto_server.reset()
+
+
+@pytest.fixture
+def warden(account, tmp_path):
+    """The binary. At the end no secret may have turned up in any output, nor in any file that it wrote."""
+    warden = Warden(account.environment(), tmp_path)
+    yield warden
+    assert not warden.leaks()
