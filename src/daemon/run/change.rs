@@ -10,7 +10,7 @@ use crate::execute::{ActionReport, ActionResult, Executor, LiveAttachment};
 use crate::model::{Action, ActionId, ActionState, Digest, Precondition, WithheldReason};
 use crate::plan::Plan;
 use crate::rules::unused_permissions;
-use crate::state::{self, State};
+use crate::state::{self, AppliedSelection, State};
 use crate::telemetry::ActionOutcome;
 
 /// The actions of a plan file, to which an `apply` is narrowed.
@@ -227,7 +227,13 @@ impl Run<'_> {
                     session.account()
                 );
             }
-            self.settle(state, &session).await?;
+            // An earlier rollback may have been killed: what it undid after all is not to be undone again.
+            reports.extend(self.settle(state, &session).await?);
+            let applied = state.applied_actions(AppliedSelection::Account(&id)).await?;
+            let attempts: Vec<_> = attempts
+                .into_iter()
+                .filter(|attempt| applied.iter().any(|still| still.id == attempt.id))
+                .collect();
             let Some(lease) = self.lease(state, &id).await? else {
                 anyhow::bail!(
                     "another process has the lease of account {id} and did not give it back in time"

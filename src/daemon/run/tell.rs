@@ -267,7 +267,9 @@ impl Run<'_> {
         let mut results = Vec::new();
         for report in reports {
             let outcome = match &report.result {
-                ActionResult::Applied => ActionOutcome::RolledBack { by: by.to_owned() },
+                ActionResult::Applied if report.undo => ActionOutcome::RolledBack { by: by.to_owned() },
+                // Of an earlier run, and found to have been done.
+                ActionResult::Applied => ActionOutcome::Applied,
                 ActionResult::Stale(why) | ActionResult::Failed(why) | ActionResult::Unsettled(why) => {
                     ActionOutcome::RollbackFailed { detail: why.clone() }
                 }
