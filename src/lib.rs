@@ -5,6 +5,8 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod execute;
 pub mod inventory;
 pub mod model;

@@ -317,7 +317,11 @@ where
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();
-            let kind = ErrorKind::of_answer(status, meta.code());
+            let kind = match status {
+                // A success that cannot be read.
+                200..300 => ErrorKind::Unusable,
+                _ => ErrorKind::of_answer(status, meta.code()),
+            };
             let message = meta.message().map_or_else(|| format!("HTTP {status}"), scrub);
             (kind, meta.code().map(scrub), message)
         }

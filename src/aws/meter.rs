@@ -96,6 +96,51 @@ fn xml_error_code(body: &str) -> Option<&str> {
     Some(code.trim())
 }
 
+/// Refuses an answer that breaks off. The SDK's parser takes the end of the text for the end of every open element, so
+/// half a list of users would pass for a whole one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WholeAnswer;
+
+/// The body of a good answer is not whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer breaks off: its outermost element does not end")]
+struct BrokenOff;
+
+#[dyn_dispatch_hint]
+impl Intercept for WholeAnswer {
+    fn name(&self) -> &'static str {
+        "iamwarden-whole-answer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let whole = response.body().bytes().is_some_and(is_whole_xml);
+        if response.status().is_success() && !whole {
+            return Err(BrokenOff.into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the outermost element of an XML text ends where the text does.
+fn is_whole_xml(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let starts_element = |pair: &[u8]| matches!(pair, [b'<', next] if *next != b'?' && *next != b'!');
+    let Some(start) = body.windows(2).position(starts_element) else {
+        return false;
+    };
+    let rest = body.get(start + 1..).unwrap_or_default();
+    let ends_name = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/');
+    let name = rest.split(ends_name).next().unwrap_or_default();
+    let ending = [b"</".as_slice(), name, b">"].concat();
+    !name.is_empty() && body.ends_with(&ending)
+}
+
 /// Notes the server's clock and when it was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ServerClock(Arc<OnceLock<(Option<DateTime<Utc>>, Instant)>>);
@@ -189,6 +234,30 @@ mod tests {
         }
         assert_eq!(result_of(&answer(200, "<Code>Throttling</Code>")), CallResult::Ok);
         assert_eq!(result_of(&answer(502, "<html>bad gateway")), CallResult::Error);
+    }
+
+    #[test]
+    fn an_answer_is_whole_where_its_outermost_element_ends() {
+        for whole in [
+            "<a></a>",
+            "<?xml version=\"1.0\"?>\n<List xmlns=\"x\"><b>1</b></List>\n",
+            "<!-- c --><a>\n</a>",
+        ] {
+            assert!(is_whole_xml(whole.as_bytes()), "{whole}");
+        }
+        for broken in [
+            "",
+            "<",
+            "<>",
+            "text",
+            "<a>",
+            "<a><b></b>",
+            "<a></a",
+            "<List><a></a>",
+            "<?xml?>",
+        ] {
+            assert!(!is_whole_xml(broken.as_bytes()), "{broken}");
+        }
     }
 
     #[test]

@@ -27,6 +27,12 @@ pub enum RequestError {
         /// Where the session is.
         session: AccountId,
     },
+    /// The lease ends before the call could be finished: somebody else may be about to act.
+    #[error("nothing was sent: the lease of account {account} is about to end; the next run goes on")]
+    LeaseEnding {
+        /// Whose lease.
+        account: AccountId,
+    },
     /// A number that the API does not take.
     #[error("nothing was sent: {field} cannot be {value}; correct the configuration")]
     OutOfRange {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::ambient::{Ambient, Pace};
 use super::budget::{CallBudget, CallCount, CallCounter};
 use super::errors::{AwsError, ErrorKind, Scope};
-use super::meter::{Meter, ServerClock};
+use super::meter::{Meter, ServerClock, WholeAnswer};
 use super::operation;
 use super::reader::Reader;
 use super::secrets::{SecretError, Secrets};
@@ -282,6 +282,7 @@ impl Sessions {
         let config = aws_sdk_sts::config::Builder::from(sdk)
             .interceptor(meter)
             .interceptor(clock.clone())
+            .interceptor(WholeAnswer)
             .build();
         let scope = Scope {
             operation: operation::GET_CALLER_IDENTITY,
@@ -457,6 +458,7 @@ impl Session {
         let partition = RetryPartition::new(format!("iam-{}", shared.account));
         let config = aws_sdk_iam::config::Builder::from(sdk)
             .interceptor(meter)
+            .interceptor(WholeAnswer)
             .retry_partition(partition)
             .timeout_config(pace.timeouts());
         let reads = config.clone().retry_config(pace.retries()).build();

@@ -96,6 +96,12 @@ impl Writer {
         }
         let request = Request::of(approved.operation(), approved.resource(), self.account())?;
         self.shared.budget.acquire().await;
+        // Asked last, because the budget may have made us wait.
+        if !lease.is_safe() {
+            return Err(WriteError::Invalid(RequestError::LeaseEnding {
+                account: self.account().clone(),
+            }));
+        }
         self.send(request, approved.resource()).await
     }
 

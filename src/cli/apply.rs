@@ -31,10 +31,10 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
         .transpose()?;
     let dry_run = house.config.dry_run;
     let run = Run::new(&house, if dry_run { Reach::Remember } else { Reach::Change });
-    run.begin(&state, "apply").await?;
     let progress = results::Progress::start("reading AWS");
-    let planned = run.plan(&selection, false).await?;
+    let planned = run.plan_or_stop(&selection).await?;
     progress.end();
+    run.begin(&state, "apply", planned.caller()).await?;
     let due = run.due(&planned.plan, file.as_ref());
     if dry_run {
         print(&plan_command::rendered(&planned.plan, PlanFormat::Text, true))?;

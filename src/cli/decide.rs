@@ -7,8 +7,9 @@ use super::opening::{Opening, StateUse, person};
 use super::{Exit, print};
 use crate::aws::Purpose;
 use crate::config::Config;
-use crate::daemon::House;
+use crate::daemon::{House, Reach, Run, reference};
 use crate::model::{Action, Arn, Decision, Verdict};
+use crate::notify::Decided;
 use crate::plan::Plan;
 use crate::state::NewDecision;
 
@@ -55,6 +56,17 @@ pub(super) async fn run(
             caller.as_ref(),
             now,
         )
+        .await?;
+    let decided = Decided {
+        plan: reference(&plan),
+        verdict,
+        by: by.clone(),
+        reason: arguments.reason.clone(),
+        at: now,
+        actions: actions.iter().map(|action| (*action).clone()).collect(),
+    };
+    Run::new(&house, Reach::Remember)
+        .tell_decision(&state, &plan, decided)
         .await?;
     let word = match verdict {
         Verdict::Approved => "Approved",

@@ -1,5 +1,27 @@
-//! x
-use super::*;
-pub(super) async fn run(_o: &Opening, _p: Option<std::path::PathBuf>) -> anyhow::Result<Exit> {
+//! `iamwarden demo`: the main job on an embedded simulated account. No AWS account, no network, no prior set-up.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::opening::Opening;
+use super::{Exit, print};
+use crate::daemon::Clock;
+use crate::demo;
+
+pub(super) async fn run(opening: &Opening, output: Option<PathBuf>) -> anyhow::Result<Exit> {
+    let folder = match output {
+        Some(folder) => folder,
+        None => std::env::temp_dir().join(format!(
+            "iamwarden-demo-{}",
+            crate::daemon::new_id(Clock::system().now())
+        )),
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let told = opening
+        .shutdown
+        .unless_requested(demo::play(&folder, &opening.shutdown, &mut |text| print(text)))
+        .await;
+    told.context("told to stop")??;
     Ok(Exit::Ok)
 }

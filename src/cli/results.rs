@@ -15,6 +15,8 @@ pub(super) fn render(reports: &[ActionReport]) -> String {
             account,
             resource,
             change,
+            inverse: _,
+            findings: _,
             undo,
             intent: _,
             result,
@@ -24,9 +26,10 @@ pub(super) fn render(reports: &[ActionReport]) -> String {
         } else {
             change.kind().to_string()
         };
-        let word = match result {
-            ActionResult::Applied if *undo => "rolled back",
-            other => other.as_str(),
+        let word = if *undo && *result == ActionResult::Applied {
+            "rolled back"
+        } else {
+            result.as_str()
         };
         applied += usize::from(*result == ActionResult::Applied);
         text.push_str(&format!(

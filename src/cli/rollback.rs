@@ -57,7 +57,7 @@ pub(super) async fn run(opening: &Opening, arguments: &RollbackArguments) -> any
         }
     }
     let run = Run::new(&house, Reach::Change);
-    run.begin(&state, "rollback").await?;
+    run.begin(&state, "rollback", None).await?;
     let reports = run.roll_back(&state, &applied).await?;
     run.tell_rollback(
         &state,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -20,7 +20,7 @@ use crate::daemon::{
 use crate::model::{AccountId, RuleName};
 use crate::rules;
 use crate::state::{MessageState, State, StateError};
-use crate::telemetry::{CallResult, Metrics, OutboxState, RunResult};
+use crate::telemetry::{CallResult, Metrics, OutboxState};
 use crate::web;
 
 /// How long `--once` tries to send what is due; the rest stays in the outbox.
@@ -29,6 +29,8 @@ const ONCE_DELIVERY: Duration = Duration::from_secs(60);
 const DELIVERY_EVERY: Duration = Duration::from_secs(5);
 /// How long one round of deliveries may take.
 const DELIVERY_ROUND: Duration = Duration::from_secs(60);
+/// How often attempts without an outcome are looked at: readings have to agree for a minute.
+const SETTLE_EVERY: Duration = Duration::from_secs(20);
 /// How often the state is probed, and what is old is forgotten.
 const PROBE_EVERY: Duration = Duration::from_secs(15);
 
@@ -48,7 +50,10 @@ pub(super) async fn run(opening: &Opening, arguments: &RunArguments, reload: Rel
 /// `--once`: every enabled rule, what is due, each due message, and out.
 async fn once(house: &House) -> anyhow::Result<Exit> {
     let state = house.state.clone().context("there is no state")?;
-    let done = house.run("run --once", &Selection::default()).await?;
+    let done = match house.run("run --once", &Selection::default()).await {
+        Err(_) if house.shutdown.is_requested() => return Ok(Exit::Ok),
+        done => done?,
+    };
     print(&results::render(&done.reports))?;
     print(&results::render_held(&done.planned.plan))?;
     let delivery = house.deliver(&house.courier()?, &state, ONCE_DELIVERY).await?;
@@ -135,8 +140,19 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         )
     };
     let probes = repeat(every("probe", PROBE_EVERY, Wake::new()), &clock, &shutdown, probe);
+    let settling = || async {
+        in_force.get().settle().await?;
+        wake.now();
+        Ok::<_, anyhow::Error>(())
+    };
+    let settled = repeat(
+        every("settling", SETTLE_EVERY, Wake::new()),
+        &clock,
+        &shutdown,
+        settling,
+    );
     info!("iamwarden runs");
-    let (scheduled, served, (), ()) = tokio::join!(scheduled, served, deliveries, probes);
+    let (scheduled, served, (), (), ()) = tokio::join!(scheduled, served, deliveries, probes, settled);
     scheduled?;
     served?;
     state.close().await;
@@ -161,26 +177,16 @@ fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
 async fn tick_run(house: House, tick: Tick, wake: Wake) -> anyhow::Result<RunEnd> {
     let rules: Vec<_> = tick.rules.iter().map(ToString::to_string).collect();
     let span = info_span!("run", rule = rules.join(","));
-    let started = Instant::now();
     let selection = Selection {
         rules,
         accounts: Vec::new(),
     };
     let ended = house.run("run", &selection).instrument(span).await;
     wake.now();
-    let result = match &ended {
-        Ok(_) if house.shutdown.is_requested() => RunResult::Interrupted,
-        Ok(_) => RunResult::Completed,
-        Err(_) => RunResult::Failed,
-    };
-    if let Some(metrics) = &house.metrics {
-        metrics.run_ended(result, started.elapsed());
+    if house.shutdown.is_requested() {
+        return Ok(RunEnd::Interrupted);
     }
-    ended?;
-    Ok(match house.shutdown.is_requested() {
-        true => RunEnd::Interrupted,
-        false => RunEnd::Completed,
-    })
+    ended.map(|_| RunEnd::Completed)
 }
 
 /// SIGHUP: a good configuration is in force from the next run on; a bad one is refused, and the old one stays.

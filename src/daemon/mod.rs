@@ -20,8 +20,8 @@ pub use agenda::{Due, due, settle_the_unknown};
 pub use clock::{Clock, ClockHand};
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed, Telling,
-    Verdict, reads_failed, reference, verdict,
+    ChannelSecrets, Done, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed,
+    Telling, Verdict, reads_failed, reference, verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};

@@ -82,6 +82,7 @@ impl Executor<'_> {
             account,
             resource,
             change,
+            inverse,
             ..
         } = action;
         let (word, detail) = (result.as_str(), result.detail().unwrap_or_default());
@@ -101,6 +102,8 @@ impl Executor<'_> {
             account: account.clone(),
             resource: resource.clone(),
             change: change.clone(),
+            inverse: inverse.clone(),
+            findings: action.findings().cloned().collect(),
             undo: false,
             intent,
             result,
@@ -122,10 +125,7 @@ impl Executor<'_> {
             inverse: action.inverse.as_ref(),
             mode: action.mode,
             decision,
-            findings: std::iter::once(&action.finding)
-                .chain(&action.also)
-                .cloned()
-                .collect(),
+            findings: action.findings().cloned().collect(),
             after: action.precondition.after(&action.change),
             approved,
         };
@@ -178,10 +178,15 @@ impl Executor<'_> {
         let result = match written {
             Ok(()) => self.verify(attempt, true).await,
             Err(error) if !error.may_have_had_effect() => ActionResult::Failed(describe(&error)),
-            Err(error) => match self.verify(attempt, attempt.change.is_repeatable()).await {
-                ActionResult::Applied => ActionResult::Applied,
-                _unseen => ActionResult::Unsettled(describe(&error)),
-            },
+            Err(error) => {
+                let seen =
+                    self.verify(attempt, attempt.change.is_repeatable()).await == ActionResult::Applied;
+                if seen {
+                    ActionResult::Applied
+                } else {
+                    ActionResult::Unsettled(describe(&error))
+                }
+            }
         };
         (self.record_outcome(intent, attempt, result).await, Some(intent))
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{AccountId, ActionId, Arn, Change, WithheldReason};
+use crate::model::{AccountId, ActionId, Arn, Change, FindingId, Inverse, WithheldReason};
 use crate::state::IntentId;
 
 /// What became of one action.
@@ -63,6 +63,10 @@ pub struct ActionReport {
     pub resource: Arn,
     /// What was to be done, or undone.
     pub change: Change,
+    /// How that is undone.
+    pub inverse: Option<Inverse>,
+    /// What justified it.
+    pub findings: Vec<FindingId>,
     /// Whether it was the inverse.
     pub undo: bool,
     /// The attempt in the journal; `None`: there was none.

@@ -24,6 +24,8 @@ impl Executor<'_> {
                 account: intent.account.clone(),
                 resource: intent.resource.clone(),
                 change: intent.change.clone(),
+                inverse: intent.inverse.clone(),
+                findings: intent.findings.clone(),
                 undo: true,
                 intent: result.1,
                 result: result.0,

@@ -149,6 +149,8 @@ fn report(attempt: &Attempt, result: ActionResult) -> ActionReport {
         account: intent.account.clone(),
         resource: intent.resource.clone(),
         change: intent.change.clone(),
+        inverse: intent.inverse.clone(),
+        findings: intent.findings.clone(),
         undo: intent.direction == Direction::Undo,
         intent: Some(attempt.id),
         result,

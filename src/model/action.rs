@@ -157,6 +157,11 @@ pub struct Action {
 }
 
 impl Action {
+    /// All findings that justify it.
+    pub fn findings(&self) -> impl Iterator<Item = &FindingId> {
+        std::iter::once(&self.finding).chain(&self.also)
+    }
+
     /// By which an approval is bound to what must hold.
     pub fn precondition_digest(&self) -> Digest {
         self.precondition.digest()

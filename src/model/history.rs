@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder};
@@ -12,6 +12,9 @@ use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder};
 pub struct History {
     /// All notices about dates, oldest first.
     pub notices: Vec<Notice>,
+    /// Whose keys or policies the notices were about, as far as their findings are remembered.
+    #[serde(default)]
+    pub told_of: BTreeSet<Arn>,
     /// When each thing was first and last observed, by what was observed.
     pub observations: BTreeMap<Observation, Observed>,
     /// Keys that iamwarden disabled and did not enable again, by id.
@@ -56,6 +59,12 @@ pub struct Notice {
     pub accepted_at: Option<DateTime<Utc>>,
     /// Whether it was given up, so that it has to be sent again.
     pub dead: bool,
+}
+
+impl Notice {
+    /// How long after the date that it announced a notice still counts. What was said longer ago may be forgotten, and
+    /// what it was about may have been inactive in between: it is said again.
+    pub const COUNTS_FOR: TimeDelta = TimeDelta::days(30);
 }
 
 /// Something that is observed from reading to reading.

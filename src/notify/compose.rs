@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::message::{
-    AccountLabel, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message, PlanReference,
-    ReportDigest, RuleCount, RunFailure, Section, Settled,
+    AccountLabel, ActionOutcome, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message,
+    PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled,
 };
 use super::outbox::Outgoing;
 use super::{deliver_after, render};
@@ -244,17 +244,19 @@ fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
 
 fn settled(result: &ActionResult, findings: &[Finding]) -> Entry {
     let known = |id: &FindingId| findings.iter().find(|finding| finding.id == *id).cloned();
-    // An attempt is told once, by whichever run settles it. What never came to an attempt is told once a day.
-    let untried_on = (result.attempt == 0).then(|| result.at.date_naive());
+    // What was done is told once, by whichever run settles it. What was not done is tried again by every run, and told
+    // once a day; its detail may differ in request ids and is no news.
+    let day = result.at.date_naive();
+    let news = match &result.outcome {
+        ActionOutcome::Applied => json!(["applied", result.attempt]),
+        ActionOutcome::RolledBack { .. } => json!(["rolled_back", result.attempt]),
+        ActionOutcome::Failed { .. } => json!(["failed", day]),
+        ActionOutcome::Stale { .. } => json!(["stale", day]),
+        ActionOutcome::RollbackFailed { .. } => json!(["rollback_failed", day]),
+    };
     Entry {
         event: result.event(),
-        key: json!([
-            result.event(),
-            result.id,
-            result.attempt,
-            result.outcome,
-            untried_on
-        ]),
+        key: json!([result.event(), result.id, news]),
         place: (
             result.account.to_string(),
             result.resource.to_string(),

@@ -47,6 +47,8 @@ pub(super) struct Candidate {
     pub(super) action: Action,
     pub(super) severity: Severity,
     pub(super) since: DateTime<Utc>,
+    /// Somebody said no, and that counts.
+    pub(super) rejected: bool,
 }
 
 impl Candidate {
@@ -105,10 +107,9 @@ pub fn plan_account(
     let mut told = Told::default();
     let mut all = Vec::new();
     for rule in &REGISTRY {
-        let mode = match (rule.mode)(config) {
-            Mode::Report if options.as_if_enforce => Mode::Enforce,
-            mode => mode,
-        };
+        let declared = (rule.mode)(config);
+        let as_if = options.as_if_enforce && declared == Mode::Report;
+        let mode = if as_if { Mode::Enforce } else { declared };
         if mode == Mode::Off || !(options.rules.is_empty() || options.rules.iter().any(|r| r == rule.name)) {
             continue;
         }
@@ -240,6 +241,7 @@ impl Planner<'_> {
             },
             severity: finding.severity,
             since,
+            rejected: false,
         };
         let consent = consent::consent(
             &candidate.action,
@@ -248,6 +250,7 @@ impl Planner<'_> {
             history,
             now,
         );
+        candidate.rejected = matches!(consent, consent::Consent::Rejected(_));
         let mut reasons: Vec<(WithheldReason, String)> = Vec::new();
         if history.unsettled.contains(&candidate.action.id) && !candidate.action.change.is_repeatable() {
             reasons.push((
@@ -255,13 +258,13 @@ impl Planner<'_> {
                 WithheldReason::Settling.explanation().to_owned(),
             ));
         }
-        if let Some(at) = history.rolled_back.get(&candidate.action.id) {
-            if !matches!(consent, consent::Consent::Approved(_)) {
-                reasons.push((
-                    WithheldReason::RolledBack,
-                    format!("rolled back on {}", at.format("%Y-%m-%d %H:%M UTC")),
-                ));
-            }
+        if let Some(at) = history.rolled_back.get(&candidate.action.id)
+            && !matches!(consent, consent::Consent::Approved(_))
+        {
+            reasons.push((
+                WithheldReason::RolledBack,
+                format!("rolled back on {}", at.format("%Y-%m-%d %H:%M UTC")),
+            ));
         }
         reasons.extend(withheld);
         if let Some(why) = consent::missing(&candidate.action, consent) {
@@ -358,10 +361,13 @@ impl Planner<'_> {
     }
 }
 
+/// The findings of one message, and the dates that it announces.
+type Said = (Vec<crate::model::FindingId>, Vec<NoticeItem>);
+
 /// Who is to be told of what, gathered while planning.
 #[derive(Debug, Default)]
 struct Told {
-    by_event: BTreeMap<(Option<Owner>, Event), (Vec<crate::model::FindingId>, Vec<NoticeItem>)>,
+    by_event: BTreeMap<(Option<Owner>, Event), Said>,
 }
 
 impl Told {
@@ -394,7 +400,7 @@ impl Told {
             )
             | None => true,
         };
-        if !will_happen {
+        if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
         let Context { history, now, .. } = planner.ctx;
@@ -427,7 +433,7 @@ impl Told {
     fn approvals(&mut self, candidates: &[Candidate]) {
         let waiting = candidates
             .iter()
-            .filter(|c| c.action.withheld_reason == Some(WithheldReason::Approval))
+            .filter(|c| c.action.withheld_reason == Some(WithheldReason::Approval) && !c.rejected)
             .map(|c| c.action.finding.clone());
         for finding in waiting {
             self.by_event

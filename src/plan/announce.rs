@@ -14,12 +14,17 @@ pub(super) struct Timing {
     pub(super) notice_given: bool,
 }
 
-/// The notices that count for an announcement, given up ones aside: accepted by a channel or still on their way.
-fn notices<'a>(announcement: &'a Announcement, history: &'a History) -> impl Iterator<Item = &'a Notice> {
+/// The notices that count for an announcement, given up and long past ones aside: accepted by a channel or still on
+/// their way. One that named a date before the limit was about another time: the key was used since, or the limit moved.
+fn notices<'a>(
+    announcement: &'a Announcement,
+    history: &'a History,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = &'a Notice> {
     let Announcement {
         event,
         subject,
-        due: _,
+        due,
         minimum_notice: _,
         warn_before: _,
         notices_count_after,
@@ -28,6 +33,8 @@ fn notices<'a>(announcement: &'a Announcement, history: &'a History) -> impl Ite
         .notices
         .iter()
         .filter(move |notice| notice.event == *event && notice.subject == *subject && !notice.dead)
+        .filter(move |notice| notice.announced_for >= *due || same_date(notice.announced_for, *due))
+        .filter(move |notice| now <= notice.announced_for + Notice::COUNTS_FOR)
         .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
 }
 
@@ -35,9 +42,9 @@ fn notices<'a>(announcement: &'a Announcement, history: &'a History) -> impl Ite
 /// accepted notice: the date that one sent now would announce.
 pub(super) fn timing(announcement: &Announcement, history: &History, now: DateTime<Utc>) -> Timing {
     let minimum = announcement.minimum_notice;
-    let accepted = notices(announcement, history).filter_map(|notice| notice.accepted_at);
+    let accepted = notices(announcement, history, now).filter_map(|notice| notice.accepted_at);
     let first_accepted = accepted.filter(|at| *at <= now).min();
-    let announced = notices(announcement, history)
+    let announced = notices(announcement, history, now)
         .map(|notice| notice.announced_for)
         .max();
     let told_enough = match (minimum.is_zero(), first_accepted) {
@@ -71,7 +78,7 @@ pub(super) fn due_notice(
         .copied()
         .filter(|rung| now >= not_before - rung.delta())
         .min();
-    let said: Vec<_> = notices(announcement, history).collect();
+    let said: Vec<_> = notices(announcement, history, now).collect();
     let ladder = match reached {
         Some(rung) if said.iter().any(|notice| covers(notice, rung, not_before)) => return None,
         Some(rung) => Ladder::Before(rung),
@@ -81,10 +88,10 @@ pub(super) fn due_notice(
     // A first word that came late is not followed by a rung that it already stood on.
     let just_said =
         |notice: &&Notice| notice.ladder == Ladder::First && same_date(notice.announced_for, not_before);
-    if let (Ladder::Before(rung), Some(first)) = (ladder, said.iter().copied().find(|n| just_said(&n))) {
-        if first.queued_at >= not_before - rung.delta() {
-            return None;
-        }
+    if let (Ladder::Before(rung), Some(first)) = (ladder, said.iter().copied().find(just_said))
+        && first.queued_at >= not_before - rung.delta()
+    {
+        return None;
     }
     Some(NoticeItem {
         finding: finding.clone(),

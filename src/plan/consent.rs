@@ -70,7 +70,7 @@ pub(super) enum Consent<'a> {
 }
 
 /// The last decision that is bound to this action, this precondition and this configuration, has not expired, and was
-/// made after the last rollback of the action.
+/// made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not expire.
 pub(super) fn consent<'a>(
     action: &Action,
     config_digest: &Digest,
@@ -90,7 +90,8 @@ pub(super) fn consent<'a>(
             let from = decision
                 .not_before
                 .map_or(decision.decided_at, |at| at.max(decision.decided_at));
-            now < from + approvals.expire_after.delta()
+            let veto = action.mode == ActionMode::Enforce && decision.verdict == Verdict::Rejected;
+            veto || now < from + approvals.expire_after.delta()
         })
         // A decision of the future is none.
         .filter(|decision| decision.decided_at <= now)

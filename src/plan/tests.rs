@@ -143,6 +143,26 @@ fn a_key_that_somebody_enabled_again_needs_a_new_notice() {
 }
 
 #[test]
+fn a_notice_of_long_ago_does_not_count_any_more() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let mut history = History::default();
+    history.notices.push(notice(
+        Event::AccessKeyExpiring,
+        1,
+        Some(now() - days(40)),
+        now() - days(30),
+    ));
+    let enforce = with_channel(config(Mode::Enforce));
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).state,
+        ActionState::Proposed
+    );
+    let later = plan(&enforce, &old, &history, now() + days(1));
+    assert_eq!(only_action(&later).withheld_reason, Some(WithheldReason::Notice));
+    assert_eq!(later.notifications[0].notices[0].announced_for, now() + days(8));
+}
+
+#[test]
 fn the_ladder_of_warnings_is_climbed_once() {
     let enforce = with_channel(config(Mode::Enforce));
     let young = snapshot(vec![user("alice", vec![key(1, 70, Some(1))])]);

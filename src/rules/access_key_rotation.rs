@@ -238,3 +238,187 @@ fn judge_deletion(
         announcement: Some(announcement),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Mode};
+    use crate::inventory::Snapshot;
+    use crate::model::{DisabledKey, History};
+    use crate::rules::fixture::{self, config, days, gap, key, key_id, now, snapshot, user, user_arn};
+
+    fn judge(config: &Config, snapshot: &Snapshot, history: &History) -> Vec<Judgement> {
+        check(&Context {
+            config,
+            snapshot,
+            history,
+            now: now(),
+        })
+    }
+
+    fn statuses(keys: Vec<AccessKey>) -> Vec<FindingStatus> {
+        let found = judge(
+            &config(Mode::Enforce),
+            &snapshot(vec![user("alice", keys)]),
+            &History::default(),
+        );
+        found
+            .into_iter()
+            .map(|judgement| judgement.finding.status)
+            .collect()
+    }
+
+    #[test]
+    fn an_age_equal_to_the_limit_offends() {
+        assert_eq!(statuses(vec![key(1, 90, None)]), [FindingStatus::Violation]);
+        let mut almost = key(1, 90, None);
+        almost.created_at += chrono::TimeDelta::seconds(1);
+        assert_eq!(statuses(vec![almost]), [FindingStatus::Warning]);
+        assert_eq!(statuses(vec![key(1, 76, None)]), [FindingStatus::Warning]);
+        assert_eq!(statuses(vec![key(1, 75, None)]), []);
+    }
+
+    #[test]
+    fn only_the_offending_key_of_two_is_named() {
+        let keys = vec![key(1, 200, Some(1)), key(2, 5, Some(1))];
+        let found = judge(
+            &config(Mode::Enforce),
+            &snapshot(vec![user("alice", keys)]),
+            &History::default(),
+        );
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(format!("{}\n{}", found[0].finding.title, found[0].finding.detail), @r"
+        Access key AKIATESTTEST00000001 of alice is 200 days old
+        The limit is 90d, reached on 2026-08-05. It was last used 1 day ago for s3.
+        ");
+    }
+
+    #[test]
+    fn inactive_keys_comply_and_odd_ones_are_unknown() {
+        let with = |change: fn(&mut AccessKey)| {
+            let mut key = key(1, 200, None);
+            change(&mut key);
+            statuses(vec![key])
+        };
+        assert_eq!(with(|key| key.status = KeyStatus::Inactive), []);
+        assert_eq!(with(|key| key.status = KeyStatus::Expired), []);
+        assert_eq!(
+            with(|key| key.status = KeyStatus::Other("Frozen".to_owned())),
+            [FindingStatus::Unknown]
+        );
+        assert_eq!(
+            with(|key| key.created_at = now() + days(1)),
+            [FindingStatus::Unknown]
+        );
+        assert_eq!(with(|key| key.id = None), [FindingStatus::Unknown]);
+    }
+
+    #[test]
+    fn users_and_accounts_that_could_not_be_read_are_unknown() {
+        let mut unread = user("alice", Vec::new());
+        unread.credentials = Some(Reading::Unknown(gap("iam:ListAccessKeys")));
+        let other = user("bob", vec![key(1, 200, None)]);
+        let found = judge(
+            &config(Mode::Enforce),
+            &snapshot(vec![unread, other]),
+            &History::default(),
+        );
+        let found: Vec<_> = found
+            .iter()
+            .map(|j| (j.finding.resource.name(), j.finding.status))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("alice", FindingStatus::Unknown),
+                ("bob", FindingStatus::Violation)
+            ]
+        );
+        let mut account = snapshot(Vec::new());
+        account.authorization = Reading::Unknown(gap("iam:GetAccountAuthorizationDetails"));
+        let found = judge(&config(Mode::Enforce), &account, &History::default());
+        assert_eq!(found[0].finding.status, FindingStatus::Unknown);
+    }
+
+    #[test]
+    fn a_key_used_recently_can_be_spared() {
+        let mut config = config(Mode::Enforce);
+        config.rules.access_key_rotation.spare_used_within = Span::from_days(7);
+        let held = |key: AccessKey| {
+            let found = judge(
+                &config,
+                &snapshot(vec![user("alice", vec![key])]),
+                &History::default(),
+            );
+            found[0]
+                .remedy
+                .as_ref()
+                .unwrap()
+                .withheld
+                .as_ref()
+                .map(|(reason, _)| *reason)
+        };
+        assert_eq!(held(key(1, 200, Some(7))), Some(WithheldReason::RecentlyUsed));
+        assert_eq!(held(key(1, 200, Some(8))), None);
+        assert_eq!(held(key(1, 200, None)), None);
+        let mut unknown = key(1, 200, None);
+        unknown.last_used = Reading::Unknown(gap("iam:GetAccessKeyLastUsed"));
+        assert_eq!(held(unknown), Some(WithheldReason::RecentlyUsed), "doubt spares");
+    }
+
+    #[test]
+    fn only_a_key_that_iamwarden_disabled_and_nobody_used_since_is_deleted() {
+        let mut config = config(Mode::Enforce);
+        config.rules.access_key_rotation.delete_after = Some(Span::from_days(30));
+        let disabled = |user: &str, ago: i64| History {
+            disabled_keys: [(
+                key_id(1),
+                DisabledKey {
+                    user: user_arn(user),
+                    at: now() - days(ago),
+                },
+            )]
+            .into(),
+            ..History::default()
+        };
+        let inactive = |used: Option<i64>| {
+            let mut key = key(1, 200, used);
+            key.status = KeyStatus::Inactive;
+            snapshot(vec![user("alice", vec![key])])
+        };
+        let deletes = |snapshot: &Snapshot, history: &History| {
+            judge(&config, snapshot, history)
+                .first()
+                .map(|j| (j.finding.status, j.remedy.is_some()))
+        };
+        let violation = Some((FindingStatus::Violation, true));
+        assert_eq!(
+            deletes(&inactive(None), &History::default()),
+            None,
+            "somebody else disabled it"
+        );
+        assert_eq!(
+            deletes(&inactive(None), &disabled("bob", 31)),
+            None,
+            "of another user"
+        );
+        assert_eq!(deletes(&inactive(None), &disabled("alice", 31)), violation);
+        assert_eq!(deletes(&inactive(Some(32)), &disabled("alice", 31)), violation);
+        assert_eq!(
+            deletes(&inactive(Some(30)), &disabled("alice", 31)),
+            None,
+            "used after it was disabled"
+        );
+        assert_eq!(
+            deletes(&inactive(None), &disabled("alice", 24)),
+            Some((FindingStatus::Warning, false))
+        );
+        assert_eq!(deletes(&inactive(None), &disabled("alice", 22)), None);
+        let active = snapshot(vec![user("alice", vec![fixture::key(1, 10, None)])]);
+        assert_eq!(
+            deletes(&active, &disabled("alice", 31)),
+            None,
+            "it is active again"
+        );
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{REGISTRY, unused_permissions};
 use crate::config::{Config, Mode};
 use crate::inventory::{KeyNeeds, Reading, Snapshot};
-use crate::model::{History, KeyStatus, Observation, RuleName, Span};
+use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
 
 /// The rules that are on, and selected (an empty selection is all of them).
 pub fn enabled(config: &Config, selected: &[String]) -> Vec<RuleName> {
@@ -43,14 +43,7 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
                 Span::from_seconds(settings.max_age.seconds().saturating_sub(warning.seconds()))
             }),
             unused_for: unused.map(|settings| settings.unused_for),
-            live_users: match deleting {
-                true => history
-                    .disabled_keys
-                    .values()
-                    .map(|key| key.user.clone())
-                    .collect(),
-                false => BTreeSet::new(),
-            },
+            live_users: live_users(history, deleting),
         }
     });
     RuleNeeds {
@@ -59,6 +52,21 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
         password_policy: is_on(&super::PASSWORD_POLICY),
         policies: is_on(&unused_permissions::NAME),
     }
+}
+
+/// Users whose keys are read live in any case: those told of a date, since a key that was inactive in between needs a new
+/// notice and the report does not say which of two keys was; and those with a key that waits for its deletion.
+fn live_users(history: &History, deleting: bool) -> BTreeSet<Arn> {
+    let waiting = history
+        .disabled_keys
+        .values()
+        .map(|key| &key.user)
+        .filter(|_| deleting);
+    let told = history
+        .told_of
+        .iter()
+        .filter(|arn| arn.principal_kind() == Some(PrincipalKind::User));
+    waiting.chain(told).cloned().collect()
 }
 
 /// Ages of passwords only matter where the declared policy can add or lower an expiry, or turn HardExpiry on.
@@ -81,4 +89,50 @@ pub fn inactive_keys(snapshot: &Snapshot) -> BTreeSet<Observation> {
                 .map(|access_key_id| Observation::InactiveKey { access_key_id })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::fixture::{config, days, key_id, now, user_arn};
+
+    #[test]
+    fn who_was_told_of_a_date_is_read_live() {
+        let mut history = History::default();
+        history.told_of.insert(user_arn("alice"));
+        let disabled = crate::model::DisabledKey {
+            user: user_arn("bob"),
+            at: now() - days(3),
+        };
+        history.disabled_keys.insert(key_id(1), disabled);
+        let mut rotation = config(Mode::Enforce);
+        let keys = |config: &Config| needs(config, &history, &[]).keys.unwrap();
+        assert_eq!(keys(&rotation).live_users, BTreeSet::from([user_arn("alice")]));
+        rotation.rules.access_key_rotation.delete_after = Some(Span::from_days(30));
+        assert_eq!(
+            keys(&rotation).live_users,
+            BTreeSet::from([user_arn("alice"), user_arn("bob")])
+        );
+        assert_eq!(keys(&rotation).oldest_harmless_age, Span::from_days(76));
+    }
+
+    #[test]
+    fn what_no_rule_needs_is_not_read() {
+        let off = needs(&config(Mode::Off), &History::default(), &[]);
+        assert_eq!(
+            off,
+            RuleNeeds {
+                keys: None,
+                passwords: false,
+                password_policy: false,
+                policies: false
+            }
+        );
+        let other = needs(
+            &config(Mode::Enforce),
+            &History::default(),
+            &["password_policy".to_owned()],
+        );
+        assert_eq!(other.keys, None);
+    }
 }

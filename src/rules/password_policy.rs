@@ -267,3 +267,189 @@ fn locked_out(ctx: &Context<'_>, before: &PasswordPolicy, after: &PasswordPolicy
     }
     Ok(people)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Mode};
+    use crate::inventory::User;
+    use crate::model::{History, Span};
+    use crate::rules::fixture::{self, gap, now, password_policy, user, with_password};
+
+    fn declared(change: impl FnOnce(&mut PasswordPolicyRule)) -> Config {
+        let mut config = fixture::config(Mode::Off);
+        config.rules.password_policy.mode = Mode::Enforce;
+        change(&mut config.rules.password_policy);
+        config
+    }
+
+    fn judge_with(config: &Config, current: Option<PasswordPolicy>, users: Vec<User>) -> Vec<Judgement> {
+        let mut snapshot = fixture::snapshot(users);
+        snapshot.password_policy = Some(Reading::Known(current));
+        let history = History::default();
+        check(&Context {
+            config,
+            snapshot: &snapshot,
+            history: &history,
+            now: now(),
+        })
+    }
+
+    fn target(judgements: &[Judgement]) -> &PasswordPolicy {
+        match &judgements[0].remedy.as_ref().unwrap().proposal.change {
+            Change::UpdatePasswordPolicy(policy) => policy,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn declared_fields_are_raised_and_all_others_kept() {
+        let config = declared(|rule| {
+            rule.minimum_length = Some(14);
+            rule.require_numbers = Some(false);
+            rule.max_age = Some(Span::from_days(90));
+            rule.reuse_prevention = Some(5);
+        });
+        let current = PasswordPolicy {
+            minimum_length: 10,
+            max_age_days: Some(60),
+            reuse_prevention: Some(3),
+            require_symbols: true,
+            ..password_policy()
+        };
+        let judgements = judge_with(&config, Some(current.clone()), Vec::new());
+        let expected = PasswordPolicy {
+            minimum_length: 14,
+            reuse_prevention: Some(5),
+            ..current.clone()
+        };
+        assert_eq!(
+            *target(&judgements),
+            expected,
+            "a shorter age and a required class are stricter, and stay"
+        );
+        let remedy = judgements[0].remedy.as_ref().unwrap();
+        assert_eq!(
+            remedy.proposal.inverse,
+            Some(Inverse::RestorePasswordPolicy(current.clone()))
+        );
+        assert_eq!(
+            remedy.precondition,
+            Precondition::PasswordPolicy {
+                password_policy: Some(current)
+            }
+        );
+        // What was written is compliant: a second run has nothing to say.
+        assert!(judge_with(&config, Some(expected), Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn exact_sets_what_is_declared_and_nothing_else() {
+        let config = declared(|rule| {
+            rule.exact = true;
+            rule.minimum_length = Some(8);
+            rule.hard_expiry = Some(false);
+        });
+        let current = PasswordPolicy {
+            minimum_length: 20,
+            hard_expiry: true,
+            ..password_policy()
+        };
+        let judgements = judge_with(&config, Some(current.clone()), Vec::new());
+        assert_eq!(
+            *target(&judgements),
+            PasswordPolicy {
+                minimum_length: 8,
+                hard_expiry: false,
+                ..current
+            }
+        );
+    }
+
+    #[test]
+    fn nothing_declared_is_nothing_found() {
+        assert!(judge_with(&declared(|_| {}), None, Vec::new()).is_empty());
+        assert!(judge_with(&declared(|_| {}), Some(password_policy()), Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_policy_weaker_than_the_built_in_one_is_an_error_not_an_action() {
+        let classes = |rule: &mut PasswordPolicyRule| {
+            rule.require_uppercase = Some(true);
+            rule.require_lowercase = Some(true);
+            rule.require_numbers = Some(true);
+        };
+        let weak = judge_with(&declared(|rule| rule.minimum_length = Some(14)), None, Vec::new());
+        assert_eq!(
+            (weak[0].finding.status, weak[0].remedy.is_none()),
+            (FindingStatus::Unknown, true)
+        );
+        assert_eq!(weak[0].finding.evidence["cause"], "weaker_than_built_in");
+        let short = declared(|rule| {
+            classes(rule);
+            rule.exact = true;
+            rule.minimum_length = Some(7);
+        });
+        assert_eq!(
+            judge_with(&short, None, Vec::new())[0].finding.status,
+            FindingStatus::Unknown
+        );
+        let strong = judge_with(&declared(classes), None, Vec::new());
+        assert_eq!(target(&strong).minimum_length, 8, "the built-in length is kept");
+        assert_eq!(
+            strong[0].remedy.as_ref().unwrap().proposal.inverse,
+            Some(Inverse::DeletePasswordPolicy)
+        );
+    }
+
+    #[test]
+    fn who_would_be_locked_out_is_counted() {
+        let config = declared(|rule| {
+            rule.max_age = Some(Span::from_days(90));
+            rule.hard_expiry = Some(true);
+        });
+        let people = |oldest: Option<i64>| {
+            vec![
+                user("no-password", Vec::new()),
+                with_password(user("fresh", Vec::new()), Some(89)),
+                with_password(user("old", Vec::new()), oldest),
+            ]
+        };
+        let held = judge_with(&config, Some(password_policy()), people(Some(90)));
+        let (reason, why) = held[0].remedy.as_ref().unwrap().withheld.clone().unwrap();
+        assert_eq!(reason, WithheldReason::WouldLockOut);
+        assert!(why.starts_with("1 user"), "{why}");
+        let free = judge_with(&config, Some(password_policy()), people(Some(89)));
+        assert_eq!(free[0].remedy.as_ref().unwrap().withheld, None);
+        let dateless = judge_with(&config, Some(password_policy()), people(None));
+        assert_eq!(
+            (dateless[0].finding.status, dateless[0].remedy.is_none()),
+            (FindingStatus::Unknown, true)
+        );
+        // Where both hold already, and the limit is not lowered, nobody new is locked out.
+        let already = PasswordPolicy {
+            max_age_days: Some(90),
+            hard_expiry: true,
+            ..password_policy()
+        };
+        assert!(judge_with(&config, Some(already), people(Some(400))).is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_unknown() {
+        let config = declared(|rule| rule.minimum_length = Some(14));
+        let mut snapshot = fixture::snapshot(Vec::new());
+        snapshot.password_policy = Some(Reading::Unknown(gap("iam:GetAccountPasswordPolicy")));
+        let history = History::default();
+        let found = check(&Context {
+            config: &config,
+            snapshot: &snapshot,
+            history: &history,
+            now: now(),
+        });
+        assert_eq!(
+            (found[0].finding.status, found[0].remedy.is_none()),
+            (FindingStatus::Unknown, true)
+        );
+    }
+}

@@ -84,3 +84,50 @@ fn judge(ctx: &Context<'_>, settings: &UnusedAccessKeys, user: &User, key: &Acce
         .insert("unused_days".to_owned(), json!(days));
     Some(judgement)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Mode;
+    use crate::model::History;
+    use crate::rules::fixture::{config, days, gap, key, now, snapshot, user};
+
+    fn statuses(key: AccessKey) -> Vec<FindingStatus> {
+        let mut config = config(Mode::Off);
+        config.rules.unused_access_keys.mode = Mode::Enforce;
+        let snapshot = snapshot(vec![user("alice", vec![key])]);
+        let history = History::default();
+        let found = check(&Context {
+            config: &config,
+            snapshot: &snapshot,
+            history: &history,
+            now: now(),
+        });
+        found
+            .into_iter()
+            .map(|judgement| judgement.finding.status)
+            .collect()
+    }
+
+    #[test]
+    fn use_at_the_edge_is_use() {
+        assert_eq!(statuses(key(1, 200, Some(46))), [FindingStatus::Violation]);
+        assert_eq!(statuses(key(1, 200, Some(45))), []);
+        assert_eq!(statuses(key(1, 200, Some(-1))), [], "a use in the future is use");
+    }
+
+    #[test]
+    fn never_used_counts_from_the_creation() {
+        assert_eq!(statuses(key(1, 46, None)), [FindingStatus::Violation]);
+        assert_eq!(statuses(key(1, 45, None)), []);
+    }
+
+    #[test]
+    fn an_error_is_not_never_used() {
+        let mut unread = key(1, 200, None);
+        unread.last_used = Reading::Unknown(gap("iam:GetAccessKeyLastUsed"));
+        assert_eq!(statuses(unread.clone()), [FindingStatus::Unknown]);
+        unread.created_at = now() - days(10);
+        assert_eq!(statuses(unread), [], "too young to have been unused for so long");
+    }
+}

@@ -281,6 +281,23 @@ fn parse_resource(text: &str) -> Result<Arn, Cause> {
 }
 
 impl State {
+    /// The accounts with attempts that have no outcome yet.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn accounts_with_open_intents(&self) -> Result<Vec<AccountId>, StateError> {
+        during("reading which accounts have open attempts", async {
+            let mut connection = self.read().await?;
+            let accounts: Vec<String> = sqlx::query_scalar(
+                "SELECT DISTINCT account FROM intents WHERE status IN ('open', 'unknown') ORDER BY account",
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            accounts.iter().map(|account| parse_account(account)).collect()
+        })
+        .await
+    }
+
     /// The attempts of an account that have to be settled, oldest first.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use super::error::{Cause, StateError, during};
 use super::freeze::read_freeze;
 use super::intents::changes_in_last_day;
 use super::observations::read_observations;
-use super::outbox::read_notices;
+use super::outbox::{read_notices, read_told_of};
 use super::plans::read_unspent_decisions;
 use crate::model::{AccessKeyId, AccountId, ActionId, Change, DisabledKey, History};
 
@@ -26,6 +26,7 @@ impl State {
             let decisions = read_unspent_decisions(&mut snapshot, account).await?;
             let history = History {
                 notices: read_notices(&mut snapshot, account).await?,
+                told_of: read_told_of(&mut snapshot, account, now).await?,
                 observations: read_observations(&mut snapshot, account).await?,
                 disabled_keys: read_disabled_keys(&mut snapshot, account).await?,
                 decisions: decisions.into_iter().map(|record| record.decision).collect(),

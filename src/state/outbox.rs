@@ -3,6 +3,7 @@
 //! A message is tried until a channel accepts it or it is given up. Bodies hold no secrets: addresses and tokens are
 //! resolved when a message is sent, and error texts come scrubbed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use super::connection::{Connection, State};
 use super::encoding::{json_text, parse_counter, parse_json, parse_optional_time, parse_time, time_text};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
-use crate::model::{AccountId, Event, Notice, NoticeItem, Owner};
+use crate::model::{AccountId, Arn, Event, Finding, Notice, NoticeItem, Owner};
 
 /// A message to be queued.
 #[derive(Debug, Clone, PartialEq)]
@@ -592,4 +593,24 @@ pub(super) async fn read_notices(
     .fetch_all(connection)
     .await?;
     rows.into_iter().map(parse_notice).collect()
+}
+
+/// The resources of the findings that notices were about, of notices that can still count.
+pub(super) async fn read_told_of(
+    connection: &mut Connection,
+    account: &AccountId,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<Arn>, Cause> {
+    let documents: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT findings.document FROM notices JOIN findings ON findings.id = notices.finding \
+         WHERE notices.account = $1 AND notices.dead = 0 AND notices.announced_for > $2",
+    )
+    .bind(account.as_str())
+    .bind(time_text(now - Notice::COUNTS_FOR))
+    .fetch_all(connection)
+    .await?;
+    documents
+        .iter()
+        .map(|document| Ok(parse_json::<Finding>("finding", document)?.resource))
+        .collect()
 }

@@ -105,6 +105,8 @@ fn report(action: &Action, result: ActionResult) -> ActionReport {
         account: action.account.clone(),
         resource: action.resource.clone(),
         change: action.change.clone(),
+        inverse: action.inverse.clone(),
+        findings: action.findings().cloned().collect(),
         undo: false,
         intent: None,
         result,

@@ -18,10 +18,10 @@ pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 
 use super::{Clock, Shutdown};
-use crate::aws::Sessions;
+use crate::aws::{Purpose, Sessions};
 use crate::config::Config;
 use crate::execute::{ActionReport, ActionResult};
-use crate::model::{ActionState, WithheldReason};
+use crate::model::{ActionState, Arn, WithheldReason};
 use crate::plan::{self, AccountStatus, Plan, PlanOptions};
 use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
@@ -78,6 +78,16 @@ pub struct Planned {
     pub settled: Vec<ActionReport>,
 }
 
+impl Planned {
+    /// As whom AWS was read, in the first account that answered.
+    pub fn caller(&self) -> Option<&Arn> {
+        self.readings.iter().find_map(|reading| match reading {
+            Reading::Done(surveyed) => Some(&surveyed.session.caller().arn),
+            Reading::Failed { .. } => None,
+        })
+    }
+}
+
 impl<'a> Run<'a> {
     /// A run that begins now.
     pub fn new(house: &'a House, reach: Reach) -> Self {
@@ -90,13 +100,26 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Records that the run begins.
+    /// Reads and plans, unless the process is told to stop: what changes nothing is abandoned.
+    ///
+    /// # Errors
+    /// As for [`Run::plan`], and when it is abandoned.
+    pub async fn plan_or_stop(&self, selection: &Selection) -> anyhow::Result<Planned> {
+        let planned = self
+            .house
+            .shutdown
+            .unless_requested(self.plan(selection, false))
+            .await;
+        planned.unwrap_or_else(|| Err(anyhow::anyhow!("told to stop before anything was done")))
+    }
+
+    /// Records that the run begins, and as whom.
     ///
     /// # Errors
     /// Where the state fails.
-    pub async fn begin(&self, state: &State, command: &str) -> Result<(), StateError> {
+    pub async fn begin(&self, state: &State, command: &str, caller: Option<&Arn>) -> Result<(), StateError> {
         state
-            .begin_run(&self.id, command, self.now, None, &self.house.config.digest())
+            .begin_run(&self.id, command, self.now, caller, &self.house.config.digest())
             .await
     }
 
@@ -212,8 +235,21 @@ impl House {
         };
         let dry_run = self.config.dry_run;
         let run = Run::new(self, if dry_run { Reach::Remember } else { Reach::Change });
-        run.begin(state, command).await?;
-        let planned = run.plan(selection, false).await?;
+        let planned = run.plan_or_stop(selection).await;
+        run.begin(state, command, planned.as_ref().ok().and_then(Planned::caller))
+            .await?;
+        let planned = match planned {
+            Ok(planned) => planned,
+            Err(error) => {
+                let status = if self.shutdown.is_requested() {
+                    "interrupted"
+                } else {
+                    "error"
+                };
+                run.finish(state, status, &[]).await?;
+                return Err(error);
+            }
+        };
         if !planned.plan.actions.is_empty() {
             let document = plan::render::json(&planned.plan);
             let Plan {
@@ -243,6 +279,30 @@ impl House {
             reports,
             verdict,
         })
+    }
+}
+
+impl House {
+    /// Settles attempts that are open in any account, and tells their owners of those that turned out applied. For the
+    /// daemon, between its runs.
+    ///
+    /// # Errors
+    /// Where the state or the credentials fail.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        let Some(state) = &self.state else { return Ok(()) };
+        for id in state.accounts_with_open_intents().await? {
+            let account = self.config.accounts.iter().find(|account| account.id == id);
+            let session = self
+                .sessions
+                .connect(account, Purpose::Work, self.clock.now())
+                .await?;
+            if *session.account() == id {
+                let run = Run::new(self, Reach::Change);
+                let settled = run.settle(state, &session).await?;
+                run.tell_settled(state, settled).await?;
+            }
+        }
+        Ok(())
     }
 }
 

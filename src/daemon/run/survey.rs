@@ -215,10 +215,7 @@ impl Run<'_> {
             return Ok(());
         };
         let evaluated = rules::enabled(&self.house.config, &selection.rules);
-        if evaluated
-            .iter()
-            .any(|rule| *rule == rules::unused_permissions::NAME)
-        {
+        if evaluated.contains(&rules::unused_permissions::NAME) {
             let unused = rules::unused_permissions::unused_attachments(&plan.judgements);
             let covered = BTreeSet::from([ObservationKind::UnusedAttachment]);
             state

@@ -1,6 +1,6 @@
 //! Telling people: messages into the outbox, and out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,13 +10,13 @@ use super::{House, Planned, Run};
 use crate::aws::Secrets;
 use crate::config::SecretReference;
 use crate::execute::{ActionReport, ActionResult};
-use crate::model::{Action, Digest, Event, Notification, Owner};
+use crate::model::{AccountId, Digest, Event, Finding, FindingId, Notification, Owner};
 use crate::notify::PlanReference;
 use crate::notify::{
-    self, ActionOutcome, Courier, CourierSettings, DeliveryError, DeliveryReport, DueMessage,
+    self, ActionOutcome, Courier, CourierSettings, Decided, DeliveryError, DeliveryReport, DueMessage,
     ExemptionEnding, Outbox, RunFailure, SecretSource, SecretUnavailable, SystemLookup, Tidings,
 };
-use crate::plan::{ExemptionState, Plan};
+use crate::plan::{self, ExemptionState, Plan};
 use crate::state::{NewMessage, State, StateError};
 
 /// How long a message is ours while it is tried: longer than any try takes.
@@ -157,14 +157,15 @@ impl Run<'_> {
             settled,
             readings: _,
         } = planned;
-        let results: Vec<_> = settled
-            .iter()
-            .chain(reports)
-            .filter_map(|report| self.result(plan, report))
+        let reports: Vec<_> = settled.iter().chain(reports).collect();
+        let findings = self.with_remembered(state, &plan.findings, &reports).await?;
+        let results: Vec<_> = reports
+            .into_iter()
+            .filter_map(|report| self.result(&findings, report))
             .collect();
-        let for_nobody = |notification: &&Notification| match notification.event {
-            Event::ReportDigest | Event::ApprovalRequested => notification.to.is_none(),
-            _ => false,
+        let for_nobody = |notification: &&Notification| {
+            matches!(notification.event, Event::ReportDigest | Event::ApprovalRequested)
+                && notification.to.is_none()
         };
         let (notifications, exemptions, failures): (Vec<Notification>, _, _) = match telling {
             Telling::Results => (Vec::new(), Vec::new(), Vec::new()),
@@ -185,7 +186,7 @@ impl Run<'_> {
             now: self.now,
             account_names: &names,
             audit_head: Some(Digest::of_bytes(state.head().await?.to_string().as_bytes())),
-            findings: &plan.findings,
+            findings: &findings,
             actions: &plan.actions,
             notifications: &notifications,
             results: &results,
@@ -194,6 +195,57 @@ impl Run<'_> {
             failures: &failures,
         };
         self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of a decision on a plan's actions.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub async fn tell_decision(
+        &self,
+        state: &State,
+        plan: &Plan,
+        decided: Decided,
+    ) -> Result<usize, StateError> {
+        let names: BTreeMap<_, _> = plan
+            .accounts
+            .iter()
+            .map(|a| (a.id.clone(), a.name.clone()))
+            .collect();
+        let decisions = [decided];
+        let tidings = Tidings {
+            run: &self.id,
+            plan: Some(reference(plan)),
+            now: self.now,
+            account_names: &names,
+            audit_head: None,
+            findings: &plan.findings,
+            actions: &plan.actions,
+            notifications: &[],
+            results: &[],
+            decisions: &decisions,
+            exemptions: &[],
+            failures: &[],
+        };
+        self.enqueue(state, &tidings).await
+    }
+
+    /// Tells of attempts that turned out applied, outside of any plan.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub(super) async fn tell_settled(
+        &self,
+        state: &State,
+        settled: Vec<ActionReport>,
+    ) -> Result<usize, StateError> {
+        let plan = plan::assemble(&self.house.config, self.id.clone(), self.now, false, Vec::new());
+        let planned = Planned {
+            plan,
+            readings: Vec::new(),
+            settled,
+        };
+        self.tell(state, &planned, &[], Telling::Results).await
     }
 
     /// Tells of rollbacks.
@@ -206,7 +258,12 @@ impl Run<'_> {
         reports: &[ActionReport],
         by: &str,
     ) -> Result<usize, StateError> {
-        let names = BTreeMap::new();
+        let accounts = self.house.config.accounts.iter();
+        let names: BTreeMap<_, _> = accounts
+            .filter_map(|account| Some((account.id.clone(), account.name.clone()?)))
+            .collect();
+        let told: Vec<_> = reports.iter().collect();
+        let findings = self.with_remembered(state, &[], &told).await?;
         let mut results = Vec::new();
         for report in reports {
             let outcome = match &report.result {
@@ -216,15 +273,15 @@ impl Run<'_> {
                 }
                 ActionResult::Held(..) | ActionResult::NoLease(_) | ActionResult::NotStarted => continue,
             };
-            results.push(self.plain_result(report, None, outcome));
+            results.push(self.outcome(&findings, report, outcome));
         }
         let tidings = Tidings {
             run: &self.id,
             plan: None,
             now: self.now,
             account_names: &names,
-            audit_head: None,
-            findings: &[],
+            audit_head: Some(Digest::of_bytes(state.head().await?.to_string().as_bytes())),
+            findings: &findings,
             actions: &[],
             notifications: &[],
             results: &results,
@@ -245,8 +302,30 @@ impl Run<'_> {
         Ok(state.enqueue(&messages, self.now).await?.len())
     }
 
-    fn result(&self, plan: &Plan, report: &ActionReport) -> Option<notify::ActionResult> {
-        let action = plan.actions.iter().find(|action| action.id == report.action);
+    /// What the plan found, and what is remembered of findings that justified these actions and stand no more: an
+    /// action of an earlier run still has its reasons and its owner.
+    async fn with_remembered(
+        &self,
+        state: &State,
+        found: &[Finding],
+        reports: &[&ActionReport],
+    ) -> Result<Vec<Finding>, StateError> {
+        let mut findings = found.to_vec();
+        let is_missing = |id: &&FindingId| !found.iter().any(|finding| finding.id == **id);
+        let missing: BTreeSet<_> = reports
+            .iter()
+            .flat_map(|r| &r.findings)
+            .filter(is_missing)
+            .collect();
+        if !missing.is_empty() {
+            let remembered = state.findings(None, true).await?;
+            let wanted = remembered.into_iter().map(|record| record.finding);
+            findings.extend(wanted.filter(|finding| missing.contains(&finding.id)));
+        }
+        Ok(findings)
+    }
+
+    fn result(&self, findings: &[Finding], report: &ActionReport) -> Option<notify::ActionResult> {
         let outcome = match &report.result {
             ActionResult::Applied if report.undo => ActionOutcome::RolledBack {
                 by: "iamwarden".to_owned(),
@@ -258,37 +337,39 @@ impl Run<'_> {
             }
             ActionResult::Held(..) | ActionResult::NoLease(_) | ActionResult::NotStarted => return None,
         };
-        Some(self.plain_result(
-            report,
-            action.map(|action| (action, owner(plan, action))),
-            outcome,
-        ))
+        Some(self.outcome(findings, report, outcome))
     }
 
-    fn plain_result(
+    fn outcome(
         &self,
+        findings: &[Finding],
         report: &ActionReport,
-        action: Option<(&Action, Option<Owner>)>,
         outcome: ActionOutcome,
     ) -> notify::ActionResult {
-        let findings = action.as_ref().map(|(action, _)| {
-            std::iter::once(&action.finding)
-                .chain(&action.also)
-                .cloned()
-                .collect()
-        });
+        let known = |id: &FindingId| findings.iter().find(|finding| finding.id == *id);
+        let owner = report
+            .findings
+            .iter()
+            .find_map(known)
+            .and_then(|f| f.owner.clone());
         notify::ActionResult {
             id: report.action.clone(),
             account: report.account.clone(),
             resource: report.resource.clone(),
             change: report.change.clone(),
-            inverse: action.as_ref().and_then(|(action, _)| action.inverse.clone()),
-            owner: action.and_then(|(_, owner)| owner),
-            findings: findings.unwrap_or_default(),
+            inverse: report.inverse.clone(),
+            owner: owner.or_else(|| self.owner_of(&report.account)),
+            findings: report.findings.clone(),
             attempt: report.intent.map_or(0, |intent| intent.number()),
             at: self.house.clock.now(),
             outcome,
         }
+    }
+
+    /// Who answers for the account.
+    fn owner_of(&self, account: &AccountId) -> Option<Owner> {
+        let mut accounts = self.house.config.accounts.iter();
+        accounts.find(|known| known.id == *account)?.owner.clone()
     }
 
     fn endings(&self, plan: &Plan) -> Vec<ExemptionEnding> {
@@ -346,13 +427,6 @@ pub fn reference(plan: &Plan) -> PlanReference {
         id: plan.id.clone(),
         digest: Digest::of_serialized(plan),
     }
-}
-
-fn owner(plan: &Plan, action: &Action) -> Option<Owner> {
-    plan.findings
-        .iter()
-        .find(|finding| finding.id == action.finding)
-        .and_then(|finding| finding.owner.clone())
 }
 
 /// What could not be read, for the default channel.

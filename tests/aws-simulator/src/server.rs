@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -147,7 +148,7 @@ async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Res
             Reply::Reset => return Err(Reset),
         }
     };
-    Ok(response(answer))
+    Ok(response(answer, simulator.clock().now()))
 }
 
 /// The body of an answer, of which the second half may get lost.
@@ -196,7 +197,7 @@ impl Body for Payload {
     }
 }
 
-fn response(answer: HttpAnswer) -> Response<Payload> {
+fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Payload> {
     let HttpAnswer {
         status,
         content_type,
@@ -208,6 +209,8 @@ fn response(answer: HttpAnswer) -> Response<Payload> {
         .status(status)
         .header("content-type", content_type)
         .header("x-amzn-requestid", request_id)
+        // By this clients tell whether their clock is right, so it is the simulator's time.
+        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
         .body(Payload::new(body, cut));
     built.unwrap_or_else(|_| {
         // Only a fault with an impossible status leads here.

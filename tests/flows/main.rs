@@ -1,0 +1,16 @@
+//! Simulated months, run by run: the daemon's runs and deliveries in process, over a simulated account and channels that
+//! are really called, with all clocks in the test's hand. What is asserted is what people see: the state of the account,
+//! and the messages that arrived.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod approvals;
+mod calm;
+mod guardrails;
+mod installation;
+mod keys;
+mod permissions;

@@ -1,0 +1,14 @@
+//! Reader, Writer, sessions and collection over the real wire protocol, against the simulator.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod collect;
+mod reader;
+mod sessions;
+mod world;
+mod writer;

@@ -1,0 +1,292 @@
+//! What is written, once, and what is known about it afterwards.
+
+use aws_simulator::{Fault, FaultKind};
+use iamwarden::aws::{ErrorKind, RequestError, WriteError};
+use iamwarden::config::Config;
+use iamwarden::model::{
+    AccessKeyId, AccountId, Action, ActionId, ActionMode, ActionState, Arn, Change, FindingId, History,
+    Inverse, KeyStatus, PasswordPolicy, Precondition, RuleName,
+};
+use iamwarden::plan::{AppliedChange, Approved, confirm};
+use iamwarden::state::{Lease, State};
+
+use crate::world::{World, arn, id};
+
+const ALICE: &str = r#"
+[[accounts.users]]
+name = "alice"
+path = "/people/"
+attached = ["ReadOnlyAccess"]
+keys = [{ id = "AKIAALICE00000000001", age = "120d" }]
+[[accounts.groups]]
+name = "ops"
+attached = ["ReadOnlyAccess"]
+[[accounts.roles]]
+name = "app"
+attached = ["ReadOnlyAccess"]
+"#;
+
+fn key() -> AccessKeyId {
+    AccessKeyId::parse("AKIAALICE00000000001").unwrap()
+}
+
+fn read_only() -> Arn {
+    Arn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").unwrap()
+}
+
+fn policy(length: u32) -> PasswordPolicy {
+    PasswordPolicy {
+        minimum_length: length,
+        max_age_days: Some(90),
+        ..PasswordPolicy::aws_default()
+    }
+}
+
+fn precondition() -> Precondition {
+    Precondition::PasswordPolicy {
+        password_policy: None,
+    }
+}
+
+/// Consent as `enforce` gives it.
+fn consent(resource: &Arn, change: Change) -> Approved {
+    let account = id();
+    let rule = RuleName::new("access_key_rotation");
+    let action = Action {
+        id: ActionId::of(&account, resource, &change),
+        finding: FindingId::of(&rule, &account, resource, &change.subject()),
+        also: Vec::new(),
+        change,
+        account,
+        resource: resource.clone(),
+        mode: ActionMode::Enforce,
+        reversible: true,
+        inverse: None,
+        precondition: precondition(),
+        state: ActionState::Proposed,
+        withheld_reason: None,
+        withheld_detail: None,
+        not_before: None,
+    };
+    let now = "2026-11-23T06:00:00Z".parse().unwrap();
+    confirm(&Config::built_in().unwrap(), &action, &History::default(), now).unwrap()
+}
+
+/// Consent as asking for a rollback gives it.
+fn rollback(resource: &Arn, inverse: Inverse) -> Approved {
+    let applied = AppliedChange {
+        action: ActionId("act_0".to_owned()),
+        account: id(),
+        resource: resource.clone(),
+        inverse: Some(inverse),
+        precondition: precondition(),
+    };
+    Approved::to_rollback(&Config::built_in().unwrap(), &applied).unwrap()
+}
+
+async fn lease_of(account: &AccountId) -> Lease {
+    let opened = State::open("sqlite::memory:").await.unwrap();
+    opened
+        .state
+        .acquire_lease(account, "test")
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+fn disable() -> Approved {
+    let change = Change::DisableAccessKey { access_key_id: key() };
+    consent(&arn("user/people/alice"), change)
+}
+
+#[tokio::test]
+async fn a_key_is_disabled_enabled_and_deleted() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let alice = arn("user/people/alice");
+    let status = async || {
+        let keys = session.reader().access_keys(&alice).await.unwrap();
+        keys.first().map(|key| key.status.clone())
+    };
+    let enable = Inverse::EnableAccessKey { access_key_id: key() };
+    let delete = Change::DeleteAccessKey { access_key_id: key() };
+    for (approved, after) in [
+        (disable(), Some(KeyStatus::Inactive)),
+        (rollback(&alice, enable), Some(KeyStatus::Active)),
+        (consent(&alice, delete), None),
+    ] {
+        session.writer().perform(&approved, &lease).await.unwrap();
+        assert_eq!(status().await, after);
+    }
+    let writes = world.simulator.calls().into_iter().filter(|call| call.mutates);
+    for call in writes {
+        assert_eq!(
+            call.parameters.get("UserName").map(String::as_str),
+            Some("alice"),
+            "{call:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_password_policy_is_written_whole_restored_and_deleted() {
+    let world = World::plant("");
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let root = arn("root");
+    for (approved, after) in [
+        (
+            consent(&root, Change::UpdatePasswordPolicy(policy(14))),
+            Some(policy(14)),
+        ),
+        (
+            rollback(&root, Inverse::RestorePasswordPolicy(policy(8))),
+            Some(policy(8)),
+        ),
+        (rollback(&root, Inverse::DeletePasswordPolicy), None),
+    ] {
+        session.writer().perform(&approved, &lease).await.unwrap();
+        assert_eq!(session.reader().password_policy().await.unwrap(), after);
+    }
+    let calls = world.simulator.calls();
+    let write = calls
+        .iter()
+        .find(|c| c.operation == "UpdateAccountPasswordPolicy")
+        .unwrap();
+    assert_eq!(
+        write.parameters.get("PasswordReusePrevention"),
+        None,
+        "0 is left out"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_is_detached_and_attached_again() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    for resource in ["user/people/alice", "group/ops", "role/app"] {
+        let resource = arn(resource);
+        let detach = Change::DetachPolicy {
+            policy_arn: read_only(),
+        };
+        let attach = Inverse::AttachPolicy {
+            policy_arn: read_only(),
+        };
+        session
+            .writer()
+            .perform(&consent(&resource, detach), &lease)
+            .await
+            .unwrap();
+        assert!(
+            session
+                .reader()
+                .attached_policies(&resource)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        session
+            .writer()
+            .perform(&rollback(&resource, attach), &lease)
+            .await
+            .unwrap();
+        assert_eq!(
+            session.reader().attached_policies(&resource).await.unwrap().len(),
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_write_is_sent_once_and_its_fate_is_told() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let fault = |kind: FaultKind| Fault::new(kind).on("UpdateAccessKey");
+    for (fault, kind, unknown) in [
+        (fault(FaultKind::error("Throttling")), ErrorKind::Throttled, false),
+        (fault(FaultKind::error("AccessDenied")), ErrorKind::Denied, false),
+        (fault(FaultKind::error("NoSuchEntity")), ErrorKind::Gone, false),
+        (
+            fault(FaultKind::error("EntityTemporarilyUnmodifiable")),
+            ErrorKind::Unmodifiable,
+            false,
+        ),
+        (
+            fault(FaultKind::error("ServiceFailure")),
+            ErrorKind::Service,
+            true,
+        ),
+        (
+            fault(FaultKind::error("ServiceFailure")).after_effect(),
+            ErrorKind::Service,
+            true,
+        ),
+        (fault(FaultKind::Reset), ErrorKind::Network, true),
+        (fault(FaultKind::Reset).after_effect(), ErrorKind::Network, true),
+        (fault(FaultKind::Hang), ErrorKind::Timeout, true),
+    ] {
+        world.simulator.faults().clear();
+        world.simulator.clear_calls();
+        let described = format!("{fault:?}");
+        world.simulator.faults().add(fault);
+        let error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+        assert_eq!(error.may_have_had_effect(), unknown, "{described}: {error}");
+        assert_eq!(error.aws().unwrap().kind, kind, "{described}");
+        assert_eq!(world.calls_of("UpdateAccessKey"), 1, "{described}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_leaves_it_unknown() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    for kind in [FaultKind::MalformedBody, FaultKind::EmptyBody] {
+        world.simulator.faults().clear();
+        world.break_down(kind, "UpdateAccessKey");
+        let error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+        assert!(error.may_have_had_effect(), "{error}");
+        assert_eq!(error.aws().unwrap().kind, ErrorKind::Unusable);
+    }
+    let keys = session
+        .reader()
+        .access_keys(&arn("user/people/alice"))
+        .await
+        .unwrap();
+    assert_eq!(
+        keys.first().unwrap().status,
+        KeyStatus::Inactive,
+        "it did take effect"
+    );
+}
+
+#[tokio::test]
+async fn what_never_reached_aws_had_no_effect() {
+    let mut world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    world.server.take().unwrap().shutdown();
+    let mut error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+    if error.may_have_had_effect() {
+        // The first call may have found the old connection, just closed: that could have been too late as well.
+        error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+    }
+    assert!(matches!(error, WriteError::NotSent(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn consent_and_lease_must_be_of_the_sessions_account() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let other = lease_of(&AccountId::parse("210987654321").unwrap()).await;
+    let error = session.writer().perform(&disable(), &other).await.unwrap_err();
+    let WriteError::Invalid(RequestError::WrongAccount { what, .. }) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*what, "lease");
+    assert_eq!(world.calls_of("UpdateAccessKey"), 0);
+    insta::assert_snapshot!(error, @"nothing was sent: the lease is of account 210987654321, but this session is in 123456789012; plan again");
+}
