@@ -23,8 +23,9 @@ def moto_server():
 
 
 @pytest.fixture
-def account(moto_server):
+def account(moto_server, monkeypatch):
     """An empty account."""
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")  # the thousand policies of AWS take seconds
     moto_server.reset()
     yield moto_server
     moto_server.reset()

@@ -85,7 +85,8 @@ class MotoAccount:
         return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, **extra}
 
     def reset(self) -> None:
-        iam_backends[ACCOUNT].reset()
+        for account in list(iam_backends):
+            iam_backends[account].reset()
         self.report_age = self._report_age
         with self._lock:
             self.calls.clear()
@@ -115,6 +116,22 @@ class MotoAccount:
             if key.access_key_id == key_id:
                 return key.status
         return None
+
+    def password_policy(self, **fields: object) -> None:
+        """Gives the account a policy of its own; fields are those of `UpdateAccountPasswordPolicy`, in snake case."""
+        policy = {
+            "allow_change_password": False,
+            "hard_expiry": False,
+            "max_password_age": 0,
+            "minimum_password_length": 6,
+            "password_reuse_prevention": 0,
+            "require_lowercase_characters": False,
+            "require_numbers": False,
+            "require_symbols": False,
+            "require_uppercase_characters": False,
+        }
+        assert set(fields) <= set(policy)
+        self.iam.update_account_password_policy(**{**policy, **fields})
 
     def writes(self) -> list[tuple[str, dict[str, str]]]:
         reads = ("Get", "List", "Generate", "Simulate", "Assume")
