@@ -15,11 +15,12 @@ use axum::body::Bytes;
 use axum::routing::post;
 use serde_json::Value;
 
-use crate::aws::{Ambient, Pace, Secrets, Sessions, operation};
+use crate::aws::{Ambient, CallRate, Pace, Secrets, Sessions, operation};
 use crate::config::{self, Environment};
 use crate::daemon::{Clock, ClockHand, Done, House, Reach, Run, Selection, Shutdown};
 use crate::execute::ActionResult;
 use crate::model::{ActionState, Change};
+use crate::notify::CourierSettings;
 use crate::plan::Plan;
 use crate::plan::render::{self, TextStyle};
 use crate::rules;
@@ -75,8 +76,14 @@ impl Stage {
             .context("the embedded account has no caller")?;
         let chat = Chat::open(shutdown).await?;
         let (clock, hand) = Clock::manual(simulator.clock().now());
+        let rate = CallRate {
+            per_second: 1_000.0,
+            burst: 1_000.0,
+            floor: 100.0,
+        };
         let pace = Pace {
             first_poll: Duration::from_millis(20),
+            rate,
             ..Pace::default()
         };
         let secret = credentials.secret_access_key.into();
@@ -133,8 +140,14 @@ impl Stage {
     }
 
     async fn deliver(&self) -> anyhow::Result<()> {
+        // The receiver is our own: it needs none of the patience that a chat service asks for.
+        let settings = CourierSettings {
+            slack_interval: Duration::ZERO,
+            ..CourierSettings::default()
+        };
+        let courier = self.house.courier_with(settings)?;
         self.house
-            .deliver(&self.house.courier()?, &self.state, Duration::from_secs(30))
+            .deliver(&courier, &self.state, Duration::from_secs(30))
             .await?;
         Ok(())
     }

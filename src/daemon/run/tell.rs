@@ -103,14 +103,17 @@ impl House {
     /// # Errors
     /// Where the HTTP client cannot be set up.
     pub fn courier(&self) -> Result<Courier<ChannelSecrets>, DeliveryError> {
+        self.courier_with(CourierSettings::default())
+    }
+
+    /// A courier of another pace.
+    ///
+    /// # Errors
+    /// Where the HTTP client cannot be set up.
+    pub fn courier_with(&self, settings: CourierSettings) -> Result<Courier<ChannelSecrets>, DeliveryError> {
         let secrets = ChannelSecrets(std::sync::Arc::clone(self.sessions.secrets()));
         let lookup = std::sync::Arc::new(SystemLookup);
-        Courier::new(
-            &self.config.notifications,
-            lookup,
-            secrets,
-            CourierSettings::default(),
-        )
+        Courier::new(&self.config.notifications, lookup, secrets, settings)
     }
 
     /// Tries each message that is due, for at most so long. What is left stays in the outbox.
