@@ -4,7 +4,12 @@
 //! disaster and a restart they have to agree. Leases and settling are measured in half a minute and a minute: the tests
 //! move the times in the database instead of waiting.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 
 mod support;
 

@@ -29,10 +29,13 @@ pub struct CallRate {
 }
 
 impl Default for CallRate {
+    /// A plan of a large account that is tidy fits into one burst. What AWS allows is neither published nor the same
+    /// for every operation and account: where this is too fast, the first throttle empties the bucket and halves the
+    /// rate.
     fn default() -> Self {
         Self {
-            per_second: 15.0,
-            burst: 30.0,
+            per_second: 40.0,
+            burst: 200.0,
             floor: 0.5,
         }
     }

@@ -296,10 +296,11 @@ mod tests {
     }
 
     fn target(judgements: &[Judgement]) -> &PasswordPolicy {
-        match &judgements[0].remedy.as_ref().unwrap().proposal.change {
-            Change::UpdatePasswordPolicy(policy) => policy,
-            other => panic!("{other:?}"),
-        }
+        let change = &judgements[0].remedy.as_ref().unwrap().proposal.change;
+        let Change::UpdatePasswordPolicy(policy) = change else {
+            panic!("{change:?}")
+        };
+        policy
     }
 
     #[test]

@@ -10,7 +10,7 @@ use iamwarden::aws::{Ambient, CallRate, Pace, Secrets, Sessions};
 use iamwarden::config::{self, Config, Environment};
 use iamwarden::daemon::{ChannelSecrets, Clock, ClockHand, Done, House, Reach, Run, Selection, Shutdown};
 use iamwarden::execute::ActionReport;
-use iamwarden::model::{AccountId, Action, Decision, Verdict};
+use iamwarden::model::{Action, Decision, Verdict};
 use iamwarden::notify::{Courier, DeliveryReport};
 use iamwarden::plan::Plan;
 use iamwarden::state::{AppliedSelection, NewDecision, State};
