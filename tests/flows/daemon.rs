@@ -249,8 +249,8 @@ async fn a_missed_schedule_runs_once_and_a_first_start_waits() {
     let place = Place::new();
     place.declare("enforce", RARELY);
     let mut first = place.start();
-    first.await_line(&["first start: the rule waits for its schedule"]);
     first.await_line(&["iamwarden runs"]);
+    first.await_line(&["first start: the rule waits for its schedule"]);
     let (status, _) = first.terminate();
     assert_eq!(status.code(), Some(0));
     let state = place.state().await;
