@@ -1,4 +1,4 @@
-//! On a terminal `apply` asks. `script` of util-linux makes one.
+//! On a terminal `apply` asks. `script` makes one.
 
 use std::process::Stdio;
 
