@@ -14,6 +14,7 @@ use super::{deliver_after, render};
 use crate::config::{ChannelKind, Config};
 use crate::model::{
     AccountId, Action, Digest, Event, Finding, FindingId, Glob, NoticeItem, Notification, Owner, Severity,
+    Span,
 };
 
 /// All that a run has to tell.
@@ -138,8 +139,12 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
 }
 
 /// Pending and repeated things are told again after a week, if they are still so.
-fn week(now: DateTime<Utc>) -> i64 {
-    now.timestamp().div_euclid(7 * 86_400)
+const WEEK: Span = Span::from_days(7);
+
+/// In which of the periods of this length a time lies.
+fn period(now: DateTime<Utc>, length: Span) -> i64 {
+    let seconds = i64::try_from(length.seconds()).unwrap_or(i64::MAX);
+    now.timestamp().div_euclid(seconds.max(1))
 }
 
 fn notified(notification: &Notification, tidings: &Tidings<'_>) -> Vec<Entry> {
@@ -162,7 +167,7 @@ fn notified(notification: &Notification, tidings: &Tidings<'_>) -> Vec<Entry> {
             add(&mut matters, Some(finding), None, notification.event, tidings);
         }
     }
-    let entry = |matter| matter_entry(notification.event, matter, tidings.now);
+    let entry = |matter| matter_entry(notification.event, matter, notification.every, tidings.now);
     matters.into_iter().map(entry).collect()
 }
 
@@ -204,7 +209,7 @@ fn add(
     }
 }
 
-fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
+fn matter_entry(event: Event, matter: Matter, every: Option<Span>, now: DateTime<Utc>) -> Entry {
     let resource = matter.findings.first().map(|f| f.resource.to_string());
     let key = if matter.notices.is_empty() {
         let findings: Vec<_> = matter.findings.iter().map(|f| (&f.id, f.status)).collect();
@@ -213,7 +218,7 @@ fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
             .iter()
             .map(|a| (&a.id, a.precondition_digest(), a.withheld_reason))
             .collect();
-        json!([event, findings, actions, week(now)])
+        json!([event, findings, actions, period(now, every.unwrap_or(WEEK))])
     } else {
         let dates: Vec<_> = matter
             .notices
@@ -349,7 +354,7 @@ fn digest(findings: &[&Finding], now: DateTime<Utc>) -> Option<Entry> {
     let content = Digest::of_json(&Value::Array(content));
     Some(Entry {
         event: Event::ReportDigest,
-        key: json!([Event::ReportDigest, content, week(now)]),
+        key: json!([Event::ReportDigest, content, period(now, WEEK)]),
         place: Default::default(),
         item: Item::Digest(Box::new(ReportDigest {
             total: findings.len(),
@@ -473,18 +478,27 @@ fn gravity(event: Event) -> u8 {
     match event {
         Event::ActionFailed => 0,
         Event::RunFailed => 1,
-        Event::AccessKeyDeleted => 2,
-        Event::AccessKeyDisabled => 3,
-        Event::PermissionsDetached => 4,
-        Event::PasswordPolicyUpdated => 5,
-        Event::ActionRolledBack => 6,
-        Event::AccessKeyDeleting => 7,
-        Event::AccessKeyExpiring => 8,
-        Event::PermissionsUnused => 9,
-        Event::ApprovalRequested => 10,
-        Event::ApprovalDecided => 11,
-        Event::ExemptionExpiring => 12,
-        Event::ReportDigest => 13,
+        Event::RootAccountAtRisk => 2,
+        Event::AccessKeyDeleted => 3,
+        Event::PasswordDeleted => 4,
+        Event::AccessKeyDisabled => 5,
+        Event::RoleQuarantined => 6,
+        Event::MfaRequired => 7,
+        Event::PermissionsDetached => 8,
+        Event::PasswordPolicyUpdated => 9,
+        Event::MfaRequirementLifted => 10,
+        Event::ActionRolledBack => 11,
+        Event::AccessKeyDeleting => 12,
+        Event::AccessKeyExpiring => 13,
+        Event::PasswordUnused => 14,
+        Event::RoleUnused => 15,
+        Event::MfaMissing => 16,
+        Event::PermissionsUnused => 17,
+        Event::UserUnused => 18,
+        Event::ApprovalRequested => 19,
+        Event::ApprovalDecided => 20,
+        Event::ExemptionExpiring => 21,
+        Event::ReportDigest => 22,
     }
 }
 

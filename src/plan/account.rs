@@ -11,9 +11,9 @@ use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
 use crate::model::{
     AccountId, Action, ActionId, ActionMode, ActionState, Digest, Event, Finding, FindingStatus, History,
-    NoticeItem, Notification, Owner, Severity, WithheldReason,
+    NoticeItem, Notification, Owner, Severity, Span, WithheldReason,
 };
-use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy};
+use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy, Reminder};
 
 /// What may differ from one planning to another with the same inputs.
 #[derive(Debug, Clone, Default)]
@@ -119,6 +119,7 @@ pub fn plan_account(
                 mut finding,
                 remedy,
                 announcement,
+                reminder,
             } = judgement;
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
@@ -132,6 +133,9 @@ pub fn plan_account(
                     told.digest(mode, &finding);
                 }
                 (None, None) => told.digest(mode, &finding),
+            }
+            if let (Some(_), Some(reminder)) = (action_mode(mode), reminder) {
+                told.remind(&finding, &reminder);
             }
             findings.push(finding);
         }
@@ -361,8 +365,13 @@ impl Planner<'_> {
     }
 }
 
-/// The findings of one message, and the dates that it announces.
-type Said = (Vec<crate::model::FindingId>, Vec<NoticeItem>);
+/// The findings of one message, the dates that it announces, and when it is said again.
+#[derive(Debug, Default)]
+struct Said {
+    findings: Vec<crate::model::FindingId>,
+    notices: Vec<NoticeItem>,
+    every: Option<Span>,
+}
 
 /// Who is to be told of what, gathered while planning.
 #[derive(Debug, Default)]
@@ -410,9 +419,19 @@ impl Told {
                 .by_event
                 .entry((finding.owner.clone(), announcement.event))
                 .or_default();
-            entry.0.push(finding.id.clone());
-            entry.1.push(item);
+            entry.findings.push(finding.id.clone());
+            entry.notices.push(item);
         }
+    }
+
+    /// What its owner is told of a finding that only people can put right.
+    fn remind(&mut self, finding: &Finding, reminder: &Reminder) {
+        let entry = self
+            .by_event
+            .entry((finding.owner.clone(), reminder.event))
+            .or_default();
+        entry.findings.push(finding.id.clone());
+        entry.every = entry.every.into_iter().chain([reminder.every]).min();
     }
 
     /// What a rule in `report` found goes to the digest.
@@ -425,7 +444,7 @@ impl Told {
             self.by_event
                 .entry((None, Event::ReportDigest))
                 .or_default()
-                .0
+                .findings
                 .push(finding.id.clone());
         }
     }
@@ -440,7 +459,7 @@ impl Told {
             self.by_event
                 .entry((None, Event::ApprovalRequested))
                 .or_default()
-                .0
+                .findings
                 .push(finding);
         }
     }
@@ -448,7 +467,12 @@ impl Told {
     fn into_notifications(self, planner: &Planner<'_>) -> Vec<Notification> {
         self.by_event
             .into_iter()
-            .map(|((to, event), (mut findings, mut notices))| {
+            .map(|((to, event), said)| {
+                let Said {
+                    mut findings,
+                    mut notices,
+                    every,
+                } = said;
                 findings.sort();
                 findings.dedup();
                 notices.sort();
@@ -458,6 +482,7 @@ impl Told {
                     event,
                     findings,
                     notices,
+                    every,
                 }
             })
             .collect()
