@@ -163,6 +163,39 @@ def logins(r: Recorder) -> None:
 
 
 @script
+def mfa_devices(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_user", UserName="bob")
+    spare = r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="spare")["VirtualMFADevice"]["SerialNumber"]
+    made = r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="ada", Path="/people/")
+    serial = made["VirtualMFADevice"]["SerialNumber"]
+    r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="spare")
+    r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="eve", Path="no-slashes")
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=serial, **codes)
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=serial, **codes)
+    r.call("iam.enable_mfa_device", UserName="nobody", SerialNumber=spare, **codes)
+    r.call("iam.enable_mfa_device", UserName="bob", SerialNumber="GAHT12345678", **codes)
+    r.call("iam.list_mfa_devices", UserName="ada")
+    r.call("iam.list_mfa_devices", UserName="bob")
+    for status in ("Any", "Assigned", "Unassigned", "Nonsense"):
+        r.call("iam.list_virtual_mfa_devices", AssignmentStatus=status)
+    r.pages("iam.list_virtual_mfa_devices", 1)
+    r.call("iam.get_account_summary")
+    r.call("iam.deactivate_mfa_device", UserName="ada", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="ada", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="nobody", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="bob", SerialNumber="GAHT12345678")
+    r.call("iam.list_mfa_devices", UserName="bob")
+    r.call("iam.list_virtual_mfa_devices")
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=serial)
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=serial)
+    r.call("iam.list_virtual_mfa_devices")
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=spare, **codes)
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=spare)
+
+
+@script
 def groups(r: Recorder) -> None:
     r.call("iam.create_group", GroupName="staff", Path="/teams/")
     r.call("iam.create_group", GroupName="staff")

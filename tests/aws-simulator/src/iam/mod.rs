@@ -5,11 +5,13 @@ pub(crate) mod advisor;
 mod attachments;
 mod boundaries;
 mod details;
+mod devices;
 mod groups;
 mod inline;
 mod keys;
 mod logins;
 mod operations;
+mod owner;
 mod passwords;
 mod policies;
 pub(crate) mod report;
@@ -32,6 +34,7 @@ use crate::wire::query::Query;
 use crate::wire::xml::Xml;
 
 pub(crate) use operations::operation;
+use owner::Owner;
 
 /// Everything an operation sees.
 pub(crate) struct Context<'a> {

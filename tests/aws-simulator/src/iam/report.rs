@@ -226,7 +226,7 @@ fn root_row(account: &Account) -> Vec<String> {
         last_used,
         unsupported.clone(),
         unsupported,
-        root.mfa.to_string(),
+        (!root.mfa.is_empty()).to_string(),
     ];
     row.extend(credential_fields(&root.keys));
     row

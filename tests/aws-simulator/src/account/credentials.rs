@@ -1,0 +1,76 @@
+//! What users and the root user sign in and sign with.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{Account, User};
+
+/// The root user.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Root {
+    pub(crate) created: DateTime<Utc>,
+    /// Serial numbers of devices and when they were enabled.
+    pub(crate) mfa: BTreeMap<String, DateTime<Utc>>,
+    pub(crate) has_password: bool,
+    pub(crate) password_last_used: Option<DateTime<Utc>>,
+    pub(crate) keys: Vec<AccessKey>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Password {
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) last_changed: DateTime<Utc>,
+    pub(crate) last_used: Option<DateTime<Utc>>,
+    pub(crate) reset_required: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct AccessKey {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) last_used: Option<KeyUse>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct KeyUse {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) region: String,
+    pub(crate) service: String,
+}
+
+/// A virtual MFA device. Unlike others, it is there before anybody has it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct VirtualDevice {
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// Who has an MFA device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Holder<'a> {
+    Root(&'a Root),
+    User(&'a User),
+}
+
+/// Whether a serial number is that of a virtual device; those of passkeys are ARNs as well.
+pub(crate) fn is_virtual(serial: &str) -> bool {
+    serial.starts_with("arn:") && serial.contains(":mfa/")
+}
+
+impl Account {
+    /// Who has which MFA device, since when.
+    pub(crate) fn devices_in_use(&self) -> BTreeMap<&str, (Holder<'_>, DateTime<Utc>)> {
+        let mut devices = BTreeMap::new();
+        for (serial, enabled) in &self.root.mfa {
+            devices.insert(serial.as_str(), (Holder::Root(&self.root), *enabled));
+        }
+        for user in self.users.values() {
+            for (serial, enabled) in &user.mfa {
+                devices.insert(serial.as_str(), (Holder::User(user), *enabled));
+            }
+        }
+        devices
+    }
+}
