@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::account::{AccessKey, Account, KeyUse, Kind, Password, Principal, ServiceUse, User, is_virtual};
 use crate::ids::IdSource;
 use crate::policy::services;
-use crate::seed::{self, AdvisorSeed, KeySeed, MfaSeed, PasswordPolicy, Place, ReportSeed, UseSeed, When};
+use crate::seed::{
+    self, AdvisorSeed, KeySeed, MfaSeed, PasswordPolicy, Place, ReportSeed, ServiceCredentialSeed,
+    UploadSeed, UseSeed, When,
+};
 use crate::world::World;
 
 /// A change. It names an account, mostly an entity in it, and what about it is to be otherwise.
@@ -53,6 +56,12 @@ pub struct Edit {
     pub mfa: Option<MfaSeed>,
     /// Access keys that the user or root gets.
     pub keys: Vec<KeySeed>,
+    /// The SSH public keys that the user has from now on.
+    pub ssh_keys: Option<Vec<UploadSeed>>,
+    /// The signing certificates that the user or root has from now on.
+    pub signing_certificates: Option<Vec<UploadSeed>>,
+    /// The credentials for one service that the user has from now on.
+    pub service_credentials: Option<Vec<ServiceCredentialSeed>>,
     /// Whether the user or root has a password; one that was there already stays as it is.
     pub password: Option<bool>,
     /// Groups to put the user into.
@@ -171,8 +180,13 @@ impl Edit {
         self.change_principal(principal, now)?;
         if kind == Kind::User {
             let devices = self.new_devices(account, Some(name), now, ids);
+            let credentials = self.service_credentials.as_ref().map(|seeds| {
+                seed::service_credentials(name, seeds, place(account, now), ids).map_err(EditError)
+            });
+            let credentials = credentials.transpose()?;
             if let Some(user) = account.users.get_mut(name) {
                 let before = devices.map(|devices| std::mem::replace(&mut user.mfa, devices));
+                user.service_credentials = credentials.unwrap_or_else(|| user.service_credentials.clone());
                 self.change_user(user, now, ids)?;
                 replace_devices(account, before.unwrap_or_default());
             }
@@ -197,6 +211,9 @@ impl Edit {
         let before = devices.map(|devices| std::mem::replace(&mut root.mfa, devices));
         root.has_password = self.password.unwrap_or(root.has_password);
         self.change_keys(&mut root.keys, now, ids)?;
+        if let Some(seeds) = &self.signing_certificates {
+            root.certificates = seed::certificates(seeds, now, ids);
+        }
         if let Some(when) = self.last_used.filter(|_| self.key.is_none()) {
             root.password_last_used = when.resolve(now);
         }
@@ -212,13 +229,12 @@ impl Edit {
         now: DateTime<Utc>,
         ids: &mut IdSource,
     ) -> Option<Devices> {
-        let place = Place {
-            partition: &account.partition,
-            account: &account.id,
-            now,
-        };
         let seed = self.mfa.as_ref()?;
-        Some(seed::devices(owner, seed, now, place, ids).into_iter().collect())
+        Some(
+            seed::devices(owner, seed, now, place(account, now), ids)
+                .into_iter()
+                .collect(),
+        )
     }
 
     fn change_principal(&self, principal: &mut Principal, now: DateTime<Utc>) -> Result<(), EditError> {
@@ -262,6 +278,12 @@ impl Edit {
         if let (Some(when), Some(password), None) = (self.last_used, &mut user.password, &self.key) {
             password.last_used = when.resolve(now);
         }
+        if let Some(seeds) = &self.ssh_keys {
+            user.ssh_keys = seed::ssh_keys(seeds, now, ids);
+        }
+        if let Some(seeds) = &self.signing_certificates {
+            user.certificates = seed::certificates(seeds, now, ids);
+        }
         self.change_keys(&mut user.keys, now, ids)
     }
 
@@ -301,6 +323,14 @@ impl Edit {
                 service: self.service.clone().unwrap_or_else(|| "s3".to_owned()),
             });
         }
+    }
+}
+
+fn place(account: &Account, now: DateTime<Utc>) -> Place<'_> {
+    Place {
+        partition: &account.partition,
+        account: &account.id,
+        now,
     }
 }
 

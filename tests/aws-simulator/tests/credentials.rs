@@ -319,3 +319,214 @@ fn a_device_is_there_once() {
         "{error}"
     );
 }
+
+const OTHERS: &str = r#"
+now = "2026-09-01T12:00:00Z"
+frozen = true
+
+[[accounts]]
+id = "123456789012"
+[accounts.root]
+signing_certificates = [{ age = "9d" }]
+
+[[accounts.users]]
+name = "ada"
+ssh_keys = [{ age = "400d", status = "Inactive" }, { id = "APKAADA00000000000001", age = "3d" }]
+signing_certificates = [{ age = "30d", status = "Inactive" }, { age = "90d" }]
+service_credentials = [
+  { service = "codecommit", id = "ACCAADA00000000000001", age = "200d" },
+  { service = "bedrock", id = "ACCAADA00000000000002", age = "20d", expires = "10d" },
+  { service = "bedrock.amazonaws.com", id = "ACCAADA00000000000003", age = "20d", expires = "-10d" },
+]
+
+[[accounts.users]]
+name = "bob"
+service_credentials = [{ service = "cassandra", status = "Inactive" }]
+"#;
+
+#[test]
+fn other_credentials_have_status_and_dates() {
+    let world = World::plant(OTHERS);
+    let keys = world.iam("ListSSHPublicKeys", &[("UserName", "ada")]);
+    assert_eq!(keys.texts("SSHPublicKeyId").len(), 2);
+    assert!(
+        keys.texts("Status").contains(&"Inactive")
+            && keys.texts("UploadDate").contains(&"2026-08-29T12:00:00Z")
+    );
+    let certificates = world.iam(
+        "ListSigningCertificates",
+        &[("UserName", "ada"), ("MaxItems", "1")],
+    );
+    assert_eq!(
+        (
+            certificates.texts("CertificateId").len(),
+            certificates.text("IsTruncated")
+        ),
+        (1, Some("true"))
+    );
+    assert!(
+        certificates
+            .text("CertificateBody")
+            .unwrap()
+            .starts_with("-----BEGIN CERTIFICATE-----")
+    );
+
+    let of_ada = world.iam("ListServiceSpecificCredentials", &[("UserName", "ada")]);
+    assert_eq!(of_ada.texts("Status"), ["Active", "Expired", "Active"]);
+    assert_eq!(
+        of_ada.texts("ExpirationDate"),
+        ["2026-08-22T12:00:00Z", "2026-09-11T12:00:00Z"]
+    );
+    assert_eq!(of_ada.texts("ServiceUserName"), ["ada-at-123456789012"]);
+    assert!(
+        of_ada
+            .text("ServiceCredentialAlias")
+            .unwrap()
+            .starts_with("BedrockAPIKey-")
+    );
+    let bedrock = [("UserName", "ada"), ("ServiceName", "bedrock.amazonaws.com")];
+    assert_eq!(
+        world
+            .iam("ListServiceSpecificCredentials", &bedrock)
+            .texts("ServiceName")
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn the_service_credentials_of_all_users_come_in_pages() {
+    let world = World::plant(OTHERS);
+    let (mut found, mut marker) = (Vec::new(), None::<String>);
+    loop {
+        let mut parameters = vec![("AllUsers", "true"), ("MaxItems", "3")];
+        parameters.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+        let page = world.iam("ListServiceSpecificCredentials", &parameters);
+        found.extend(page.texts("UserName").into_iter().map(str::to_owned));
+        marker = page.text("Marker").map(str::to_owned);
+        assert_eq!(page.text("IsTruncated") == Some("true"), marker.is_some());
+        if marker.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, ["ada", "ada", "ada", "bob"]);
+    let refused = |parameters: &[(&str, &str)]| {
+        let answer = world.iam("ListServiceSpecificCredentials", parameters);
+        let (status, code) = answer.failure();
+        (status, code.to_owned())
+    };
+    assert_eq!(refused(&[("UserName", "none")]), (404, "NoSuchEntity".to_owned()));
+    assert_eq!(
+        refused(&[("UserName", "ada"), ("ServiceName", "s3.amazonaws.com")]),
+        (404, "NotSupportedService".to_owned())
+    );
+    assert_eq!(
+        refused(&[("UserName", "ada"), ("AllUsers", "true")]),
+        (400, "ValidationError".to_owned())
+    );
+}
+
+#[test]
+fn certificates_show_in_report_and_summary() {
+    let world = World::plant(OTHERS);
+    assert_eq!(mfa_active(&world, "ada"), "false");
+    let report = world.iam("GetCredentialReport", &[]);
+    let columns = [
+        "cert_1_active",
+        "cert_1_last_rotated",
+        "cert_2_active",
+        "cert_2_last_rotated",
+    ];
+    let of = |user: &str| {
+        let row = report_row(&report, user);
+        columns.map(|column| row[column].clone())
+    };
+    assert_eq!(
+        of("ada"),
+        [
+            "true",
+            "2026-06-03T12:00:00+00:00",
+            "false",
+            "2026-08-02T12:00:00+00:00"
+        ]
+    );
+    assert_eq!(of("bob"), ["false", "N/A", "false", "N/A"]);
+    assert_eq!(
+        of("<root_account>"),
+        ["true", "2026-08-23T12:00:00+00:00", "false", "N/A"]
+    );
+    let summary = world.iam("GetAccountSummary", &[]);
+    assert!(
+        summary
+            .body
+            .contains("<key>AccountSigningCertificatesPresent</key><value>1</value>")
+    );
+}
+
+#[test]
+fn other_credentials_are_turned_off_deleted_and_replaced() {
+    let world = World::plant(OTHERS);
+    let key = [("UserName", "ada"), ("SSHPublicKeyId", "APKAADA00000000000001")];
+    let off = ("Status", "Inactive");
+    assert_eq!(
+        world.iam("UpdateSSHPublicKey", &[key[0], key[1], off]).status,
+        200
+    );
+    assert_eq!(
+        world.iam("ListSSHPublicKeys", &key[..1]).texts("Status"),
+        ["Inactive", "Inactive"]
+    );
+    assert_eq!(
+        world
+            .iam("UpdateSSHPublicKey", &[key[0], key[1], ("Status", "Off")])
+            .failure(),
+        (400, "ValidationError")
+    );
+    assert_eq!(world.iam("DeleteSSHPublicKey", &key).status, 200);
+    assert_eq!(
+        world.iam("DeleteSSHPublicKey", &key).failure(),
+        (404, "NoSuchEntity")
+    );
+    let credential = [
+        ("UserName", "ada"),
+        ("ServiceSpecificCredentialId", "ACCAADA00000000000001"),
+    ];
+    assert_eq!(
+        world
+            .iam(
+                "UpdateServiceSpecificCredential",
+                &[credential[0], credential[1], off]
+            )
+            .status,
+        200
+    );
+    let first = |world: &World| {
+        let answer = world.iam("ListServiceSpecificCredentials", &credential[..1]);
+        answer.text("Status").map(str::to_owned)
+    };
+    assert_eq!(first(&world).as_deref(), Some("Inactive"));
+    assert_eq!(
+        world.iam("DeleteUser", &[("UserName", "bob")]).failure(),
+        (409, "DeleteConflict")
+    );
+
+    let edit = r#"{"account": "123456789012", "user": "ada", "ssh_keys": [], "signing_certificates": [{"age": "1h"}],
+                   "service_credentials": [{"service": "logs", "age": "2h"}]}"#;
+    assert_eq!(world.control("POST", "edit", edit).status, 200);
+    assert!(
+        world
+            .iam("ListSSHPublicKeys", &key[..1])
+            .texts("Status")
+            .is_empty()
+    );
+    assert_eq!(
+        world
+            .iam("ListSigningCertificates", &key[..1])
+            .texts("Status")
+            .len(),
+        1
+    );
+    assert_eq!(first(&world).as_deref(), Some("Active"));
+    let wrong = r#"{"account": "123456789012", "user": "ada", "service_credentials": [{"service": "s3"}]}"#;
+    assert_eq!(world.control("POST", "edit", wrong).status, 400);
+}

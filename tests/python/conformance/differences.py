@@ -36,6 +36,8 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("ListPolicyVersions", "IsTruncated"): _TRUNCATED,
     ("ListGroupPolicies", "IsTruncated"): _TRUNCATED,
     ("ListAccountAliases", "IsTruncated"): _TRUNCATED,
+    ("ListSSHPublicKeys", "IsTruncated"): _TRUNCATED,
+    ("ListSigningCertificates", "IsTruncated"): _TRUNCATED,
     # Passwords.
     ("GetAccountPasswordPolicy", "PasswordPolicy.HardExpiry"): "AWS leaves it out where passwords do not expire",
     ("GetAccountPasswordPolicy", "PasswordPolicy.MaxPasswordAge"): (
@@ -92,6 +94,9 @@ DIFFERENCES: dict[tuple[str, str], str] = {
             "additional_credentials_info": "the newest column of the report, which moto does not have",
         }.items()
     },
+    ("GetCredentialReport", "Content.ada.cert_1_last_rotated"): (
+        "in real reports inactive certificates keep their date, as inactive keys do"
+    ),
     # Other services.
     ("AssumeRole", "PackedPolicySize"): "only there where session policies or tags are passed",
     ("GetSecretValue", "error"): "AWS answers errors of the JSON protocol with 400; moto says 404 here",

@@ -10,7 +10,10 @@ use serde::Serialize;
 use crate::seed::{AdvisorSeed, PasswordPolicy};
 use crate::wire::error::AwsError;
 
-pub(crate) use credentials::{AccessKey, Holder, KeyUse, Password, Root, VirtualDevice, is_virtual};
+pub(crate) use credentials::{
+    AccessKey, CREDENTIAL_SERVICES, Holder, KeyUse, Password, Root, ServiceCredential, Uploaded,
+    VirtualDevice, is_virtual, service_user_name,
+};
 
 /// One account's whole state, as reads see it. Its JSON is what tests compare before and after.
 #[derive(Debug, Clone, Serialize)]
@@ -141,6 +144,9 @@ pub(crate) struct User {
     /// Serial numbers of devices and when they were enabled.
     pub(crate) mfa: BTreeMap<String, DateTime<Utc>>,
     pub(crate) keys: Vec<AccessKey>,
+    pub(crate) ssh_keys: Vec<Uploaded>,
+    pub(crate) certificates: Vec<Uploaded>,
+    pub(crate) service_credentials: Vec<ServiceCredential>,
     pub(crate) groups: BTreeSet<String>,
 }
 

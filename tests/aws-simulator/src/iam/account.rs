@@ -47,7 +47,10 @@ pub(super) fn summary(cx: &mut Context<'_>) -> Answer {
         ("AccountAccessKeysPresent", usize::from(!root.keys.is_empty())),
         ("AccountMFAEnabled", usize::from(!root.mfa.is_empty())),
         ("AccountPasswordPresent", usize::from(root.has_password)),
-        ("AccountSigningCertificatesPresent", 0),
+        (
+            "AccountSigningCertificatesPresent",
+            usize::from(!root.certificates.is_empty()),
+        ),
         ("Groups", account.groups.len()),
         ("InstanceProfiles", profiles),
         ("MFADevices", in_use.len() + unassigned),

@@ -4,6 +4,7 @@ mod account;
 pub(crate) mod advisor;
 mod attachments;
 mod boundaries;
+mod credentials;
 mod details;
 mod devices;
 mod groups;

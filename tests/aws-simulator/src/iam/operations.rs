@@ -1,8 +1,8 @@
 //! The table of all operations.
 
 use super::{
-    Operation, account, advisor, attachments, boundaries, details, devices, groups, inline, keys, logins,
-    passwords, policies, report, roles, tags, users,
+    Operation, account, advisor, attachments, boundaries, credentials, details, devices, groups, inline,
+    keys, logins, passwords, policies, report, roles, tags, users,
 };
 use crate::account::Kind;
 
@@ -67,6 +67,16 @@ static OPERATIONS: &[Operation] = &[
     writes!("DeleteVirtualMFADevice", devices::delete_virtual),
     writes!("EnableMFADevice", devices::enable),
     writes!("DeactivateMFADevice", devices::deactivate),
+    // Other credentials.
+    reads!("ListSSHPublicKeys", credentials::list_ssh_keys),
+    writes!("UpdateSSHPublicKey", credentials::update_ssh_key),
+    writes!("DeleteSSHPublicKey", credentials::delete_ssh_key),
+    reads!("ListSigningCertificates", credentials::list_certificates),
+    writes!("UpdateSigningCertificate", credentials::update_certificate),
+    writes!("DeleteSigningCertificate", credentials::delete_certificate),
+    reads!("ListServiceSpecificCredentials", credentials::list_of_services),
+    writes!("UpdateServiceSpecificCredential", credentials::update_of_service),
+    writes!("DeleteServiceSpecificCredential", credentials::delete_of_service),
     // Groups.
     reads!("ListGroups", groups::list),
     reads!("GetGroup", groups::get),

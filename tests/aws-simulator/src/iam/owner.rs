@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Context;
-use crate::account::{AccessKey, Account};
+use crate::account::{AccessKey, Account, Uploaded};
 use crate::caller::Identity;
 use crate::wire::error::AwsError;
 
@@ -35,6 +35,16 @@ impl Owner {
         match self {
             Self::User(name) => Ok(&mut account.user_mut(name)?.keys),
             Self::Root => Ok(&mut account.root.keys),
+        }
+    }
+
+    pub(super) fn certificates<'a>(
+        &self,
+        account: &'a mut Account,
+    ) -> Result<&'a mut Vec<Uploaded>, AwsError> {
+        match self {
+            Self::User(name) => Ok(&mut account.user_mut(name)?.certificates),
+            Self::Root => Ok(&mut account.root.certificates),
         }
     }
 

@@ -104,6 +104,8 @@ pub struct RootSeed {
     pub password_last_used: When,
     /// Its access keys.
     pub keys: Vec<KeySeed>,
+    /// Its signing certificates.
+    pub signing_certificates: Vec<UploadSeed>,
 }
 
 impl Default for RootSeed {
@@ -114,8 +116,44 @@ impl Default for RootSeed {
             password: true,
             password_last_used: When::Never,
             keys: Vec::new(),
+            signing_certificates: Vec::new(),
         }
     }
+}
+
+/// An SSH public key or a signing certificate.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UploadSeed {
+    /// Its id; made up unless given.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// `Active` or `Inactive`.
+    #[serde(default = "KeySeed::default_status")]
+    pub status: String,
+    /// How long ago it was uploaded; `30d` unless given.
+    #[serde(default = "KeySeed::default_age")]
+    pub age: When,
+}
+
+/// A credential for one service only, such as a Git password or an API key.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceCredentialSeed {
+    /// The service: `codecommit`, `cassandra`, `bedrock` or `logs`, with or without `.amazonaws.com`.
+    pub service: String,
+    /// Its id; made up unless given.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// `Active` or `Inactive`.
+    #[serde(default = "KeySeed::default_status")]
+    pub status: String,
+    /// How long ago it was made; `30d` unless given.
+    #[serde(default = "KeySeed::default_age")]
+    pub age: When,
+    /// When it expires; `never` unless given.
+    #[serde(default)]
+    pub expires: When,
 }
 
 /// MFA devices: whether there is a virtual one, of which kind the only one is, or all of them.

@@ -13,8 +13,14 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use credentials::{DeviceSeed, KeySeed, MfaKind, MfaSeed, PasswordSeed, RootSeed, VirtualDeviceSeed};
-pub(crate) use plant::{Place, Planted, access_key, devices, pinned, plant, register_devices, service_use};
+pub use credentials::{
+    DeviceSeed, KeySeed, MfaKind, MfaSeed, PasswordSeed, RootSeed, ServiceCredentialSeed, UploadSeed,
+    VirtualDeviceSeed,
+};
+pub(crate) use plant::{
+    Place, Planted, access_key, certificates, devices, pinned, plant, register_devices, service_credentials,
+    service_use, ssh_keys,
+};
 pub use principals::{
     AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, RoleSeed, RowSeed, UseSeed, UserSeed,
 };

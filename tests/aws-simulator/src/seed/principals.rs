@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::credentials::{KeySeed, MfaSeed, PasswordSeed};
+use super::credentials::{KeySeed, MfaSeed, PasswordSeed, ServiceCredentialSeed, UploadSeed};
 use super::when::When;
 
 /// A policy document: a JSON text, kept as it is, or the same as a TOML table.
@@ -78,6 +78,15 @@ pub struct UserSeed {
     /// Access keys, at most two.
     #[serde(default)]
     pub keys: Vec<KeySeed>,
+    /// SSH public keys.
+    #[serde(default)]
+    pub ssh_keys: Vec<UploadSeed>,
+    /// Signing certificates.
+    #[serde(default)]
+    pub signing_certificates: Vec<UploadSeed>,
+    /// Credentials for one service only.
+    #[serde(default)]
+    pub service_credentials: Vec<ServiceCredentialSeed>,
     /// Names of the groups.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -111,6 +120,9 @@ impl UserSeed {
             mfa: MfaSeed::default(),
             password: None,
             keys: Vec::new(),
+            ssh_keys: Vec::new(),
+            signing_certificates: Vec::new(),
+            service_credentials: Vec::new(),
             groups: Vec::new(),
             inline: BTreeMap::new(),
             attached: Vec::new(),

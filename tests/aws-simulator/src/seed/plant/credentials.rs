@@ -1,14 +1,17 @@
-//! The root user, access keys and MFA devices.
+//! The root user, access keys, MFA devices and other credentials.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{Place, Planter};
-use crate::account::{AccessKey, Account, KeyUse, Root, VirtualDevice, is_virtual};
+use crate::account::{
+    AccessKey, Account, CREDENTIAL_SERVICES, KeyUse, Root, ServiceCredential, Uploaded, VirtualDevice,
+    is_virtual, service_user_name,
+};
 use crate::ids::IdSource;
 use crate::seed::SeedError;
-use crate::seed::credentials::{DeviceSeed, KeySeed, MfaKind, MfaSeed};
+use crate::seed::credentials::{DeviceSeed, KeySeed, MfaKind, MfaSeed, ServiceCredentialSeed, UploadSeed};
 
 impl Planter<'_> {
     pub(super) fn root(&mut self) -> Result<Root, SeedError> {
@@ -20,6 +23,7 @@ impl Planter<'_> {
             has_password: seed.password,
             password_last_used: seed.password_last_used.resolve(self.now),
             keys: self.keys("root", &seed.keys)?,
+            certificates: certificates(&seed.signing_certificates, self.now, self.ids),
         })
     }
 
@@ -87,6 +91,56 @@ pub(crate) fn access_key(seed: &KeySeed, now: DateTime<Utc>, ids: &mut IdSource)
         created: seed.age.resolve(now).unwrap_or(now),
         last_used,
     }
+}
+
+/// SSH public keys as their seeds say.
+pub(crate) fn ssh_keys(seeds: &[UploadSeed], now: DateTime<Utc>, ids: &mut IdSource) -> Vec<Uploaded> {
+    uploaded(seeds, now, || ids.unique("APKA"))
+}
+
+/// Signing certificates as their seeds say.
+pub(crate) fn certificates(seeds: &[UploadSeed], now: DateTime<Utc>, ids: &mut IdSource) -> Vec<Uploaded> {
+    uploaded(seeds, now, || ids.base32(32))
+}
+
+fn uploaded(seeds: &[UploadSeed], now: DateTime<Utc>, mut id: impl FnMut() -> String) -> Vec<Uploaded> {
+    let planted = |seed: &UploadSeed| Uploaded {
+        id: seed.id.clone().unwrap_or_else(&mut id),
+        status: seed.status.clone(),
+        at: seed.age.resolve(now).unwrap_or(now),
+    };
+    seeds.iter().map(planted).collect()
+}
+
+/// Credentials for one service as their seeds say, or what is wrong with one.
+pub(crate) fn service_credentials(
+    user: &str,
+    seeds: &[ServiceCredentialSeed],
+    place: Place<'_>,
+    ids: &mut IdSource,
+) -> Result<Vec<ServiceCredential>, String> {
+    let mut planted = Vec::new();
+    for seed in seeds {
+        let service = format!(
+            "{}.amazonaws.com",
+            seed.service.trim_end_matches(".amazonaws.com")
+        );
+        if !CREDENTIAL_SERVICES.contains(&service.as_str()) {
+            return Err(format!(
+                "`{user}` has a credential of `{}`, which gives none",
+                seed.service
+            ));
+        }
+        planted.push(ServiceCredential {
+            id: seed.id.clone().unwrap_or_else(|| ids.unique("ACCA")),
+            name: service_user_name(&service, user, place.account, ids),
+            service,
+            status: seed.status.clone(),
+            created: seed.age.resolve(place.now).unwrap_or(place.now),
+            expires: seed.expires.resolve(place.now),
+        });
+    }
+    Ok(planted)
 }
 
 /// Virtual devices are there for themselves as well as with their owners.

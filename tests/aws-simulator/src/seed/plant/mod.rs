@@ -16,7 +16,9 @@ use crate::ids::IdSource;
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::managed;
 
-pub(crate) use credentials::{access_key, devices, register_devices};
+pub(crate) use credentials::{
+    access_key, certificates, devices, register_devices, service_credentials, ssh_keys,
+};
 use principals::repeated;
 pub(crate) use principals::{pinned, service_use};
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Planter;
+use super::credentials::{certificates, service_credentials, ssh_keys};
 use crate::account::{Account, Group, InstanceProfile, Kind, Password, Principal, Role, ServiceUse, User};
 use crate::policy::document::Purpose;
 use crate::policy::services;
@@ -71,11 +72,17 @@ impl Planter<'_> {
         });
         let mfa = self.devices(Some(&seed.name), &seed.mfa, created)?;
         let keys = self.keys(&seed.name, &seed.keys)?;
+        let place = self.place();
+        let service_credentials = service_credentials(&seed.name, &seed.service_credentials, place, self.ids)
+            .map_err(|problem| self.problem(problem))?;
         Ok(User {
             principal,
             password,
             mfa,
             keys,
+            ssh_keys: ssh_keys(&seed.ssh_keys, self.now, self.ids),
+            certificates: certificates(&seed.signing_certificates, self.now, self.ids),
+            service_credentials,
             groups: seed.groups.iter().cloned().collect(),
         })
     }
