@@ -105,6 +105,7 @@ pub fn plan_account(
     let mut findings = Vec::new();
     let mut candidates: BTreeMap<ActionId, Candidate> = BTreeMap::new();
     let mut told = Told::default();
+    let mut announced = Vec::new();
     let mut all = Vec::new();
     for rule in &REGISTRY {
         let declared = (rule.mode)(config);
@@ -124,7 +125,9 @@ pub fn plan_account(
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
                     let candidate = planner.candidate(&finding, remedy, announcement.as_ref(), mode);
-                    told.note(&planner, &finding, announcement.as_ref(), Some(&candidate));
+                    if let Some(announcement) = announcement {
+                        announced.push((finding.clone(), announcement, candidate.action.id.clone()));
+                    }
                     merge(&mut candidates, candidate);
                 }
                 (Some(_), None) => told.note(&planner, &finding, announcement.as_ref(), None),
@@ -139,6 +142,10 @@ pub fn plan_account(
             }
             findings.push(finding);
         }
+    }
+    // Only now is it known what becomes of a change that two rules ask for.
+    for (finding, announcement, action) in &announced {
+        told.note(&planner, finding, Some(announcement), candidates.get(action));
     }
     let mut candidates: Vec<_> = candidates.into_values().collect();
     planner.hold_back(&mut candidates);
