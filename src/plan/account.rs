@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::announce::{self, Timing};
+use super::announce::{self, Notices, Timing};
+use super::consent::Decisions;
 use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails};
 use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
@@ -101,6 +102,8 @@ pub fn plan_account(
         ctx,
         config_digest: config.digest(),
         principals: count_principals(snapshot),
+        notices: Notices::of(history),
+        decisions: Decisions::of(history),
     };
     let mut findings = Vec::new();
     let mut candidates: BTreeMap<ActionId, Candidate> = BTreeMap::new();
@@ -211,6 +214,8 @@ struct Planner<'a> {
     ctx: Context<'a>,
     config_digest: Digest,
     principals: PrincipalCounts,
+    notices: Notices<'a>,
+    decisions: Decisions<'a>,
 }
 
 impl Planner<'_> {
@@ -231,7 +236,7 @@ impl Planner<'_> {
             withheld,
             report_only: _,
         } = remedy;
-        let timing = announcement.map(|announcement| announce::timing(announcement, history, now));
+        let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
             action: Action {
@@ -254,11 +259,13 @@ impl Planner<'_> {
             since,
             rejected: false,
         };
+        let rolled_back_at = history.rolled_back.get(&candidate.action.id).copied();
         let consent = consent::consent(
             &candidate.action,
             &self.config_digest,
             &config.approvals,
-            history,
+            &self.decisions,
+            rolled_back_at,
             now,
         );
         candidate.rejected = matches!(consent, consent::Consent::Rejected(_));
@@ -269,7 +276,7 @@ impl Planner<'_> {
                 WithheldReason::Settling.explanation().to_owned(),
             ));
         }
-        if let Some(at) = history.rolled_back.get(&candidate.action.id)
+        if let Some(at) = rolled_back_at
             && !matches!(consent, consent::Consent::Approved(_))
         {
             reasons.push((
@@ -420,8 +427,8 @@ impl Told {
         if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
-        let Context { history, now, .. } = planner.ctx;
-        if let Some(item) = announce::due_notice(announcement, &finding.id, history, now) {
+        if let Some(item) = announce::due_notice(announcement, &finding.id, &planner.notices, planner.ctx.now)
+        {
             let entry = self
                 .by_event
                 .entry((finding.owner.clone(), announcement.event))
