@@ -64,8 +64,25 @@ pub const ATTACH_GROUP_POLICY: &str = "iam:AttachGroupPolicy";
 /// `AttachRolePolicy`.
 pub const ATTACH_ROLE_POLICY: &str = "iam:AttachRolePolicy";
 
+/// `GetUserPolicy`.
+pub const GET_USER_POLICY: &str = "iam:GetUserPolicy";
+/// `GetRolePolicy`.
+pub const GET_ROLE_POLICY: &str = "iam:GetRolePolicy";
+/// `GetRole`.
+pub const GET_ROLE: &str = "iam:GetRole";
+/// `PutUserPolicy`.
+pub const PUT_USER_POLICY: &str = "iam:PutUserPolicy";
+/// `PutRolePolicy`.
+pub const PUT_ROLE_POLICY: &str = "iam:PutRolePolicy";
+/// `DeleteUserPolicy`.
+pub const DELETE_USER_POLICY: &str = "iam:DeleteUserPolicy";
+/// `DeleteRolePolicy`.
+pub const DELETE_ROLE_POLICY: &str = "iam:DeleteRolePolicy";
+/// `DeleteLoginProfile`.
+pub const DELETE_LOGIN_PROFILE: &str = "iam:DeleteLoginProfile";
+
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 30] = [
+pub const ALL: [&str; 38] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -96,4 +113,12 @@ pub const ALL: [&str; 30] = [
     ATTACH_USER_POLICY,
     ATTACH_GROUP_POLICY,
     ATTACH_ROLE_POLICY,
+    GET_USER_POLICY,
+    GET_ROLE_POLICY,
+    GET_ROLE,
+    PUT_USER_POLICY,
+    PUT_ROLE_POLICY,
+    DELETE_USER_POLICY,
+    DELETE_ROLE_POLICY,
+    DELETE_LOGIN_PROFILE,
 ];

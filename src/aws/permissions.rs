@@ -82,6 +82,11 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
             LIST_ATTACHED_ROLE_POLICIES,
             LIST_ATTACHED_USER_POLICIES,
         ],
+        ChangeKind::RequireMfa | ChangeKind::LiftMfaRequirement => {
+            &[GET_LOGIN_PROFILE, GET_USER, GET_USER_POLICY, LIST_MFA_DEVICES]
+        }
+        ChangeKind::DeleteLoginProfile => &[GET_LOGIN_PROFILE, GET_USER],
+        ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
     }
 }
 
@@ -92,6 +97,10 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::DeleteAccessKey => &[DELETE_ACCESS_KEY],
         ChangeKind::UpdatePasswordPolicy => &[UPDATE_ACCOUNT_PASSWORD_POLICY],
         ChangeKind::DetachPolicy => &[DETACH_GROUP_POLICY, DETACH_ROLE_POLICY, DETACH_USER_POLICY],
+        ChangeKind::RequireMfa => &[PUT_USER_POLICY],
+        ChangeKind::LiftMfaRequirement => &[DELETE_USER_POLICY],
+        ChangeKind::DeleteLoginProfile => &[DELETE_LOGIN_PROFILE],
+        ChangeKind::QuarantineRole => &[PUT_ROLE_POLICY],
     }
 }
 
@@ -102,6 +111,10 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::DeleteAccessKey => &[],
         ChangeKind::UpdatePasswordPolicy => &[DELETE_ACCOUNT_PASSWORD_POLICY, UPDATE_ACCOUNT_PASSWORD_POLICY],
         ChangeKind::DetachPolicy => &[ATTACH_GROUP_POLICY, ATTACH_ROLE_POLICY, ATTACH_USER_POLICY],
+        ChangeKind::RequireMfa => &[DELETE_USER_POLICY],
+        ChangeKind::LiftMfaRequirement => &[PUT_USER_POLICY],
+        ChangeKind::DeleteLoginProfile => &[],
+        ChangeKind::QuarantineRole => &[DELETE_ROLE_POLICY],
     }
 }
 

@@ -1,7 +1,10 @@
 //! Which call an approved operation is: a pure function, so that what would be sent can be looked at.
 
 use super::operation;
-use crate::model::{AccessKeyId, AccountId, Arn, Change, Inverse, PasswordPolicy, PrincipalKind};
+use crate::model::{
+    AccessKeyId, AccountId, Arn, Change, Effect, InlinePolicyText, Inverse, PasswordPolicy, PolicyDocument,
+    PrincipalKind,
+};
 use crate::plan::Operation;
 
 /// Why an operation is no call that may be made. Nothing was sent.
@@ -32,6 +35,12 @@ pub enum RequestError {
     LeaseEnding {
         /// Whose lease.
         account: AccountId,
+    },
+    /// A policy that would allow something: iamwarden only ever puts policies that deny.
+    #[error("nothing was sent: the inline policy {policy_name} would allow something; plan again")]
+    Widening {
+        /// The policy.
+        policy_name: String,
     },
     /// A number that the API does not take.
     #[error("nothing was sent: {field} cannot be {value}; correct the configuration")]
@@ -70,6 +79,22 @@ pub(super) enum Request {
         name: String,
         policy: Arn,
     },
+    /// `PutUserPolicy`, `PutRolePolicy`.
+    PutInlinePolicy {
+        holder: Holder,
+        policy: InlinePolicyText,
+    },
+    /// `DeleteUserPolicy`, `DeleteRolePolicy`.
+    DeleteInlinePolicy { holder: Holder, policy_name: String },
+    /// `DeleteLoginProfile`.
+    DeletePassword { user: String },
+}
+
+/// Who has an inline policy of iamwarden's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    User(String),
+    Role(String),
 }
 
 /// A password policy with its numbers as the API takes them. What is `None` is left out: 0 cannot be sent.
@@ -124,6 +149,21 @@ impl Request {
                     policy: policy_of(policy_arn, account)?,
                 }
             }
+            Change::RequireMfa(policy) => Self::PutInlinePolicy {
+                holder: Holder::User(user_of(resource)?),
+                policy: only_denying(policy)?,
+            },
+            Change::QuarantineRole(policy) => Self::PutInlinePolicy {
+                holder: Holder::Role(role_of(resource)?),
+                policy: only_denying(policy)?,
+            },
+            Change::LiftMfaRequirement { policy_name } => Self::DeleteInlinePolicy {
+                holder: Holder::User(user_of(resource)?),
+                policy_name: policy_name.clone(),
+            },
+            Change::DeleteLoginProfile {} => Self::DeletePassword {
+                user: user_of(resource)?,
+            },
         })
     }
 
@@ -150,6 +190,14 @@ impl Request {
                     policy: policy_of(policy_arn, account)?,
                 }
             }
+            Inverse::DeleteInlinePolicy { policy_name } => Self::DeleteInlinePolicy {
+                holder: holder_of(resource)?,
+                policy_name: policy_name.clone(),
+            },
+            Inverse::PutInlinePolicy(policy) => Self::PutInlinePolicy {
+                holder: holder_of(resource)?,
+                policy: only_denying(policy)?,
+            },
         })
     }
 
@@ -170,6 +218,15 @@ impl Request {
                 PrincipalKind::Group => operation::ATTACH_GROUP_POLICY,
                 PrincipalKind::Role => operation::ATTACH_ROLE_POLICY,
             },
+            Self::PutInlinePolicy { holder, .. } => match holder {
+                Holder::User(_) => operation::PUT_USER_POLICY,
+                Holder::Role(_) => operation::PUT_ROLE_POLICY,
+            },
+            Self::DeleteInlinePolicy { holder, .. } => match holder {
+                Holder::User(_) => operation::DELETE_USER_POLICY,
+                Holder::Role(_) => operation::DELETE_ROLE_POLICY,
+            },
+            Self::DeletePassword { .. } => operation::DELETE_LOGIN_PROFILE,
         }
     }
 }
@@ -221,6 +278,34 @@ fn user_of(resource: &Arn) -> Result<String, RequestError> {
             expected: "user",
         }),
     }
+}
+
+fn role_of(resource: &Arn) -> Result<String, RequestError> {
+    match principal_of(resource) {
+        Ok((PrincipalKind::Role, name)) => Ok(name),
+        Ok((PrincipalKind::User | PrincipalKind::Group, _)) | Err(_) => Err(RequestError::WrongResource {
+            resource: resource.clone(),
+            expected: "role",
+        }),
+    }
+}
+
+fn holder_of(resource: &Arn) -> Result<Holder, RequestError> {
+    user_of(resource)
+        .map(Holder::User)
+        .or_else(|_| role_of(resource).map(Holder::Role))
+}
+
+/// The policy, if all of its statements deny.
+fn only_denying(policy: &InlinePolicyText) -> Result<InlinePolicyText, RequestError> {
+    let parsed = PolicyDocument::parse(&policy.document).ok();
+    let denies = parsed.is_some_and(|document| document.statements.iter().all(|s| s.effect == Effect::Deny));
+    if denies {
+        return Ok(policy.clone());
+    }
+    Err(RequestError::Widening {
+        policy_name: policy.policy_name.clone(),
+    })
 }
 
 fn account_itself(resource: &Arn) -> Result<(), RequestError> {

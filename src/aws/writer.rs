@@ -14,9 +14,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::errors::{AwsError, Scope, cause_of};
 use super::meter::Departure;
-use super::request::{PasswordNumbers, Request, RequestError};
+use super::request::{Holder, PasswordNumbers, Request, RequestError};
 use super::session::Shared;
-use crate::model::{AccountId, Arn, PrincipalKind};
+use crate::model::{AccountId, Arn, InlinePolicyText, PrincipalKind};
 use crate::plan::Approved;
 use crate::state::Lease;
 
@@ -148,6 +148,18 @@ impl Writer {
             Request::Attach { kind, name, policy } => {
                 self.attach(kind, name, &policy, &sent, departure.clone()).await
             }
+            Request::PutInlinePolicy { holder, policy } => {
+                self.put_inline_policy(holder, policy, &sent, departure.clone())
+                    .await
+            }
+            Request::DeleteInlinePolicy { holder, policy_name } => {
+                self.delete_inline_policy(holder, policy_name, &sent, departure.clone())
+                    .await
+            }
+            Request::DeletePassword { user } => {
+                let call = iam.delete_login_profile().user_name(user);
+                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+            }
         }
     }
 
@@ -171,6 +183,58 @@ impl Writer {
             .set_password_reuse_prevention(numbers.reuse_prevention)
             .hard_expiry(policy.hard_expiry);
         sent.outcome(call.customize().interceptor(departure).send().await)
+    }
+
+    async fn put_inline_policy(
+        &self,
+        holder: Holder,
+        policy: InlinePolicyText,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let InlinePolicyText {
+            policy_name,
+            document,
+        } = policy;
+        match holder {
+            Holder::User(name) => {
+                let call = self.iam.put_user_policy().user_name(name);
+                let call = call.policy_name(policy_name).policy_document(document);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            Holder::Role(name) => {
+                let call = self.iam.put_role_policy().role_name(name);
+                let call = call.policy_name(policy_name).policy_document(document);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+        }
+    }
+
+    async fn delete_inline_policy(
+        &self,
+        holder: Holder,
+        policy_name: String,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        match holder {
+            Holder::User(name) => {
+                let call = self
+                    .iam
+                    .delete_user_policy()
+                    .user_name(name)
+                    .policy_name(policy_name);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            Holder::Role(name) => {
+                let call = self
+                    .iam
+                    .delete_role_policy()
+                    .role_name(name)
+                    .policy_name(policy_name);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+        }
     }
 
     async fn detach(

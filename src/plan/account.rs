@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::announce::{self, Timing};
+use super::announce::{self, Notices, Timing};
+use super::consent::Decisions;
 use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails};
 use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
 use crate::model::{
     AccountId, Action, ActionId, ActionMode, ActionState, Digest, Event, Finding, FindingStatus, History,
-    NoticeItem, Notification, Owner, Severity, WithheldReason,
+    NoticeItem, Notification, Owner, Severity, Span, WithheldReason,
 };
-use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy};
+use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy, Reminder};
 
 /// What may differ from one planning to another with the same inputs.
 #[derive(Debug, Clone, Default)]
@@ -101,6 +102,8 @@ pub fn plan_account(
         ctx,
         config_digest: config.digest(),
         principals: count_principals(snapshot),
+        notices: Notices::of(history),
+        decisions: Decisions::of(history),
     };
     let mut findings = Vec::new();
     let mut candidates: BTreeMap<ActionId, Candidate> = BTreeMap::new();
@@ -120,6 +123,7 @@ pub fn plan_account(
                 mut finding,
                 remedy,
                 announcement,
+                reminder,
             } = judgement;
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
@@ -135,6 +139,9 @@ pub fn plan_account(
                     told.digest(mode, &finding);
                 }
                 (None, None) => told.digest(mode, &finding),
+            }
+            if let (Some(_), Some(reminder)) = (action_mode(mode), reminder) {
+                told.remind(&finding, &reminder);
             }
             findings.push(finding);
         }
@@ -207,6 +214,8 @@ struct Planner<'a> {
     ctx: Context<'a>,
     config_digest: Digest,
     principals: PrincipalCounts,
+    notices: Notices<'a>,
+    decisions: Decisions<'a>,
 }
 
 impl Planner<'_> {
@@ -227,7 +236,7 @@ impl Planner<'_> {
             withheld,
             report_only: _,
         } = remedy;
-        let timing = announcement.map(|announcement| announce::timing(announcement, history, now));
+        let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
             action: Action {
@@ -250,11 +259,13 @@ impl Planner<'_> {
             since,
             rejected: false,
         };
+        let rolled_back_at = history.rolled_back.get(&candidate.action.id).copied();
         let consent = consent::consent(
             &candidate.action,
             &self.config_digest,
             &config.approvals,
-            history,
+            &self.decisions,
+            rolled_back_at,
             now,
         );
         candidate.rejected = matches!(consent, consent::Consent::Rejected(_));
@@ -265,7 +276,7 @@ impl Planner<'_> {
                 WithheldReason::Settling.explanation().to_owned(),
             ));
         }
-        if let Some(at) = history.rolled_back.get(&candidate.action.id)
+        if let Some(at) = rolled_back_at
             && !matches!(consent, consent::Consent::Approved(_))
         {
             reasons.push((
@@ -368,8 +379,13 @@ impl Planner<'_> {
     }
 }
 
-/// The findings of one message, and the dates that it announces.
-type Said = (Vec<crate::model::FindingId>, Vec<NoticeItem>);
+/// The findings of one message, the dates that it announces, and when it is said again.
+#[derive(Debug, Default)]
+struct Said {
+    findings: Vec<crate::model::FindingId>,
+    notices: Vec<NoticeItem>,
+    every: Option<Span>,
+}
 
 /// Who is to be told of what, gathered while planning.
 #[derive(Debug, Default)]
@@ -411,15 +427,25 @@ impl Told {
         if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
-        let Context { history, now, .. } = planner.ctx;
-        if let Some(item) = announce::due_notice(announcement, &finding.id, history, now) {
+        if let Some(item) = announce::due_notice(announcement, &finding.id, &planner.notices, planner.ctx.now)
+        {
             let entry = self
                 .by_event
                 .entry((finding.owner.clone(), announcement.event))
                 .or_default();
-            entry.0.push(finding.id.clone());
-            entry.1.push(item);
+            entry.findings.push(finding.id.clone());
+            entry.notices.push(item);
         }
+    }
+
+    /// What its owner is told of a finding that only people can put right.
+    fn remind(&mut self, finding: &Finding, reminder: &Reminder) {
+        let entry = self
+            .by_event
+            .entry((finding.owner.clone(), reminder.event))
+            .or_default();
+        entry.findings.push(finding.id.clone());
+        entry.every = entry.every.into_iter().chain([reminder.every]).min();
     }
 
     /// What a rule in `report` found goes to the digest.
@@ -432,7 +458,7 @@ impl Told {
             self.by_event
                 .entry((None, Event::ReportDigest))
                 .or_default()
-                .0
+                .findings
                 .push(finding.id.clone());
         }
     }
@@ -447,7 +473,7 @@ impl Told {
             self.by_event
                 .entry((None, Event::ApprovalRequested))
                 .or_default()
-                .0
+                .findings
                 .push(finding);
         }
     }
@@ -455,7 +481,12 @@ impl Told {
     fn into_notifications(self, planner: &Planner<'_>) -> Vec<Notification> {
         self.by_event
             .into_iter()
-            .map(|((to, event), (mut findings, mut notices))| {
+            .map(|((to, event), said)| {
+                let Said {
+                    mut findings,
+                    mut notices,
+                    every,
+                } = said;
                 findings.sort();
                 findings.dedup();
                 notices.sort();
@@ -465,6 +496,7 @@ impl Told {
                     event,
                     findings,
                     notices,
+                    every,
                 }
             })
             .collect()

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::access_key::{evidence, stands_subject, unreadable_account};
-use super::{Context, Judgement, Remedy, Rule};
+use super::{Context, Judgement, Practice, Remedy, Rule};
 use crate::config::PasswordPolicyRule;
 use crate::inventory::{Gap, Reading};
 use crate::model::{
@@ -28,6 +28,9 @@ pub(super) const ENTRY: Rule = Rule {
     mode: |config| config.rules.password_policy.mode,
     schedule: |config| config.rules.password_policy.schedule.as_ref(),
     changes: |_| vec![ChangeKind::UpdatePasswordPolicy],
+    source: include_str!("password_policy.rs"),
+    practice: Practice::Passwords,
+    controls: &["1.8", "1.9"],
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
@@ -87,6 +90,7 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
             finding,
             remedy: None,
             announcement: None,
+            reminder: None,
         };
     }
     let withheld = match locked_out(ctx, &before, target) {
@@ -124,6 +128,7 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
         finding,
         remedy: Some(remedy),
         announcement: None,
+        reminder: None,
     }
 }
 
@@ -150,6 +155,7 @@ fn unknown(ctx: &Context<'_>, why: &str, cause: Option<&str>) -> Judgement {
         finding,
         remedy: None,
         announcement: None,
+        reminder: None,
     }
 }
 

@@ -63,7 +63,11 @@ async fn read_disabled_keys(
             }
             Change::DeleteAccessKey { .. }
             | Change::UpdatePasswordPolicy(_)
-            | Change::DetachPolicy { .. } => {}
+            | Change::DetachPolicy { .. }
+            | Change::RequireMfa(_)
+            | Change::LiftMfaRequirement { .. }
+            | Change::DeleteLoginProfile {}
+            | Change::QuarantineRole(_) => {}
         }
     }
     Ok(keys)

@@ -455,6 +455,7 @@ fn messages(plan: &mut Plan) {
             ladder,
             announced_for: at(date),
         }],
+        every: None,
     };
     let plain = |to: Option<&str>, channel: Option<&str>, event, findings| Notification {
         to: to.map(|to| Owner(to.to_owned())),
@@ -462,6 +463,7 @@ fn messages(plan: &mut Plan) {
         event,
         findings,
         notices: Vec::new(),
+        every: None,
     };
     let (secops, week) = (Some("secops"), Ladder::Before(Span::from_days(7)));
     let nasty = vec![id(&UNUSED_KEYS, NASTY_USER)];

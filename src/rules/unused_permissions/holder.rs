@@ -1,6 +1,6 @@
 //! What holds policies: users, groups and roles in one shape, and which of them the rule is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -47,11 +47,12 @@ pub(super) struct ReportOnly {
 impl<'a> Holder<'a> {
     /// Everything that holds policies, by ARN within its kind.
     pub(super) fn all(authorization: &'a Authorization, account: &AccountId) -> Vec<Self> {
+        let members = members_by_group(authorization);
         let users = authorization.users.iter().map(Self::user);
-        let groups = authorization
-            .groups
-            .iter()
-            .map(|group| Self::group(group, authorization));
+        let groups = authorization.groups.iter().map(|group| {
+            let members = members.get(&group.name.to_ascii_lowercase()).cloned();
+            Self::group(group, members.unwrap_or_default())
+        });
         let roles = authorization.roles.iter().map(|role| Self::role(role, account));
         users.chain(groups).chain(roles).collect()
     }
@@ -72,13 +73,7 @@ impl<'a> Holder<'a> {
         }
     }
 
-    fn group(group: &'a Group, authorization: &'a Authorization) -> Self {
-        // IAM names are unique without regard to case.
-        let is_member = |user: &&User| {
-            user.groups
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&group.name))
-        };
+    fn group(group: &'a Group, members: Vec<&'a User>) -> Self {
         Self {
             arn: &group.arn,
             name: &group.name,
@@ -89,7 +84,7 @@ impl<'a> Holder<'a> {
             boundary: None,
             tags: None,
             last_seen: None,
-            members: authorization.users.iter().filter(is_member).collect(),
+            members,
             trust: None,
         }
     }
@@ -227,6 +222,18 @@ impl<'a> Holder<'a> {
         let members: Vec<&'a Arn> = self.members.iter().map(|user| &user.arn).collect();
         std::iter::once(self.arn).chain(members)
     }
+}
+
+/// The members of each group, by its name in lower case: IAM names are unique without regard to case.
+fn members_by_group(authorization: &Authorization) -> BTreeMap<String, Vec<&User>> {
+    let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for user in &authorization.users {
+        let groups: BTreeSet<_> = user.groups.iter().map(|name| name.to_ascii_lowercase()).collect();
+        for group in groups {
+            members.entry(group).or_default().push(user);
+        }
+    }
+    members
 }
 
 /// Whether the rule applies to what stands so.

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable
 
 from .targets import ACCOUNT, Recorder
 
-SCRIPTS: dict[str, Callable[[Recorder], None]] = {}
+
+@dataclass(frozen=True)
+class Script:
+    """What is asked, and what has to be there before: a seed for the simulator, moto's own operations for moto."""
+
+    run: Callable[[Recorder], None]
+    seed: str
+    prepare: Callable[[Callable[[str], Any]], None]
+
+
+SCRIPTS: dict[str, Script] = {}
 # Scripts that need the policies of AWS.
 WITH_AWS_POLICIES = {"policies_of_aws"}
 
@@ -38,9 +50,20 @@ def own(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
 
 
+def nothing(_: Callable[[str], Any]) -> None:
+    """Where an empty account will do."""
+
+
 def script(run: Callable[[Recorder], None]) -> Callable[[Recorder], None]:
-    SCRIPTS[run.__name__] = run
-    return run
+    return seeded("", nothing)(run)
+
+
+def seeded(seed: str, prepare: Callable[[Callable[[str], Any]], None]) -> Callable:
+    def keep(run: Callable[[Recorder], None]) -> Callable[[Recorder], None]:
+        SCRIPTS[run.__name__] = Script(run, seed, prepare)
+        return run
+
+    return keep
 
 
 @script
@@ -160,6 +183,93 @@ def logins(r: Recorder) -> None:
     r.call("iam.delete_login_profile", UserName="ada")
     r.call("iam.list_mfa_devices", UserName="ada")
     r.call("iam.list_mfa_devices", UserName="nobody")
+
+
+@script
+def mfa_devices(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_user", UserName="bob")
+    spare = r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="spare")["VirtualMFADevice"]["SerialNumber"]
+    made = r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="ada", Path="/people/")
+    serial = made["VirtualMFADevice"]["SerialNumber"]
+    r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="spare")
+    r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="eve", Path="no-slashes")
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=serial, **codes)
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=serial, **codes)
+    r.call("iam.enable_mfa_device", UserName="nobody", SerialNumber=spare, **codes)
+    r.call("iam.enable_mfa_device", UserName="bob", SerialNumber="GAHT12345678", **codes)
+    r.call("iam.list_mfa_devices", UserName="ada")
+    r.call("iam.list_mfa_devices", UserName="bob")
+    for status in ("Any", "Assigned", "Unassigned", "Nonsense"):
+        r.call("iam.list_virtual_mfa_devices", AssignmentStatus=status)
+    r.pages("iam.list_virtual_mfa_devices", 1)
+    r.call("iam.get_account_summary")
+    r.call("iam.deactivate_mfa_device", UserName="ada", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="ada", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="nobody", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="bob", SerialNumber="GAHT12345678")
+    r.call("iam.list_mfa_devices", UserName="bob")
+    r.call("iam.list_virtual_mfa_devices")
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=serial)
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=serial)
+    r.call("iam.list_virtual_mfa_devices")
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=spare, **codes)
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=spare)
+
+
+CREDENTIALS = """
+[[accounts.users]]
+name = "ada"
+ssh_keys = [{}]
+signing_certificates = [{}]
+[[accounts.users]]
+name = "bob"
+"""
+
+
+def other_credentials_of_moto(service: Callable[[str], Any]) -> None:
+    iam = service("iam")
+    iam.create_user(UserName="ada")
+    iam.create_user(UserName="bob")
+    iam.upload_ssh_public_key(UserName="ada", SSHPublicKeyBody="ssh-rsa AAAA")
+    iam.upload_signing_certificate(UserName="ada", CertificateBody=certificate())
+
+
+def certificate() -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ada")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@seeded(CREDENTIALS, other_credentials_of_moto)
+def other_credentials(r: Recorder) -> None:
+    r.call("iam.list_ssh_public_keys", UserName="bob")
+    r.call("iam.list_ssh_public_keys", UserName="nobody")
+    key = r.call("iam.list_ssh_public_keys", UserName="ada")["SSHPublicKeys"][0]["SSHPublicKeyId"]
+    r.call("iam.update_ssh_public_key", UserName="ada", SSHPublicKeyId=key, Status="Inactive")
+    r.call("iam.update_ssh_public_key", UserName="bob", SSHPublicKeyId=key, Status="Inactive")
+    r.call("iam.list_ssh_public_keys", UserName="ada")
+    r.call("iam.list_signing_certificates", UserName="bob")
+    r.call("iam.list_signing_certificates", UserName="nobody")
+    made = r.call("iam.list_signing_certificates", UserName="ada")["Certificates"][0]["CertificateId"]
+    r.call("iam.update_signing_certificate", UserName="ada", CertificateId=made, Status="Inactive")
+    r.call("iam.update_signing_certificate", UserName="bob", CertificateId=made, Status="Inactive")
+    r.call("iam.list_signing_certificates", UserName="ada")
+    r.call("iam.generate_credential_report")
+    r.call("iam.generate_credential_report")
+    r.call("iam.get_credential_report")
+    r.call("iam.delete_ssh_public_key", UserName="ada", SSHPublicKeyId=key)
+    r.call("iam.delete_ssh_public_key", UserName="ada", SSHPublicKeyId=key)
+    r.call("iam.delete_signing_certificate", UserName="ada", CertificateId=made)
+    r.call("iam.delete_signing_certificate", UserName="ada", CertificateId=made)
+    r.call("iam.list_ssh_public_keys", UserName="ada")
+    r.call("iam.list_signing_certificates", UserName="ada")
 
 
 @script

@@ -1,4 +1,4 @@
-//! Console passwords and MFA devices.
+//! Console passwords.
 
 use super::{Answer, Context};
 use crate::account::Password;
@@ -90,23 +90,4 @@ pub(super) fn delete(cx: &mut Context<'_>) -> Answer {
         Some(_) => Ok(Xml::new()),
         None => Err(absent(&name)),
     }
-}
-
-pub(super) fn list_devices(cx: &mut Context<'_>) -> Answer {
-    let name = cx.user_or_caller()?;
-    let devices = &cx.account.user(&name)?.mfa;
-    let page = cx.page(
-        devices
-            .iter()
-            .map(|(serial, enabled)| (serial.clone(), (serial, enabled)))
-            .collect(),
-    )?;
-    let mut xml = Xml::new();
-    xml.members("MFADevices", &page.items, |x, (serial, enabled)| {
-        x.text("UserName", &name)
-            .text("SerialNumber", serial)
-            .date("EnableDate", **enabled);
-    });
-    page.close(&mut xml);
-    Ok(xml)
 }

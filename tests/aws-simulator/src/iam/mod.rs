@@ -4,12 +4,15 @@ mod account;
 pub(crate) mod advisor;
 mod attachments;
 mod boundaries;
+mod credentials;
 mod details;
+mod devices;
 mod groups;
 mod inline;
 mod keys;
 mod logins;
 mod operations;
+mod owner;
 mod passwords;
 mod policies;
 pub(crate) mod report;
@@ -32,6 +35,7 @@ use crate::wire::query::Query;
 use crate::wire::xml::Xml;
 
 pub(crate) use operations::operation;
+use owner::Owner;
 
 /// Everything an operation sees.
 pub(crate) struct Context<'a> {

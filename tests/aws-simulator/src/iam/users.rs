@@ -59,6 +59,9 @@ pub(super) fn create(cx: &mut Context<'_>) -> Answer {
         password: None,
         mfa: BTreeMap::new(),
         keys: Vec::new(),
+        ssh_keys: Vec::new(),
+        certificates: Vec::new(),
+        service_credentials: Vec::new(),
         groups: BTreeSet::new(),
     };
     let mut xml = Xml::new();
@@ -121,6 +124,12 @@ pub(super) fn delete(cx: &mut Context<'_>) -> Answer {
     let obstacles = [
         (user.password.is_some(), "delete login profile"),
         (!user.keys.is_empty(), "delete access keys"),
+        (!user.certificates.is_empty(), "delete signing certificates"),
+        (!user.ssh_keys.is_empty(), "delete SSH public keys"),
+        (
+            !user.service_credentials.is_empty(),
+            "delete service-specific credentials",
+        ),
         (!user.mfa.is_empty(), "delete MFA device"),
         (!user.principal.inline.is_empty(), "delete policies"),
         (!user.principal.attached.is_empty(), "detach all policies"),

@@ -1,5 +1,7 @@
 //! What an account is made of while the simulator runs.
 
+mod credentials;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -7,6 +9,11 @@ use serde::Serialize;
 
 use crate::seed::{AdvisorSeed, PasswordPolicy};
 use crate::wire::error::AwsError;
+
+pub(crate) use credentials::{
+    AccessKey, CREDENTIAL_SERVICES, Holder, KeyUse, Password, Root, ServiceCredential, Uploaded,
+    VirtualDevice, is_virtual, service_user_name,
+};
 
 /// One account's whole state, as reads see it. Its JSON is what tests compare before and after.
 #[derive(Debug, Clone, Serialize)]
@@ -16,21 +23,14 @@ pub(crate) struct Account {
     pub(crate) aliases: BTreeSet<String>,
     pub(crate) password_policy: Option<PasswordPolicy>,
     pub(crate) root: Root,
+    /// Virtual MFA devices by serial number, whether anybody has them or not.
+    pub(crate) virtual_devices: BTreeMap<String, VirtualDevice>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) roles: BTreeMap<String, Role>,
     /// Managed policies by ARN, those of AWS included.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
     pub(crate) secrets: BTreeMap<String, Secret>,
-}
-
-/// The root user.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Root {
-    pub(crate) created: DateTime<Utc>,
-    pub(crate) mfa: bool,
-    pub(crate) password_last_used: Option<DateTime<Utc>>,
-    pub(crate) keys: Vec<AccessKey>,
 }
 
 /// The three kinds of entities that policies are attached to.
@@ -144,30 +144,10 @@ pub(crate) struct User {
     /// Serial numbers of devices and when they were enabled.
     pub(crate) mfa: BTreeMap<String, DateTime<Utc>>,
     pub(crate) keys: Vec<AccessKey>,
+    pub(crate) ssh_keys: Vec<Uploaded>,
+    pub(crate) certificates: Vec<Uploaded>,
+    pub(crate) service_credentials: Vec<ServiceCredential>,
     pub(crate) groups: BTreeSet<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Password {
-    pub(crate) created: DateTime<Utc>,
-    pub(crate) last_changed: DateTime<Utc>,
-    pub(crate) last_used: Option<DateTime<Utc>>,
-    pub(crate) reset_required: bool,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct AccessKey {
-    pub(crate) id: String,
-    pub(crate) status: String,
-    pub(crate) created: DateTime<Utc>,
-    pub(crate) last_used: Option<KeyUse>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct KeyUse {
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) region: String,
-    pub(crate) service: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
