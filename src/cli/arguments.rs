@@ -85,6 +85,12 @@ pub enum Command {
         #[arg(long)]
         account: Option<String>,
     },
+    /// List the rules: what each finds, its mode, what it changes, and what it answers.
+    Rules {
+        /// Without: the list.
+        #[command(subcommand)]
+        command: Option<RulesCommand>,
+    },
     /// Check the configuration, offline.
     Validate,
     /// Print the JSON Schema of the configuration.
@@ -112,6 +118,16 @@ pub enum Command {
         /// Where the report, the plan and the metrics are left [default: a new temporary folder].
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
+    },
+}
+
+/// More of the rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Print the documentation of one rule.
+    Explain {
+        /// Its name.
+        name: String,
     },
 }
 

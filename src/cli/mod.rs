@@ -15,6 +15,7 @@ mod permissions;
 mod plan;
 mod results;
 mod rollback;
+mod rules;
 mod run;
 mod snapshot;
 mod validate;
@@ -88,6 +89,7 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
         Command::Snapshot { output, account } => {
             Box::pin(snapshot::run(&opening, &output, account.as_deref())).await
         }
+        Command::Rules { command } => rules::run(&opening, command.as_ref()),
         Command::Validate => validate::validate(&opening),
         Command::Schema => validate::schema(),
         Command::Permissions { member, rollback } => permissions::run(&opening, member, rollback),

@@ -18,5 +18,5 @@ pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
-pub use registry::{Practice, REGISTRY, Rule, find};
+pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;

@@ -29,6 +29,9 @@ pub struct Rule {
     pub controls: &'static [&'static str],
 }
 
+/// The evidence by which a finding names the recommendations that it speaks of, where its rule answers several.
+pub const CONTROLS_FACT: &str = "controls";
+
 /// The practices of AWS's guide "Security best practices in IAM" that rules serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Practice {
