@@ -14,6 +14,7 @@ mod opening;
 mod permissions;
 mod plan;
 mod results;
+mod review;
 mod rollback;
 mod rules;
 mod run;
@@ -89,6 +90,7 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
         Command::Snapshot { output, account } => {
             Box::pin(snapshot::run(&opening, &output, account.as_deref())).await
         }
+        Command::Review { command } => Box::pin(review::run(&opening, &command)).await,
         Command::Rules { command } => rules::run(&opening, command.as_ref()),
         Command::Validate => validate::validate(&opening),
         Command::Schema => validate::schema(),
