@@ -28,8 +28,8 @@ pub struct Tidings<'a> {
     pub now: DateTime<Utc>,
     /// What the accounts are called.
     pub account_names: &'a BTreeMap<AccountId, String>,
-    /// The head of the audit chain.
-    pub audit_head: Option<Digest>,
+    /// The head of the audit chain, as `history --verify --head` takes it.
+    pub audit_head: Option<String>,
     /// All findings of the plan.
     pub findings: &'a [Finding],
     /// All its actions.

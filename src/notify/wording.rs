@@ -444,7 +444,7 @@ fn footer(message: &Message) -> Text {
         None => text,
     };
     match &message.audit_head {
-        Some(head) => text.say(" · audit chain ends at ").code(head.as_str()),
+        Some(head) => text.say(" · audit chain ends at ").code(head),
         None => text,
     }
 }

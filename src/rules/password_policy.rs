@@ -249,7 +249,11 @@ fn weaker_than_built_in(target: &PasswordPolicy) -> Option<String> {
         ));
     }
     (classes < 3).then(|| {
-        format!("{replaces}: {classes} classes of characters are required; declare at least three require_… fields")
+        let required = match classes {
+            1 => "1 class of characters is required".to_owned(),
+            classes => format!("{classes} classes of characters are required"),
+        };
+        format!("{replaces}: {required}; declare at least three require_… fields")
     })
 }
 

@@ -39,7 +39,7 @@ pub use intents::{Direction, Intent, IntentId, IntentRecorded, Outcome, SettlePr
 pub use journal::{JournalHead, JournalHeadError, JournalKind};
 pub use lease::{LEASE_DURATION, LEASE_SAFE_FOR, Lease};
 pub use observations::ObservationKind;
-pub use outbox::{DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
+pub use outbox::{Audience, DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
 pub use plans::{DecisionId, DecisionRecord, NewDecision, StoredPlan};
 pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};

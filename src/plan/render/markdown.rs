@@ -2,7 +2,9 @@
 
 use crate::model::{Action, ActionState, Arn, Finding, counted, instant, relative, relative_day, visible};
 use crate::plan::render::difference::Difference;
-use crate::plan::render::outline::{AccountSection, Course, Entry, Outline, difference, proposed_difference};
+use crate::plan::render::outline::{
+    AccountSection, Course, Entry, Outline, difference, proposed_difference, unread,
+};
 use crate::plan::render::steps::steps;
 use crate::plan::render::words::{
     exemption_word, gap_word, mode_word, reason_sentence, reason_word, resource_name, severity_mark,
@@ -211,7 +213,7 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
         .plan
         .accounts
         .iter()
-        .map(|account| account.errors.len())
+        .map(|account| unread(account).count())
         .sum();
     let section = Section::new("Unknown", &["account", "what", "why", "of"], unknown(outline));
     sections.push(section.counting(outline.count(Course::Unknown) + gaps));
@@ -427,7 +429,7 @@ fn messages(outline: &Outline<'_>) -> Vec<Vec<String>> {
         let about: Vec<String> = if message.notices.is_empty() {
             message.findings.iter().map(name).collect()
         } else {
-            let notices = message.notices.iter();
+            let notices = outline.notices(message).into_iter();
             notices
                 .map(|notice| {
                     let date = instant(notice.announced_for);
