@@ -343,7 +343,13 @@ fn remove(account: &mut Account, kind: Kind, name: &str) -> Result<(), EditError
             gone.is_some()
         }
         Kind::Group => account.groups.remove(name).is_some(),
-        Kind::Role => account.roles.remove(name).is_some(),
+        Kind::Role => {
+            let profiles = account.instance_profiles.values_mut();
+            profiles
+                .filter(|profile| profile.role.as_deref() == Some(name))
+                .for_each(|profile| profile.role = None);
+            account.roles.remove(name).is_some()
+        }
     };
     gone.then_some(()).ok_or_else(|| absent(kind.word(), name))
 }

@@ -267,6 +267,26 @@ impl RoleSeed {
     }
 }
 
+/// An instance profile beside those that roles name.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceProfileSeed {
+    /// Its name.
+    pub name: String,
+    /// Its path, `/` unless given.
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// How long ago it was made.
+    #[serde(default = "default_age")]
+    pub age: When,
+    /// The role in it, if there is one.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
 /// The last use of a service: a time, or a time with its circumstances.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(untagged)]

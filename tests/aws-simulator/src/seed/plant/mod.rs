@@ -113,6 +113,8 @@ impl<'a> Planter<'a> {
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
             roles: BTreeMap::new(),
+            instance_profiles: BTreeMap::new(),
+            identity_providers: self.identity_providers(),
             policies,
             secrets: BTreeMap::new(),
         };
@@ -127,7 +129,9 @@ impl<'a> Planter<'a> {
         register_devices(&mut account);
         for (name, role) in self.unique(seed.roles.iter().map(|role| (role.name.clone(), role)))? {
             account.roles.insert(name, self.role(role)?);
+            self.profiles_of(role, &mut account)?;
         }
+        self.other_profiles(&mut account)?;
         for secret in &seed.secrets {
             let secret = self.secret(secret);
             account.secrets.insert(secret.arn.clone(), secret);
