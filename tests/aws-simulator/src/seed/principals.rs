@@ -334,6 +334,9 @@ pub struct AdvisorSeed {
     pub page_size: Option<u32>,
     /// Uses younger than this age are not known yet.
     pub lag: When,
+    /// The actions tracked of these services, instead of the built-in ones and those used. What else is used counts for
+    /// the service and is not listed. The account's apply to all its entities; services that are new here are known.
+    pub tracked: BTreeMap<String, Vec<String>>,
     /// The whole report, instead of one made from the policies.
     pub rows: Option<Vec<RowSeed>>,
 }

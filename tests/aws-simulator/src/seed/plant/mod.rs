@@ -15,6 +15,7 @@ use crate::account::{Account, ManagedPolicy, PolicyVersion, Secret};
 use crate::ids::IdSource;
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::managed;
+use crate::policy::services::Catalogue;
 
 pub(crate) use credentials::{
     access_key, certificates, devices, register_devices, service_credentials, ssh_keys,
@@ -45,6 +46,7 @@ struct Planter<'a> {
     policies: BTreeMap<String, String>,
     /// Ids of keys and serial numbers of devices, which are there once.
     taken: BTreeSet<String>,
+    catalogue: Catalogue,
 }
 
 /// Makes the accounts of one entry: several where it says `repeat`.
@@ -70,6 +72,7 @@ pub(crate) fn plant(
             ids,
             policies: BTreeMap::new(),
             taken: BTreeSet::new(),
+            catalogue: Catalogue::with([&seed.advisor.tracked]),
         };
         planted.push(planter.plant()?);
     }

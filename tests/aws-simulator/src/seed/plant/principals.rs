@@ -9,7 +9,6 @@ use super::Planter;
 use super::credentials::{certificates, service_credentials, ssh_keys};
 use crate::account::{Account, Group, InstanceProfile, Kind, Password, Principal, Role, ServiceUse, User};
 use crate::policy::document::Purpose;
-use crate::policy::services;
 use crate::seed::principals::{
     AdvisorSeed, DetailedUse, GroupSeed, InstanceProfileSeed, RoleSeed, RowSeed, UseSeed, UserSeed,
     default_age, default_region, root_path,
@@ -96,7 +95,7 @@ impl Planter<'_> {
     ) -> Result<BTreeMap<String, ServiceUse>, SeedError> {
         if let Some(unknown) = used
             .keys()
-            .find(|namespace| services::service(namespace).is_none())
+            .find(|namespace| self.catalogue.get(namespace).is_none())
         {
             return Err(self.problem(format!("`{owner}` uses `{unknown}`, which is no known service")));
         }
