@@ -261,7 +261,7 @@ fn channels() {
     test.toml:7:9: notifications.channels[1]: a webhook is signed: add `secret`, a reference such as "env:SIEM_SECRET"
     test.toml:8:16: notifications.channels[1].name: channel `secops` is declared twice: expected each once
     test.toml:11:24: notifications.channels[1].events[1]: `access_key.disable` is not an event; did you mean `access_key.disabled`?
-    test.toml:11:46: notifications.channels[1].events[2]: `everything` is not an event; expected `access_key.expiring`, `access_key.disabled`, `access_key.deleting`, `access_key.deleted`, `password_policy.updated`, `permissions.unused`, `permissions.detached`, `action.failed`, `action.rolled_back`, `approval.requested`, `approval.decided`, `exemption.expiring`, `run.failed`, `report.digest`, `mfa.missing`, `mfa.required`, `mfa.requirement_lifted`, `root_account.at_risk`, `password.unused`, `password.deleted`, `user.unused`, `role.unused` or `role.quarantined`, or `*` for all
+    test.toml:11:46: notifications.channels[1].events[2]: `everything` is not an event; expected `access_key.expiring`, `access_key.disabled`, `access_key.deleting`, `access_key.deleted`, `password_policy.updated`, `permissions.unused`, `permissions.detached`, `action.failed`, `action.rolled_back`, `approval.requested`, `approval.decided`, `exemption.expiring`, `run.failed`, `report.digest`, `mfa.missing`, `mfa.required`, `mfa.requirement_lifted`, `root_account.at_risk`, `password.unused`, `password.deleted`, `user.unused`, `role.unused`, `role.quarantined` or `review.overdue`, or `*` for all
     test.toml:13:16: notifications.channels[2].name: the name of a channel must not be blank
     "#);
 }

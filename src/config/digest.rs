@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    AccessKeyRotation, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule, Rules,
-    UnusedAccessKeys, UnusedPermissions,
+    AccessKeyRotation, AccessReview, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule,
+    Rules, UnusedAccessKeys, UnusedPermissions,
 };
 use crate::model::{Digest, canonical_json};
 
@@ -96,12 +96,14 @@ fn of_rules(rules: &Rules) -> Value {
         unused_access_keys,
         password_policy,
         unused_permissions,
+        access_review,
     } = rules;
     json!({
         "access_key_rotation": of_access_key_rotation(access_key_rotation),
         "unused_access_keys": of_unused_access_keys(unused_access_keys),
         "password_policy": of_password_policy(password_policy),
         "unused_permissions": of_unused_permissions(unused_permissions),
+        "access_review": of_access_review(access_review),
     })
 }
 
@@ -186,6 +188,20 @@ fn of_unused_permissions(rule: &UnusedPermissions) -> Value {
         "confirm_after": text(confirm_after),
         "principals": texts(principals),
         "trust_existing": trust_existing,
+    })
+}
+
+fn of_access_review(rule: &AccessReview) -> Value {
+    let AccessReview {
+        mode,
+        schedule: _,
+        every,
+        remind_every,
+    } = rule;
+    json!({
+        "mode": of_mode(*mode),
+        "every": text(every),
+        "remind_every": text(remind_every),
     })
 }
 

@@ -1,7 +1,8 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, password_policy, unused_access_keys, unused_permissions,
+    Context, Judgement, access_key_rotation, access_review, password_policy, unused_access_keys,
+    unused_permissions,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -28,6 +29,9 @@ pub struct Rule {
     /// The recommendations of the CIS AWS Foundations Benchmark v3.0.0 that it answers, by number.
     pub controls: &'static [&'static str],
 }
+
+/// The evidence by which a finding names the recommendations that it speaks of, where its rule answers several.
+pub const CONTROLS_FACT: &str = "controls";
 
 /// The practices of AWS's guide "Security best practices in IAM" that rules serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,11 +89,12 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 4] = [
+pub const REGISTRY: [Rule; 5] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
     unused_permissions::ENTRY,
+    access_review::ENTRY,
 ];
 
 /// The rule of that name.

@@ -107,10 +107,7 @@ impl<'a> Holder<'a> {
 
     /// Roles that belong to an AWS service or to Identity Center are none of ours (P1, P2).
     fn belongs_to_aws(&self) -> bool {
-        let path = self.arn.resource().to_ascii_lowercase();
-        path.starts_with("role/aws-service-role/")
-            || path.starts_with("role/aws-reserved/")
-            || (self.kind == PrincipalKind::Role && self.name.starts_with("AWSServiceRoleFor"))
+        self.arn.is_role_of_aws()
     }
 
     /// Whether the rule is about it at all: the right kind, ours, with something attached, and old enough.
