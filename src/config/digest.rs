@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    AccessKeyRotation, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule, Rules,
+    AccessKeyRotation, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule, RoleTrust, Rules,
     UnusedAccessKeys, UnusedPermissions,
 };
 use crate::model::{Digest, canonical_json};
@@ -96,12 +96,14 @@ fn of_rules(rules: &Rules) -> Value {
         unused_access_keys,
         password_policy,
         unused_permissions,
+        role_trust,
     } = rules;
     json!({
         "access_key_rotation": of_access_key_rotation(access_key_rotation),
         "unused_access_keys": of_unused_access_keys(unused_access_keys),
         "password_policy": of_password_policy(password_policy),
         "unused_permissions": of_unused_permissions(unused_permissions),
+        "role_trust": of_role_trust(role_trust),
     })
 }
 
@@ -186,6 +188,18 @@ fn of_unused_permissions(rule: &UnusedPermissions) -> Value {
         "confirm_after": text(confirm_after),
         "principals": texts(principals),
         "trust_existing": trust_existing,
+    })
+}
+
+fn of_role_trust(rule: &RoleTrust) -> Value {
+    let RoleTrust {
+        mode,
+        schedule: _,
+        trusted_accounts,
+    } = rule;
+    json!({
+        "mode": of_mode(*mode),
+        "trusted_accounts": texts(trusted_accounts),
     })
 }
 
@@ -302,6 +316,8 @@ mod tests {
             "rules.unused_permissions.confirm_after = \"1d\"",
             "rules.unused_permissions.principals = [\"user\"]",
             "rules.unused_permissions.trust_existing = true",
+            "rules.role_trust.mode = \"off\"",
+            "rules.role_trust.trusted_accounts = [\"000000000001\"]",
         ] {
             let digest = digest(text);
             assert!(!seen.contains(&digest), "{text}");

@@ -34,8 +34,8 @@ pub use schema::json_schema;
 pub use secret_reference::{SecretError, SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, Account, Approvals, Channel, ChannelKind, Config, Exemption, Guardrails, Mode,
-    Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Rules, ScheduleSettings,
-    ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
+    Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, RoleTrust, Rules,
+    ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
 };
 pub use window::{Window, WindowError};
 

@@ -169,6 +169,8 @@ pub struct Rules {
     pub password_policy: PasswordPolicyRule,
     /// Managed policies that grant only what nobody uses.
     pub unused_permissions: UnusedPermissions,
+    /// Roles that outsiders can assume too freely.
+    pub role_trust: RoleTrust,
 }
 
 /// `[rules.access_key_rotation]`
@@ -270,6 +272,19 @@ pub struct UnusedPermissions {
     pub principals: Vec<PrincipalKind>,
     /// Whether an attachment of unknown age is as old as the youngest thing it joins.
     pub trust_existing: bool,
+}
+
+/// `[rules.role_trust]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleTrust {
+    /// What the rule may do; it only ever reports.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Accounts that are yours besides those under `[[accounts]]`: they may be trusted without an external id.
+    pub trusted_accounts: Vec<AccountId>,
 }
 
 /// `[[exemptions]]`

@@ -224,6 +224,16 @@ impl Arn {
         }
     }
 
+    /// Whether it names a role that belongs to an AWS service (service-linked) or to Identity Center: nobody but
+    /// these can change it.
+    pub fn is_role_of_aws(&self) -> bool {
+        let path = self.resource().to_ascii_lowercase();
+        path.starts_with("role/aws-service-role/")
+            || path.starts_with("role/aws-reserved/")
+            || (self.principal_kind() == Some(PrincipalKind::Role)
+                && self.name().starts_with("AWSServiceRoleFor"))
+    }
+
     /// The part that principal patterns are matched against.
     pub fn principal_path(&self) -> PrincipalPath<'_> {
         PrincipalPath(self.resource())

@@ -11,6 +11,8 @@ pub(crate) mod fixture;
 mod needs;
 mod password_policy;
 mod registry;
+mod role_trust;
+mod trust;
 mod unused_access_keys;
 pub mod unused_permissions;
 
@@ -19,4 +21,5 @@ pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{Practice, REGISTRY, Rule, find};
+pub use role_trust::RULE as ROLE_TRUST;
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;
