@@ -119,8 +119,9 @@ const CHANGES: [&str; 9] = [
 const CHANGING: [&str; 2] = ["aws/writer.rs", "aws/request.rs"];
 
 /// Functions of tests that may sleep: they wait on a condition, and look again a moment later.
-const WAITING: [(&str, &str); 2] = [
+const WAITING: [(&str, &str); 3] = [
     ("tests/support/mod.rs", "eventually"),
+    ("tests/flows/daemon.rs", "metrics_once"),
     ("tests/aws-simulator/tests/faults.rs", "eventually"),
 ];
 

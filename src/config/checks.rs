@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::problem::{alternatives, listed, nearest, quoted};
-use super::{Account, ChannelKind, Config, OwnerEntry};
-use crate::model::{Arn, Event, Glob, Span};
+use super::{Account, ChannelKind, Config, Mode, OwnerEntry};
+use crate::model::{Arn, Event, Glob, RuleName, Span};
 
 /// Tells of something wrong with the value of a key: by the key's path, and what is allowed.
 type Tell<'a> = dyn FnMut(String, String) + 'a;
@@ -494,6 +494,9 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
+/// Rules that change nothing, whatever their mode.
+const REPORT_ONLY: [&str; 1] = ["role_trust"];
+
 /// What is allowed and yet deserves a word.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -525,6 +528,13 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push("rules.unused_permissions.principals: it is empty, so the rule looks at nobody".to_owned());
     }
+    let acting = |name: &&'static str| match config.rules.mode(&RuleName::new(name)) {
+        Some(Mode::Approve | Mode::Enforce) => true,
+        Some(Mode::Off | Mode::Report) | None => false,
+    };
+    warnings.extend(REPORT_ONLY.iter().copied().filter(acting).map(|name| {
+        format!("rules.{name}.mode: the rule changes nothing in any mode; it reports, as in \"report\"")
+    }));
     warnings.extend(exempted_but_undeclared(config));
     warnings
 }

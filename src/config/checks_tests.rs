@@ -185,7 +185,7 @@ fn exemptions() {
         reason = "SEC-1"
     "#), @r#"
     test.toml:9:32: exemptions[1].principals[1]: a blank pattern matches nothing
-    test.toml:10:18: exemptions[1].rules[0]: `acces_key_rotation` is not one of `access_key_rotation`, `password_policy`, `unused_access_keys` or `unused_permissions`; did you mean `access_key_rotation`?
+    test.toml:10:18: exemptions[1].rules[0]: `acces_key_rotation` is not one of `access_key_rotation`, `password_policy`, `role_trust`, `unused_access_keys` or `unused_permissions`; did you mean `access_key_rotation`?
     test.toml:11:17: exemptions[1].until: `2027-02-29` is not a date (year, month, day, such as "2027-01-31")
     "#);
     insta::assert_snapshot!(refused(r#"
@@ -357,6 +357,7 @@ fn what_deserves_a_word() {
         guardrails.max_plan_age = "0s"
         approvals.expire_after = "0s"
         rules.unused_permissions = {unused_for = "401d", principals = []}
+        rules.role_trust.mode = "enforce"
         notifications.allow_http = true
         accounts = [{id = "123456789012"}]
         [[exemptions]]
@@ -367,15 +368,16 @@ fn what_deserves_a_word() {
         reason = "SEC-1"
         "#,
     );
-    insta::assert_snapshot!(warnings(&config).join("\n"), @r"
+    insta::assert_snapshot!(warnings(&config).join("\n"), @r#"
     server.listen: 0.0.0.0:8787 can be reached from other machines; /metrics and /healthz answer anybody who can reach it
     notifications.allow_http: channels with an http: address get their messages unencrypted
     approvals.expire_after: an approval that expires at once never holds
     guardrails.max_plan_age: `apply --plan` will refuse every file as too old
     rules.unused_permissions.unused_for: AWS remembers use for 400 days, so nothing is ever found unused for 401d
     rules.unused_permissions.principals: it is empty, so the rule looks at nobody
+    rules.role_trust.mode: the rule changes nothing in any mode; it reports, as in "report"
     exemptions[0].accounts: account 012345678901 is not declared under [[accounts]]
-    ");
+    "#);
     assert_eq!(warnings(&configured("")), Vec::<String>::new());
     assert_eq!(
         warnings(&configured("server.listen = \"[::1]:80\"")),

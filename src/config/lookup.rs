@@ -39,10 +39,11 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         "access_key_rotation",
         "access_review",
         "password_policy",
+        "role_trust",
         "unused_access_keys",
         "unused_permissions",
     ];
@@ -55,6 +56,7 @@ impl Rules {
             password_policy,
             unused_permissions,
             access_review,
+            role_trust,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -62,6 +64,7 @@ impl Rules {
             "password_policy" => Some((password_policy.mode, password_policy.schedule.as_ref())),
             "unused_permissions" => Some((unused_permissions.mode, unused_permissions.schedule.as_ref())),
             "access_review" => Some((access_review.mode, access_review.schedule.as_ref())),
+            "role_trust" => Some((role_trust.mode, role_trust.schedule.as_ref())),
             _ => None,
         }
     }

@@ -34,7 +34,7 @@ pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, Channel, ChannelKind, Config, Exemption, Guardrails,
-    Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Rules,
+    Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, RoleTrust, Rules,
     ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
 };
 pub use window::{Window, WindowError};

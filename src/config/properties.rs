@@ -43,7 +43,7 @@ fn the_shape_has_no_unreadable_part_and_knows_every_key() {
     }
     let shape = Shape::of_configuration();
     walk(&shape, "");
-    insta::assert_snapshot!(variables::names(&shape).join("\n"), @r"
+    insta::assert_snapshot!(variables::names(&shape).join("\n"), @r#"
     IAMWARDEN__ACCOUNTS
     IAMWARDEN__APPROVALS__APPROVERS
     IAMWARDEN__APPROVALS__COMMAND_LINE
@@ -85,6 +85,9 @@ fn the_shape_has_no_unreadable_part_and_knows_every_key() {
     IAMWARDEN__RULES__PASSWORD_POLICY__REQUIRE_UPPERCASE
     IAMWARDEN__RULES__PASSWORD_POLICY__REUSE_PREVENTION
     IAMWARDEN__RULES__PASSWORD_POLICY__SCHEDULE
+    IAMWARDEN__RULES__ROLE_TRUST__MODE
+    IAMWARDEN__RULES__ROLE_TRUST__SCHEDULE
+    IAMWARDEN__RULES__ROLE_TRUST__TRUSTED_ACCOUNTS
     IAMWARDEN__RULES__UNUSED_ACCESS_KEYS__MINIMUM_NOTICE
     IAMWARDEN__RULES__UNUSED_ACCESS_KEYS__MODE
     IAMWARDEN__RULES__UNUSED_ACCESS_KEYS__SCHEDULE
@@ -100,7 +103,7 @@ fn the_shape_has_no_unreadable_part_and_knows_every_key() {
     IAMWARDEN__SERVER__LISTEN
     IAMWARDEN__STATE__KEEP_FINDINGS
     IAMWARDEN__STATE__URL
-    ");
+    "#);
 }
 
 /// The default file with every commented example switched on.

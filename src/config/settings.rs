@@ -171,6 +171,8 @@ pub struct Rules {
     pub unused_permissions: UnusedPermissions,
     /// Permissions that nobody has confirmed for too long.
     pub access_review: AccessReview,
+    /// Roles that outsiders can assume too freely.
+    pub role_trust: RoleTrust,
 }
 
 /// `[rules.access_key_rotation]`
@@ -287,6 +289,19 @@ pub struct AccessReview {
     pub every: Span,
     /// How often the owner of an overdue principal is reminded.
     pub remind_every: Span,
+}
+
+/// `[rules.role_trust]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleTrust {
+    /// What the rule may do; it only ever reports.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Accounts that are yours besides those under `[[accounts]]`: they may be trusted without an external id.
+    pub trusted_accounts: Vec<AccountId>,
 }
 
 /// `[[exemptions]]`

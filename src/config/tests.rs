@@ -96,6 +96,11 @@ fn the_defaults_are_those_of_the_documentation() {
             "role"
           ],
           "trust_existing": false
+        },
+        "role_trust": {
+          "mode": "report",
+          "schedule": null,
+          "trusted_accounts": []
         }
       },
       "exemptions": [],

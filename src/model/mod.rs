@@ -5,6 +5,7 @@
 mod action;
 mod arn;
 mod change;
+mod condition;
 mod digest;
 mod event;
 mod finding;
@@ -21,6 +22,7 @@ mod wording;
 pub use action::{Action, ActionId, ActionMode, ActionState, WithheldReason};
 pub use arn::{AccessKeyId, AccountId, Arn, ArnError, Partition, PrincipalKind, PrincipalPath};
 pub use change::{Change, ChangeKind, Inverse, KeyStatus};
+pub use condition::{Clause, Qualifier};
 pub use digest::{Digest, canonical_json};
 pub use event::{Event, Ladder, NoticeItem, Notification};
 pub use finding::{Finding, FindingId, FindingStatus, Proposal, RuleName, Severity};

@@ -115,6 +115,11 @@ pub fn plan_account(
         let declared = (rule.mode)(config);
         let as_if = options.as_if_enforce && declared == Mode::Report;
         let mode = if as_if { Mode::Enforce } else { declared };
+        // A rule that changes nothing reports, whatever its mode.
+        let mode = match (rule.changes)(config).is_empty() {
+            true => mode.min(Mode::Report),
+            false => mode,
+        };
         if mode == Mode::Off || !(options.rules.is_empty() || options.rules.iter().any(|r| r == rule.name)) {
             continue;
         }

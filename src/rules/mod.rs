@@ -12,6 +12,8 @@ pub(crate) mod fixture;
 mod needs;
 mod password_policy;
 mod registry;
+mod role_trust;
+mod trust;
 mod unused_access_keys;
 pub mod unused_permissions;
 
@@ -21,4 +23,5 @@ pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
+pub use role_trust::RULE as ROLE_TRUST;
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;

@@ -7,14 +7,22 @@ use chrono::{DateTime, Utc};
 use crate::config::UnusedPermissions;
 use crate::inventory::{AttachedPolicy, Authorization, Group, InlinePolicy, LastUsed, Reading, Role, User};
 use crate::model::{AccountId, Arn, Owner, PrincipalKind, Span};
+use crate::rules::trust::{Trust, Trusted};
 use crate::rules::{Context, Standing};
 
 use super::NAME;
 use super::evidence::{Doubt, KeptBy};
-use super::trust::Trust;
 
 /// The window of a role that outsiders may assume: disaster recovery, auditors and vendors run yearly (P3).
 const OUTSIDERS_WINDOW: Span = Span::from_days(365);
+
+/// Services whose roles do their work all the time: compute on which a workload runs. Roles handed to any other
+/// service (Lambda, EventBridge, Backup, Config …) may rightly rest for a year.
+const WORKLOADS: [&str; 3] = [
+    "ec2.amazonaws.com",
+    "ecs-tasks.amazonaws.com",
+    "pods.eks.amazonaws.com",
+];
 
 /// A user, group or role, as far as this rule looks at it.
 #[derive(Debug, Clone)]
@@ -33,7 +41,42 @@ pub(super) struct Holder<'a> {
     /// The members of a group.
     pub(super) members: Vec<&'a User>,
     /// Who may assume a role.
-    trust: Option<Result<Trust, String>>,
+    trust: Option<Result<Trustees, String>>,
+}
+
+/// Who may assume a role, as far as it says how rarely the role may rightly be used (P2, P3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Trustees {
+    /// Other accounts, and identity providers. Kept as written.
+    outsiders: BTreeSet<String>,
+    /// Services that invoke it, and are not where workloads run.
+    invoking_services: BTreeSet<String>,
+}
+
+impl Trustees {
+    fn of(trust: &Trust) -> Self {
+        let mut trustees = Self::default();
+        for grant in &trust.grants {
+            let who = grant.who.text().to_owned();
+            match &grant.who {
+                Trusted::Own => {}
+                Trusted::Service(name) if WORKLOADS.contains(&name.to_ascii_lowercase().as_str()) => {}
+                Trusted::Service(_) => {
+                    trustees.invoking_services.insert(who);
+                }
+                Trusted::Everyone
+                | Trusted::EveryoneBut
+                | Trusted::Account(_)
+                | Trusted::OtherPrincipal(_)
+                | Trusted::Deleted(_)
+                | Trusted::Provider(_)
+                | Trusted::Other(_) => {
+                    trustees.outsiders.insert(who);
+                }
+            }
+        }
+        trustees
+    }
 }
 
 /// Why a violation stays a proposal in every mode.
@@ -101,13 +144,11 @@ impl<'a> Holder<'a> {
             tags: Some(&role.tags),
             last_seen: role.last_used_at,
             members: Vec::new(),
-            trust: Some(Trust::of_document(&role.trust, account).map_err(|e| e.to_string())),
+            trust: Some(match Trust::of_document(&role.trust, account) {
+                Ok(trust) => Ok(Trustees::of(&trust)),
+                Err(error) => Err(error.to_string()),
+            }),
         }
-    }
-
-    /// Roles that belong to an AWS service or to Identity Center are none of ours (P1, P2).
-    fn belongs_to_aws(&self) -> bool {
-        self.arn.is_role_of_aws()
     }
 
     /// Whether the rule is about it at all: the right kind, ours, with something attached, and old enough.
@@ -115,7 +156,7 @@ impl<'a> Holder<'a> {
         let age = now.signed_duration_since(self.created_at);
         let floor = self.window(settings).max(settings.minimum_age);
         settings.principals.contains(&self.kind)
-            && !self.belongs_to_aws()
+            && !self.arn.is_role_of_aws()
             && !self.attached.is_empty()
             && (self.kind != PrincipalKind::Group || !self.members.is_empty())
             && age >= floor.delta()
@@ -252,4 +293,52 @@ fn last_seen(user: &User) -> Option<DateTime<Utc>> {
         .max();
     let password = credentials.password.known().and_then(Option::as_ref);
     by_key.max(password.and_then(|password| password.last_used))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trustees(principal: &str) -> Trustees {
+        let account = AccountId::parse("123456789012").unwrap();
+        let text = format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}]}}"#
+        );
+        Trustees::of(&Trust::of_document(&text, &account).unwrap())
+    }
+
+    #[test]
+    fn own_account_and_workloads_are_nothing_special() {
+        for principal in [
+            r#"{"AWS":"123456789012"}"#,
+            r#"{"AWS":["arn:aws:iam::123456789012:root","arn:aws:iam::123456789012:role/x"]}"#,
+            r#"{"Service":["ec2.amazonaws.com","ecs-tasks.amazonaws.com"]}"#,
+        ] {
+            assert_eq!(trustees(principal), Trustees::default(), "{principal}");
+        }
+    }
+
+    #[test]
+    fn outsiders_are_named() {
+        for principal in [
+            r#""*""#,
+            r#"{"AWS":"*"}"#,
+            r#"{"AWS":"arn:aws:iam::999999999999:root"}"#,
+            r#"{"AWS":"AROAEXAMPLEEXAMPLEX"}"#,
+            r#"{"Federated":"arn:aws:iam::123456789012:saml-provider/idp"}"#,
+            r#"{"Federated":"accounts.google.com"}"#,
+            r#"{"CanonicalUser":"79a59d"}"#,
+            "7",
+        ] {
+            assert_eq!(trustees(principal).outsiders.len(), 1, "{principal}");
+        }
+    }
+
+    #[test]
+    fn invoking_services_are_named() {
+        let both =
+            trustees(r#"{"Service":["lambda.amazonaws.com","ec2.amazonaws.com","config.amazonaws.com"]}"#);
+        assert_eq!(both.invoking_services.len(), 2);
+        assert!(both.outsiders.is_empty());
+    }
 }

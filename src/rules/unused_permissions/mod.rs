@@ -23,7 +23,6 @@ mod holder;
 mod reach;
 mod recheck;
 mod survey;
-mod trust;
 mod verdict;
 mod wording;
 
