@@ -428,8 +428,8 @@ fn who_decides_reads_nothing_but_what_it_is_given() {
                 continue;
             }
             let path = tails(&tokens[at..]).concat().join("::");
-            let impure = |name: &&str| path == **name || path.starts_with(&format!("{name}::"));
-            if IMPURE.iter().any(|name| impure(&name)) || path.ends_with("Utc::now") {
+            let impure = |name: &str| path == name || path.starts_with(&format!("{name}::"));
+            if IMPURE.iter().any(|name| impure(name)) || path.ends_with("Utc::now") {
                 offences.push(format!("src/{}: {path}", module.file));
             }
         }

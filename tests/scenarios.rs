@@ -70,7 +70,7 @@ enum Account {
         first: String,
     },
     /// A file, as by `plan --snapshot`.
-    File(Snapshot),
+    File(Box<Snapshot>),
 }
 
 struct Scenario {
@@ -224,7 +224,7 @@ impl Scenario {
         let account = match snapshot.exists() {
             true => {
                 ensure!(!folder.join("account.toml").exists(), "one account, not two");
-                Account::File(Snapshot::read_from(&snapshot)?)
+                Account::File(Box::new(Snapshot::read_from(&snapshot)?))
             }
             false => Account::plant(&read("account.toml")?)?,
         };
