@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    AccessKeyRotation, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule, Rules,
-    UnusedAccessKeys, UnusedPermissions,
+    AccessKeyRotation, CloudTrail, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule,
+    Regions, Rules, UnusedAccessKeys, UnusedPermissions,
 };
 use crate::model::{Digest, canonical_json};
 
 impl Config {
-    /// The digest of rules, guardrails and exemptions. Not of when rules run, nor of freeze, dry run, server, accounts
+    /// The digest of rules, guardrails, exemptions and regions. Not of when rules run, nor of freeze, dry run, server, accounts
     /// or channels; and not of how the file writes it: every list here is a set, `"48h"` is `"2d"`.
     ///
     /// An approval holds only while it is the same.
@@ -18,6 +18,7 @@ impl Config {
             guardrails,
             rules,
             exemptions,
+            regions,
             dry_run: _,
             freeze: _,
             schedule: _,
@@ -31,6 +32,7 @@ impl Config {
             "guardrails": of_guardrails(guardrails),
             "rules": of_rules(rules),
             "exemptions": set(exemptions.iter().map(of_exemption)),
+            "regions": of_regions(regions),
         }))
     }
 }
@@ -96,12 +98,14 @@ fn of_rules(rules: &Rules) -> Value {
         unused_access_keys,
         password_policy,
         unused_permissions,
+        cloudtrail,
     } = rules;
     json!({
         "access_key_rotation": of_access_key_rotation(access_key_rotation),
         "unused_access_keys": of_unused_access_keys(unused_access_keys),
         "password_policy": of_password_policy(password_policy),
         "unused_permissions": of_unused_permissions(unused_permissions),
+        "cloudtrail": of_cloudtrail(cloudtrail),
     })
 }
 
@@ -187,6 +191,30 @@ fn of_unused_permissions(rule: &UnusedPermissions) -> Value {
         "principals": texts(principals),
         "trust_existing": trust_existing,
     })
+}
+
+fn of_cloudtrail(rule: &CloudTrail) -> Value {
+    let CloudTrail {
+        mode,
+        schedule: _,
+        bucket,
+        trail_name,
+        log_group,
+        log_role,
+    } = rule;
+    json!({
+        "mode": of_mode(*mode),
+        "bucket": bucket,
+        "trail_name": trail_name,
+        "log_group": log_group,
+        "log_role": log_role,
+    })
+}
+
+/// The first is where a trail is made, so the order counts.
+fn of_regions(regions: &Regions) -> Value {
+    let Regions { include } = regions;
+    json!(include)
 }
 
 fn of_exemption(exemption: &Exemption) -> Value {
@@ -302,6 +330,13 @@ mod tests {
             "rules.unused_permissions.confirm_after = \"1d\"",
             "rules.unused_permissions.principals = [\"user\"]",
             "rules.unused_permissions.trust_existing = true",
+            "rules.cloudtrail.mode = \"off\"",
+            "rules.cloudtrail.bucket = \"xyz\"",
+            "rules.cloudtrail.trail_name = \"xyz\"",
+            "rules.cloudtrail = {log_group = \"x\", log_role = \"y\"}",
+            "rules.cloudtrail = {log_group = \"x\", log_role = \"z\"}",
+            "regions.include = [\"eu-central-1\", \"us-east-1\"]",
+            "regions.include = [\"us-east-1\", \"eu-central-1\"]",
         ] {
             let digest = digest(text);
             assert!(!seen.contains(&digest), "{text}");

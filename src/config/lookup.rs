@@ -39,8 +39,9 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 4] = [
+    pub const NAMES: [&'static str; 5] = [
         "access_key_rotation",
+        "cloudtrail",
         "password_policy",
         "unused_access_keys",
         "unused_permissions",
@@ -53,12 +54,14 @@ impl Rules {
             unused_access_keys,
             password_policy,
             unused_permissions,
+            cloudtrail,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
             "unused_access_keys" => Some((unused_access_keys.mode, unused_access_keys.schedule.as_ref())),
             "password_policy" => Some((password_policy.mode, password_policy.schedule.as_ref())),
             "unused_permissions" => Some((unused_permissions.mode, unused_permissions.schedule.as_ref())),
+            "cloudtrail" => Some((cloudtrail.mode, cloudtrail.schedule.as_ref())),
             _ => None,
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
+mod regional;
+
 use chrono::NaiveDate;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::regional::{CloudTrail, Regions};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
@@ -28,6 +31,8 @@ pub struct Config {
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
     pub accounts: Vec<Account>,
+    /// Where regional rules look.
+    pub regions: Regions,
     /// How much may change.
     pub guardrails: Guardrails,
     /// Who decides, and for how long.
@@ -169,6 +174,8 @@ pub struct Rules {
     pub password_policy: PasswordPolicyRule,
     /// Managed policies that grant only what nobody uses.
     pub unused_permissions: UnusedPermissions,
+    /// The record of who did what: trails that are missing, stopped or weak.
+    pub cloudtrail: CloudTrail,
 }
 
 /// `[rules.access_key_rotation]`

@@ -77,11 +77,17 @@ pub enum Event {
     /// A role was quarantined.
     #[serde(rename = "role.quarantined")]
     RoleQuarantined,
+    /// CloudTrail is not as it should be, and only people can put it right.
+    #[serde(rename = "trail.at_risk")]
+    TrailAtRisk,
+    /// A trail was started, changed or made.
+    #[serde(rename = "trail.changed")]
+    TrailChanged,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -105,6 +111,8 @@ impl Event {
         Self::UserUnused,
         Self::RoleUnused,
         Self::RoleQuarantined,
+        Self::TrailAtRisk,
+        Self::TrailChanged,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -133,6 +141,8 @@ impl Event {
             Self::UserUnused => "user.unused",
             Self::RoleUnused => "role.unused",
             Self::RoleQuarantined => "role.quarantined",
+            Self::TrailAtRisk => "trail.at_risk",
+            Self::TrailChanged => "trail.changed",
         }
     }
 
@@ -147,6 +157,9 @@ impl Event {
             ChangeKind::LiftMfaRequirement => Self::MfaRequirementLifted,
             ChangeKind::DeleteLoginProfile => Self::PasswordDeleted,
             ChangeKind::QuarantineRole => Self::RoleQuarantined,
+            ChangeKind::StartLogging | ChangeKind::UpdateTrail | ChangeKind::CreateTrail => {
+                Self::TrailChanged
+            }
         }
     }
 
@@ -167,7 +180,8 @@ impl Event {
             | Self::MfaMissing
             | Self::PasswordUnused
             | Self::UserUnused
-            | Self::RoleUnused => true,
+            | Self::RoleUnused
+            | Self::TrailAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -180,7 +194,8 @@ impl Event {
             | Self::MfaRequirementLifted
             | Self::RootAccountAtRisk
             | Self::PasswordDeleted
-            | Self::RoleQuarantined => false,
+            | Self::RoleQuarantined
+            | Self::TrailChanged => false,
         }
     }
 }

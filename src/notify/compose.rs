@@ -560,6 +560,8 @@ fn gravity(event: Event) -> u8 {
         Event::MfaMissing => 16,
         Event::PermissionsUnused => 17,
         Event::UserUnused => 18,
+        Event::TrailAtRisk => 18,
+        Event::TrailChanged => 9,
         Event::ApprovalRequested => 19,
         Event::ApprovalDecided => 20,
         Event::ExemptionExpiring => 21,

@@ -1,7 +1,8 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, password_policy, unused_access_keys, unused_permissions,
+    Context, Judgement, access_key_rotation, cloudtrail, password_policy, unused_access_keys,
+    unused_permissions,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -85,11 +86,12 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 4] = [
+pub const REGISTRY: [Rule; 5] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
     unused_permissions::ENTRY,
+    cloudtrail::ENTRY,
 ];
 
 /// The rule of that name.

@@ -67,7 +67,8 @@ async fn read_disabled_keys(
             | Change::RequireMfa(_)
             | Change::LiftMfaRequirement { .. }
             | Change::DeleteLoginProfile {}
-            | Change::QuarantineRole(_) => {}
+            | Change::QuarantineRole(_)
+            | Change::Regional(_) => {}
         }
     }
     Ok(keys)

@@ -56,6 +56,8 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::PasswordDeleted
         | Event::UserUnused
         | Event::RoleQuarantined
+        | Event::TrailAtRisk
+        | Event::TrailChanged
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested
@@ -206,7 +208,8 @@ fn next_steps(message: &Message, event: Event, announcement: &Announcement<'_>) 
         | Change::UpdatePasswordPolicy(_)
         | Change::DetachPolicy { .. }
         | Change::RequireMfa(_)
-        | Change::QuarantineRole(_) => undo(action.say("Once done, it can be undone: "), id),
+        | Change::QuarantineRole(_)
+        | Change::Regional(_) => undo(action.say("Once done, it can be undone: "), id),
     });
     lines
 }
