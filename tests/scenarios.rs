@@ -187,6 +187,17 @@ fn folded(indented: &str) -> String {
     text
 }
 
+/// Rules that look into regions are off in a scenario that does not speak of them.
+fn quiet_regions(declared: &str) -> Environment {
+    const REGIONAL: [&str; 1] = ["cloudtrail"];
+    let silent = REGIONAL
+        .into_iter()
+        .filter(|rule| !declared.contains(&format!("rules.{rule}")));
+    silent
+        .map(|rule| (format!("IAMWARDEN__RULES__{}__MODE", rule.to_uppercase()), "off"))
+        .collect()
+}
+
 impl Scenario {
     fn load(folder: &Path) -> anyhow::Result<Self> {
         for entry in std::fs::read_dir(folder)? {
@@ -210,7 +221,11 @@ impl Scenario {
                 "case.toml: there is no rule {rule}"
             );
         }
-        let config = config::load(Some(&folder.join("iamwarden.toml")), &Environment::empty())?.config;
+        let config = config::load(
+            Some(&folder.join("iamwarden.toml")),
+            &quiet_regions(&read("iamwarden.toml")?),
+        )?;
+        let config = config.config;
         let snapshot = folder.join("snapshot.json");
         let account = match snapshot.exists() {
             true => {
