@@ -115,8 +115,8 @@ const CHANGES: [&str; 9] = [
     "remove_",
     "set_default_policy_version",
 ];
-/// Where such a method may be called.
-const CHANGING: [&str; 2] = ["aws/writer.rs", "aws/request.rs"];
+/// Where such a method may be called: the Writer, and what makes its requests.
+const CHANGING: [&str; 3] = ["aws/writer.rs", "aws/request.rs", "aws/regional/writes.rs"];
 
 /// Functions of tests that may sleep: they wait on a condition, and look again a moment later.
 const WAITING: [(&str, &str); 3] = [

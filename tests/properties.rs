@@ -293,6 +293,7 @@ fn some_account(id: u64) -> impl Strategy<Value = Snapshot> {
                 last_accessed,
                 credential_report_at: Some(now()),
                 gaps: Vec::new(),
+                regions: iamwarden::inventory::Regions::default(),
                 api_calls: BTreeMap::new(),
             }
         })

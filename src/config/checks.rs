@@ -2,6 +2,8 @@
 //!
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
+mod regional;
+
 use std::collections::BTreeSet;
 
 use super::problem::{alternatives, listed, nearest, quoted};
@@ -22,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 17] = [
+pub(super) const CHECKS: [Check; 19] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -111,6 +113,16 @@ pub(super) const CHECKS: [Check; 17] = [
             "notifications.default_channel",
         ],
         run: check_channel_references,
+    },
+    Check {
+        name: "regions are named once each",
+        reads: &["regions.include"],
+        run: regional::check_regions,
+    },
+    Check {
+        name: "a trail that is made or mended has what CloudTrail takes",
+        reads: &["rules.cloudtrail"],
+        run: regional::check_cloudtrail,
     },
 ];
 
@@ -239,10 +251,18 @@ fn check_ambient_credentials(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
-/// The patterns match against `user/…`, `group/…` and `role/…`, and `root` for what concerns the account itself: one that
-/// can match none of them is a slip that would leave somebody unprotected.
+/// The patterns match against `user/…`, `group/…` and `role/…`, `root` for what concerns the account itself, and other
+/// things that may be changed: one that can match none of them is a slip that would leave somebody unprotected.
 fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
-    const HEADS: [&str; 4] = ["user/", "group/", "role/", "root"];
+    const HEADS: [&str; 7] = [
+        "user/",
+        "group/",
+        "role/",
+        "root",
+        "trail/",
+        "log-group:",
+        "instance/",
+    ];
     for (n, pattern) in patterns.iter().enumerate() {
         let written = pattern.as_str().to_lowercase();
         let literal = written.split(['*', '?']).next().unwrap_or_default();

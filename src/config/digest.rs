@@ -6,7 +6,7 @@ use super::Config;
 use crate::model::{Digest, canonical_json};
 
 impl Config {
-    /// The digest of rules, guardrails and exemptions. Not of when rules run, nor of freeze, dry run, server, accounts
+    /// The digest of rules, guardrails, exemptions and regions. Not of when rules run, nor of freeze, dry run, server, accounts
     /// or channels; and not of how the file writes it: every list here is a set, `"48h"` is `"2d"`.
     ///
     /// An approval holds only while it is the same.
@@ -15,6 +15,7 @@ impl Config {
             guardrails,
             rules,
             exemptions,
+            regions,
             dry_run: _,
             freeze: _,
             schedule: _,
@@ -36,6 +37,8 @@ impl Config {
         }
         let mut decisive = json!({"guardrails": guardrails, "rules": rules, "exemptions": exemptions});
         make_sets(&mut decisive);
+        // The first region is where a trail is made, so their order counts.
+        let decisive = json!([decisive, regions]);
         Digest::of_json(&decisive)
     }
 }
@@ -149,6 +152,13 @@ mod tests {
             "rules.unused_permissions.confirm_after = \"1d\"",
             "rules.unused_permissions.principals = [\"user\"]",
             "rules.unused_permissions.trust_existing = true",
+            "rules.cloudtrail.mode = \"off\"",
+            "rules.cloudtrail.bucket = \"xyz\"",
+            "rules.cloudtrail.trail_name = \"xyz\"",
+            "rules.cloudtrail = {log_group = \"x\", log_role = \"y\"}",
+            "rules.cloudtrail = {log_group = \"x\", log_role = \"z\"}",
+            "regions.include = [\"eu-central-1\", \"us-east-1\"]",
+            "regions.include = [\"us-east-1\", \"eu-central-1\"]",
         ] {
             let digest = digest(text);
             assert!(!seen.contains(&digest), "{text}");

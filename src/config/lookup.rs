@@ -39,9 +39,10 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "access_key_rotation",
         "access_review",
+        "cloudtrail",
         "password_policy",
         "role_trust",
         "unused_access_keys",
@@ -57,6 +58,7 @@ impl Rules {
             unused_permissions,
             access_review,
             role_trust,
+            cloudtrail,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -65,6 +67,7 @@ impl Rules {
             "unused_permissions" => Some((unused_permissions.mode, unused_permissions.schedule.as_ref())),
             "access_review" => Some((access_review.mode, access_review.schedule.as_ref())),
             "role_trust" => Some((role_trust.mode, role_trust.schedule.as_ref())),
+            "cloudtrail" => Some((cloudtrail.mode, cloudtrail.schedule.as_ref())),
             _ => None,
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
+mod regional;
+
 use chrono::NaiveDate;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::regional::{CloudTrail, Regions};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
@@ -28,6 +31,8 @@ pub struct Config {
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
     pub accounts: Vec<Account>,
+    /// Where regional rules look.
+    pub regions: Regions,
     /// How much may change.
     pub guardrails: Guardrails,
     /// Who decides, and for how long.
@@ -173,6 +178,8 @@ pub struct Rules {
     pub access_review: AccessReview,
     /// Roles that outsiders can assume too freely.
     pub role_trust: RoleTrust,
+    /// The record of who did what: trails that are missing, stopped or weak.
+    pub cloudtrail: CloudTrail,
 }
 
 /// `[rules.access_key_rotation]`

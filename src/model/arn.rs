@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Region;
+
 /// A text that is not the identifier it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
@@ -177,6 +179,22 @@ impl Arn {
         Self { text, colons }
     }
 
+    /// The ARN of something of an account in a region.
+    ///
+    /// # Errors
+    /// [`ArnError::Shape`] where the parts make none.
+    pub fn regional(
+        partition: &Partition,
+        service: &str,
+        region: &Region,
+        account: &AccountId,
+        resource: &str,
+    ) -> Result<Self, ArnError> {
+        Self::parse(&format!(
+            "arn:{partition}:{service}:{region}:{account}:{resource}"
+        ))
+    }
+
     fn part(&self, n: usize) -> &str {
         let start = self.colons[n] + 1;
         let end = self.colons.get(n + 1).copied().unwrap_or(self.text.len());
@@ -191,6 +209,11 @@ impl Arn {
     /// The service, such as `iam`.
     pub fn service(&self) -> &str {
         self.part(1)
+    }
+
+    /// The region, empty in the ARNs of services that have none.
+    pub fn region(&self) -> &str {
+        self.part(2)
     }
 
     /// The account part, empty in the ARNs of some services.

@@ -5,6 +5,7 @@
 
 mod matter;
 mod outcome;
+mod regional;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -113,6 +114,7 @@ fn target(text: Text, message: &Message, account: &AccountId, resource: &Arn, ch
         Change::DeleteLoginProfile {} => principal(text.say("the console password of "), resource)
             .say(" in ")
             .say(&place),
+        Change::Regional(change) => regional::target(text, resource, change).say(" in ").say(&place),
     }
 }
 
@@ -151,6 +153,9 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::RequireMfa => ("make use MFA: ", "made to use MFA"),
         ChangeKind::LiftMfaRequirement => ("no longer make use MFA: ", "no longer made to use MFA"),
         ChangeKind::QuarantineRole => ("quarantine ", "quarantined"),
+        ChangeKind::StartLogging => ("start ", "started"),
+        ChangeKind::UpdateTrail => ("change ", "changed"),
+        ChangeKind::CreateTrail => ("make ", "made"),
     }
 }
 
@@ -311,7 +316,9 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
             "Console sessions without MFA may do nothing but enrol a device. Access keys are not affected. Once a device is \
              active, the next run takes this off again.",
         )],
-        Event::MfaRequirementLifted
+        Event::TrailAtRisk => regional::trail_steps(items),
+        Event::TrailChanged
+        | Event::MfaRequirementLifted
         | Event::PasswordDeleted
         | Event::AccessKeyDeleted
         | Event::PasswordPolicyUpdated

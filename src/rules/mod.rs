@@ -6,11 +6,13 @@
 mod access_key;
 mod access_key_rotation;
 mod access_review;
+mod cloudtrail;
 mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod needs;
 mod password_policy;
+mod region;
 mod registry;
 mod role_trust;
 mod trust;
@@ -19,6 +21,7 @@ pub mod unused_permissions;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use access_review::RULE as ACCESS_REVIEW;
+pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;

@@ -1,8 +1,8 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, access_review, password_policy, role_trust, unused_access_keys,
-    unused_permissions,
+    Context, Judgement, access_key_rotation, access_review, cloudtrail, password_policy, role_trust,
+    unused_access_keys, unused_permissions,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -89,13 +89,14 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 6] = [
+pub const REGISTRY: [Rule; 7] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
     unused_permissions::ENTRY,
     access_review::ENTRY,
     role_trust::ENTRY,
+    cloudtrail::ENTRY,
 ];
 
 /// The rule of that name.

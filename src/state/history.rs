@@ -69,7 +69,8 @@ async fn read_disabled_keys(
             | Change::RequireMfa(_)
             | Change::LiftMfaRequirement { .. }
             | Change::DeleteLoginProfile {}
-            | Change::QuarantineRole(_) => {}
+            | Change::QuarantineRole(_)
+            | Change::Regional(_) => {}
         }
     }
     Ok(keys)

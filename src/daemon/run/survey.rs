@@ -160,6 +160,7 @@ impl Run<'_> {
             passwords: needed.passwords,
             password_policy: needed.password_policy,
             last_accessed: needed.policies.then_some(&choose as PrincipalChoice<'_>),
+            regional: needed.regional.as_ref(),
         };
         let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
         info!(

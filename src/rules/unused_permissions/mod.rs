@@ -281,6 +281,7 @@ pub fn needs(
         password_policy: None,
         last_accessed: BTreeMap::new(),
         credential_report_at: None,
+        regions: Default::default(),
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     };

@@ -98,6 +98,7 @@ impl World {
             password_policy: None,
             last_accessed: BTreeMap::new(),
             credential_report_at: None,
+            regions: Default::default(),
             gaps: Vec::new(),
             api_calls: BTreeMap::new(),
         };
