@@ -13,15 +13,18 @@ import logging
 import threading
 import urllib.parse
 
+import boto3
 import moto.iam.responses
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.iam.responses import IamResponse
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 ACCOUNT = "123456789012"
+SOMEBODY = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -48,6 +51,7 @@ class MotoAccount:
         self.faults: list = []
         self.report_age = self._report_age = report_age
         self._lock = threading.Lock()
+        self._counting = True
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -87,6 +91,9 @@ class MotoAccount:
     def reset(self) -> None:
         for account in list(iam_backends):
             iam_backends[account].reset()
+        for account in list(secretsmanager_backends):
+            secretsmanager_backends[account].reset()
+        self.iam.generate_report()  # the very first one is waited for, which takes a second
         self.report_age = self._report_age
         with self._lock:
             self.calls.clear()
@@ -110,6 +117,16 @@ class MotoAccount:
     def use(self, key, at: datetime.datetime) -> None:  # noqa: ANN001
         """Lets a key have been used last at that time."""
         key.last_used = AccessKeyLastUsed(at, "s3", "eu-west-1")
+
+    def secret(self, name: str, value: str) -> None:
+        """Puts a secret into Secrets Manager, or another value into one that is there; not counted."""
+        secrets = boto3.client("secretsmanager", endpoint_url=self.url, region_name="us-east-1", **SOMEBODY)
+        self._counting = False
+        try:
+            secrets.create_secret(Name=name, SecretString=value)
+        except secrets.exceptions.ResourceExistsException:
+            secrets.put_secret_value(SecretId=name, SecretString=value)
+        self._counting = True
 
     def key_status(self, user_name: str, key_id: str) -> str | None:
         for key in self.iam.users[user_name].access_keys:
@@ -144,8 +161,9 @@ class MotoAccount:
         parameters = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
         action = parameters.get("Action", environ.get("HTTP_X_AMZ_TARGET", environ.get("PATH_INFO", "")))
         with self._lock:
-            self.calls[action] += 1
-            self.log.append((action, parameters))
+            if self._counting:
+                self.calls[action] += 1
+                self.log.append((action, parameters))
             faults = list(self.faults)
         for fault in faults:
             answer = fault(action, parameters)
