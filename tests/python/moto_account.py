@@ -10,15 +10,17 @@ import collections
 import datetime
 import io
 import logging
+import re
 import threading
 import urllib.parse
 
 import boto3
 import moto.iam.responses
-from moto.iam.models import AccessKeyLastUsed, iam_backends
+from moto.iam.models import AccessKeyLastUsed, get_account_id_from, iam_backends
 from moto.iam.responses import IamResponse
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -42,16 +44,84 @@ def ago(days: float = 0, **rest: float) -> datetime.datetime:
     return now() - datetime.timedelta(days=days, **rest)
 
 
-class MotoAccount:
+class Principals:
+    """Users and keys of one account."""
+
+    account_id = ACCOUNT
+
+    @property
+    def iam(self):  # noqa: ANN201 - moto's backend
+        return iam_backends[self.account_id]["aws"]
+
+    def user(self, name: str, age: float = 400, **tags: str):  # noqa: ANN201
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        user = self.iam.create_user("us-east-1", name, "/", pairs)
+        user.create_date = ago(age)
+        return user
+
+    def key(self, user_name: str, age: float, used: float | None = None, status: str = "Active"):  # noqa: ANN201
+        key = self.iam.create_access_key(user_name)
+        key.create_date = ago(age)
+        if used is not None:
+            self.use(key, ago(used))
+        key.status = status
+        return key
+
+    def use(self, key, at: datetime.datetime) -> None:  # noqa: ANN001
+        """Lets a key have been used last at that time."""
+        key.last_used = AccessKeyLastUsed(at, "s3", "eu-west-1")
+
+    def key_status(self, user_name: str, key_id: str) -> str | None:
+        for key in self.iam.users[user_name].access_keys:
+            if key.access_key_id == key_id:
+                return key.status
+        return None
+
+    def password_policy(self, **fields: object) -> None:
+        """Gives the account a policy of its own; fields are those of `UpdateAccountPasswordPolicy`, in snake case."""
+        policy = {
+            "allow_change_password": False,
+            "hard_expiry": False,
+            "max_password_age": 0,
+            "minimum_password_length": 6,
+            "password_reuse_prevention": 0,
+            "require_lowercase_characters": False,
+            "require_numbers": False,
+            "require_symbols": False,
+            "require_uppercase_characters": False,
+        }
+        assert set(fields) <= set(policy)
+        self.iam.update_account_password_policy(**{**policy, **fields})
+
+
+class Member(Principals):
+    """Another account than that of the ambient credentials."""
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.iam.generate_report()
+
+
+class Call(dict):
+    """The parameters of a call; equal to any other dictionary of these. Also who called where."""
+
+    account = ""
+    """The account that the caller's credentials belong to."""
+    caller = ""
+    """The id of the access key."""
+
+
+class MotoAccount(Principals):
     """A running server; `faults` are callables (action, parameters) -> None or a WSGI answer (status, body)."""
 
     def __init__(self, report_age: datetime.timedelta | None = datetime.timedelta(minutes=5)) -> None:
         self.calls: collections.Counter[str] = collections.Counter()
-        self.log: list[tuple[str, dict[str, str]]] = []
+        self.log: list[tuple[str, Call]] = []
         self.faults: list = []
         self.report_age = self._report_age = report_age
         self._lock = threading.Lock()
         self._counting = True
+        self._in_flight = 0
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -81,10 +151,6 @@ class MotoAccount:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    @property
-    def iam(self):  # noqa: ANN201 - moto's backend
-        return iam_backends[ACCOUNT]["aws"]
-
     def environment(self, **extra: str) -> dict[str, str]:
         return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, **extra}
 
@@ -93,6 +159,8 @@ class MotoAccount:
             iam_backends[account].reset()
         for account in list(secretsmanager_backends):
             secretsmanager_backends[account].reset()
+        for account in list(sts_backends):
+            sts_backends[account].reset()
         self.iam.generate_report()  # the very first one is waited for, which takes a second
         self.report_age = self._report_age
         with self._lock:
@@ -100,23 +168,16 @@ class MotoAccount:
             self.log.clear()
             self.faults.clear()
 
-    def user(self, name: str, age: float = 400, **tags: str):  # noqa: ANN201
-        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-        user = self.iam.create_user("us-east-1", name, "/", pairs)
-        user.create_date = ago(age)
-        return user
+    def trust(self, roles: dict[str, str | None]) -> None:
+        """Lets these roles alone be assumed, by their ARN, each with its external id: moto itself asks for nothing."""
 
-    def key(self, user_name: str, age: float, used: float | None = None, status: str = "Active"):  # noqa: ANN201
-        key = self.iam.create_access_key(user_name)
-        key.create_date = ago(age)
-        if used is not None:
-            self.use(key, ago(used))
-        key.status = status
-        return key
+        def fault(action: str, call: Call):  # noqa: ANN202
+            role = call.get("RoleArn")
+            if action == "AssumeRole" and (role not in roles or roles[role] != call.get("ExternalId")):
+                return error("AccessDenied", f"not authorized to perform: sts:AssumeRole on {role}", "403 Forbidden")
+            return None
 
-    def use(self, key, at: datetime.datetime) -> None:  # noqa: ANN001
-        """Lets a key have been used last at that time."""
-        key.last_used = AccessKeyLastUsed(at, "s3", "eu-west-1")
+        self.faults.append(fault)
 
     def secret(self, name: str, value: str) -> None:
         """Puts a secret into Secrets Manager, or another value into one that is there; not counted."""
@@ -128,37 +189,32 @@ class MotoAccount:
             secrets.put_secret_value(SecretId=name, SecretString=value)
         self._counting = True
 
-    def key_status(self, user_name: str, key_id: str) -> str | None:
-        for key in self.iam.users[user_name].access_keys:
-            if key.access_key_id == key_id:
-                return key.status
-        return None
-
-    def password_policy(self, **fields: object) -> None:
-        """Gives the account a policy of its own; fields are those of `UpdateAccountPasswordPolicy`, in snake case."""
-        policy = {
-            "allow_change_password": False,
-            "hard_expiry": False,
-            "max_password_age": 0,
-            "minimum_password_length": 6,
-            "password_reuse_prevention": 0,
-            "require_lowercase_characters": False,
-            "require_numbers": False,
-            "require_symbols": False,
-            "require_uppercase_characters": False,
-        }
-        assert set(fields) <= set(policy)
-        self.iam.update_account_password_policy(**{**policy, **fields})
-
-    def writes(self) -> list[tuple[str, dict[str, str]]]:
+    def writes(self) -> list[tuple[str, Call]]:
         reads = ("Get", "List", "Generate", "Simulate", "Assume")
         return [(action, parameters) for action, parameters in self.log if not action.startswith(reads)]
 
+    def is_idle(self) -> bool:
+        """Whether no call is being answered."""
+        with self._lock:
+            return self._in_flight == 0
+
     def _handle(self, environ, start_response):  # noqa: ANN001, ANN202 - WSGI
+        with self._lock:
+            self._in_flight += 1
+        try:
+            return self._answer(environ, start_response)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def _answer(self, environ, start_response):  # noqa: ANN001, ANN202 - WSGI
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = io.BytesIO(body)
-        parameters = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+        parameters = Call(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+        if signed := re.search(r"Credential=([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")):
+            parameters.caller = signed.group(1)
+            parameters.account = get_account_id_from(parameters.caller)
         action = parameters.get("Action", environ.get("HTTP_X_AMZ_TARGET", environ.get("PATH_INFO", "")))
         with self._lock:
             if self._counting:

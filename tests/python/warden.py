@@ -175,6 +175,11 @@ class Warden:
             moved = [date and earlier(date, days) for date in dates]
             self.query("UPDATE notices SET queued_at = ?, announced_for = ?, accepted_at = ? WHERE rowid = ?", *moved, message)
 
+    def let_leases_end(self) -> None:
+        """Ends the lease of a process that was killed, which would be waited for."""
+        if self.query("SELECT 1 FROM sqlite_master WHERE name = 'leases'"):
+            self.query("UPDATE leases SET expires_ms = 0")
+
     def let_retries_be_due(self) -> None:
         """Ends the wait of every message that is to be tried again."""
         self.query("UPDATE messages SET next_attempt_at = created_at WHERE state = 'queued'")
