@@ -8,7 +8,7 @@ import pytest
 
 from moto_account import ACCOUNT, Member, error
 from receiver import LOCAL
-from warden import ENFORCE_ROTATION, FREELY, ONLY_ROTATION, until
+from warden import ENFORCE_ROTATION, FREELY, only, until
 
 APPS, DATA = "210987654321", "345678901234"
 NAMES = {ACCOUNT: "hub", APPS: "apps", DATA: "data"}
@@ -37,7 +37,7 @@ def organization(account, warden):
                 if change is not None:
                     said.update(change)
                     declared.append("[[accounts]]\n" + "".join(f'{key} = "{value}"\n' for key, value in said.items()))
-            warden.configure(*declared, *(parts or (FREELY, ONLY_ROTATION, ENFORCE_ROTATION)))
+            warden.configure(*declared, *(parts or (FREELY, only("access_key_rotation"), ENFORCE_ROTATION)))
 
         def disabled(self) -> dict[str, int]:
             """How many keys of each account are inactive."""
@@ -206,7 +206,7 @@ def test_caps_are_counted_by_account(organization, warden, caps, applied):
     for number in range(10):
         data.user(f"data-{number}")
         organization.keys[DATA].append(data.key(f"data-{number}", 100))
-    organization.declare(f"[guardrails]\n{caps}\n", ONLY_ROTATION, ENFORCE_ROTATION)
+    organization.declare(f"[guardrails]\n{caps}\n", only("access_key_rotation"), ENFORCE_ROTATION)
     warden.apply(code=4)
     assert organization.disabled() == applied
 
@@ -216,7 +216,7 @@ def test_an_exemption_holds_where_it_is_declared(organization, warden):
         f'[[exemptions]]\nprincipals = ["user/*-ann"]\nrules = ["access_key_rotation"]\naccounts = ["{APPS}"]\n'
         'until = "2099-01-01"\nreason = "vendor"\n'
     )
-    organization.declare(FREELY, ONLY_ROTATION, ENFORCE_ROTATION, exemption)
+    organization.declare(FREELY, only("access_key_rotation"), ENFORCE_ROTATION, exemption)
     plan = warden.plan(code=2)
     assert by_account(plan) == {"hub": ("complete", 2), "apps": ("complete", 1), "data": ("complete", 2)}
 
@@ -225,7 +225,7 @@ def test_owners_of_accounts_hear_of_their_own(organization, warden, receiver):
     desk = receiver()
     heads = f'[notifications]\ndefault_channel = "desk"\n{LOCAL}'
     organization.declare(
-        FREELY, ONLY_ROTATION, '[rules.access_key_rotation]\nmode = "enforce"\n', heads, warden.channel("desk", desk)
+        FREELY, only("access_key_rotation"), '[rules.access_key_rotation]\nmode = "enforce"\n', heads, warden.channel("desk", desk)
     )
     warden.once(code=0)
     told = {post.data["owner"]: post.data["accounts"] for post in desk.posts}
@@ -236,7 +236,7 @@ def test_people_hear_of_an_account_that_fails(organization, warden, receiver):
     desk = receiver()
     heads = f'[notifications]\ndefault_channel = "desk"\n{LOCAL}'
     refused(organization)
-    organization.declare(FREELY, ONLY_ROTATION, ENFORCE_ROTATION, heads, warden.channel("desk", desk))
+    organization.declare(FREELY, only("access_key_rotation"), ENFORCE_ROTATION, heads, warden.channel("desk", desk))
     warden.once(code=3)
     (post,) = desk.told("run.failed")
     (failure,) = post.data["failures"]

@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from receiver import LOCAL
-from warden import FREELY, ONLY_ROTATION
+from warden import FREELY, only
 
 ANNOUNCED = '[rules.access_key_rotation]\nmode = "enforce"\n'
 HERE = [
@@ -122,7 +122,7 @@ def test_a_message_to_a_private_address_is_not_sent_and_no_notice(account, warde
     channel = warden.channel("desk", trap)
     warden.secret("URL_OF_DESK", trap.url.replace("127.0.0.1", host))
     heads = '[notifications]\ndefault_channel = "desk"\nallow_http = true\n'
-    warden.configure(FREELY, ONLY_ROTATION, ANNOUNCED, heads, channel)
+    warden.configure(FREELY, only("access_key_rotation"), ANNOUNCED, heads, channel)
     ended = warden.once(code=0)
     assert "may not go" in ended.err
     warden.let_days_pass(30)
@@ -166,7 +166,7 @@ def desk(account, warden, receiver, certificate):
     account.user("alice")
     account.key("alice", 200, used=1)
     heads = '[notifications]\ndefault_channel = "desk"\nallow_networks = ["127.0.0.0/8"]\n'
-    warden.configure(FREELY, ONLY_ROTATION, ANNOUNCED, heads, warden.channel("desk", desk))
+    warden.configure(FREELY, only("access_key_rotation"), ANNOUNCED, heads, warden.channel("desk", desk))
     return desk
 
 

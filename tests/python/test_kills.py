@@ -8,7 +8,7 @@ import threading
 import time
 
 from receiver import LOCAL
-from warden import ENFORCE_ROTATION, until
+from warden import ENFORCE_ROTATION, only, until
 
 KILLS = 200
 DUE = 5
@@ -19,10 +19,6 @@ RULES = """
 max_changes_percent = 100
 max_changes_per_run = 1000
 max_changes_per_day = 100000
-[rules.unused_access_keys]
-mode = "off"
-[rules.unused_permissions]
-mode = "off"
 [rules.password_policy]
 mode = "enforce"
 minimum_length = 14
@@ -94,7 +90,7 @@ def test_two_hundred_kills_lose_and_double_nothing(account, warden, receiver):
     rng = random.Random(20261123)
     untidy, desk = Account(account), receiver()
     heads = f'[notifications]\ndefault_channel = "desk"\n{LOCAL}'
-    warden.configure(ENFORCE_ROTATION, RULES, heads, warden.channel("desk", desk))
+    warden.configure(only("access_key_rotation", "password_policy"), ENFORCE_ROTATION, RULES, heads, warden.channel("desk", desk))
     untidy.grow_untidy(rng)
     begun = time.monotonic()
     warden.apply(code=0)

@@ -10,7 +10,7 @@ from standardwebhooks import WebhookVerificationError
 
 from moto_account import ACCOUNT
 from receiver import LOCAL, Answer
-from warden import ENFORCE_ROTATION, FREELY, ONLY_ROTATION, SIGNING, until
+from warden import ENFORCE_ROTATION, FREELY, SIGNING, only, until
 
 ANNOUNCED = '[rules.access_key_rotation]\nmode = "enforce"\n'
 OWNERS = """
@@ -29,7 +29,7 @@ mention = "<@U012ABCDEF>"
 
 def declare(warden, *parts: str, rules: str = ANNOUNCED, default: str = "desk") -> None:
     heads = f'[notifications]\ndefault_channel = "{default}"\n{LOCAL}'
-    warden.configure(FREELY, ONLY_ROTATION, rules, heads, *parts)
+    warden.configure(FREELY, only("access_key_rotation"), rules, heads, *parts)
 
 
 def old_key(account, name: str, age: float = 200, **tags: str):
@@ -285,13 +285,13 @@ def test_apply_tells_results_and_no_warnings(account, warden, receiver):
 
 def test_without_a_channel_nothing_is_disabled(account, warden):
     old_key(account, "alice", owner="alice@example.com")
-    warden.configure(FREELY, ONLY_ROTATION, ANNOUNCED)
+    warden.configure(FREELY, only("access_key_rotation"), ANNOUNCED)
     action = only_action(warden.plan(code=0))
     assert (action["state"], action["withheld_reason"]) == ("withheld", "no_channel")
     for command in (warden.once, warden.apply):
         command(code=0)
     assert account.writes() == []
-    warden.configure(FREELY, ONLY_ROTATION, ENFORCE_ROTATION)
+    warden.configure(FREELY, only("access_key_rotation"), ENFORCE_ROTATION)
     warden.once(code=0)
     assert len(account.writes()) == 1, "without notice, no channel is needed"
 

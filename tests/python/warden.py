@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import json
 import os
 import signal
@@ -39,19 +40,23 @@ max_changes_percent = 100
 max_changes_per_run = 1000
 max_changes_per_day = 1000
 """
-ONLY_ROTATION = """
-[rules.unused_access_keys]
-mode = "off"
-[rules.password_policy]
-mode = "off"
-[rules.unused_permissions]
-mode = "off"
-"""
 ENFORCE_ROTATION = """
 [rules.access_key_rotation]
 mode = "enforce"
 minimum_notice = "0s"
 """
+
+
+@functools.cache
+def all_rules() -> tuple[str, ...]:
+    """The names of all rules, as the program's schema has them."""
+    schema = subprocess.run([str(BINARY), "schema"], capture_output=True, check=True, text=True).stdout
+    return tuple(json.loads(schema)["properties"]["rules"]["properties"])
+
+
+def only(*rules: str) -> str:
+    """Turns all other rules off."""
+    return "".join(f'[rules.{name}]\nmode = "off"\n' for name in all_rules() if name not in rules)
 
 
 def until(condition: Callable[[], object], what: str, every: float = 0.05) -> object:
