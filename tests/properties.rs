@@ -161,6 +161,8 @@ fn user(n: usize, account: u64, (being, keys, password, groups, owned): &Person)
         inline: Vec::new(),
         boundary: None,
         sign_in: None,
+        password_use: None,
+        other_credentials: None,
         credentials: Some(Reading::Known(Credentials {
             access_keys: keys.collect(),
             password: Reading::Known(password.map(|days| ConsolePassword {
@@ -297,6 +299,8 @@ fn some_account(id: u64) -> impl Strategy<Value = Snapshot> {
                 credential_report_at: Some(now()),
                 gaps: Vec::new(),
                 regions: iamwarden::inventory::Regions::default(),
+                root: None,
+                virtual_mfa_devices: None,
                 api_calls: BTreeMap::new(),
             }
         })

@@ -80,6 +80,8 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         sign_in: needs.sign_in.is_some(),
         root: needs.root,
         virtual_mfa_devices: needs.virtual_mfa_devices,
+        idle_passwords: needs.idle.is_some(),
+        idle_users: needs.idle.is_some_and(|idle| idle.user_unused_for.is_some()),
     };
     let again = changes(config)
         .into_iter()

@@ -241,7 +241,12 @@ impl Planner<'_> {
             since,
             withheld,
             report_only: _,
+            needs_approval,
         } = remedy;
+        let mode = match needs_approval {
+            true => ActionMode::Approve,
+            false => mode,
+        };
         let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {

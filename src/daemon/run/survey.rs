@@ -164,6 +164,7 @@ impl Run<'_> {
             sign_in: needed.sign_in,
             root: needed.root,
             virtual_mfa_devices: needed.virtual_mfa_devices,
+            idle: needed.idle,
         };
         let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
         info!(
@@ -229,6 +230,13 @@ impl Run<'_> {
         if evaluated.contains(&rules::unused_permissions::NAME) {
             let unused = rules::unused_permissions::unused_attachments(&plan.judgements);
             let covered = BTreeSet::from([ObservationKind::UnusedAttachment]);
+            state
+                .record_observations(&snapshot.account, &covered, &unused, self.now)
+                .await?;
+        }
+        if evaluated.contains(&rules::UNUSED_ROLES) {
+            let unused = rules::unused_roles(&plan.judgements);
+            let covered = BTreeSet::from([ObservationKind::UnusedRole]);
             state
                 .record_observations(&snapshot.account, &covered, &unused, self.now)
                 .await?;
