@@ -154,6 +154,20 @@ fn limits_of_age() {
 }
 
 #[test]
+fn warnings_and_pauses_of_mfa_and_root() {
+    insta::assert_snapshot!(refused(r#"
+        rules.user_mfa.warn_before = ["1d", "24h", "0s"]
+        rules.root_account = {recent_use = "0s", remind_every = "0s"}
+    "#), @r#"
+    test.toml:2:45: rules.user_mfa.warn_before[1]: `1d` stands there twice: expected each once
+    test.toml:2:52: rules.user_mfa.warn_before[2]: a warning at the date itself comes too late: expected more than zero
+    test.toml:3:44: rules.root_account.recent_use: `0s` is no time at all: expected more than zero, such as "90d"
+    test.toml:3:65: rules.root_account.remind_every: `0s` is no time at all: expected more than zero, such as "90d"
+    "#);
+    insta::assert_snapshot!(refused(r#"rules.user_mfa.scope = "admins""#), @"test.toml:1:24: rules.user_mfa.scope: `admins` is not one of `console` or `all`");
+}
+
+#[test]
 fn password_ages() {
     let age = |age: &str| refused(&format!("[rules.password_policy]\nmax_age = \"{age}\""));
     insta::assert_snapshot!(age("36h"), @r#"test.toml:2:11: rules.password_policy.max_age: `36h` is not what IAM takes: expected whole days from "1d" to "1095d""#);
@@ -410,10 +424,10 @@ fn a_trail_that_is_made_or_mended_has_what_cloudtrail_takes() {
     test.toml:1:49: rules.cloudtrail.bucket: `My_Logs` is not the name of a bucket: expected 3 to 63 small letters, digits, `.` and `-`
     ");
     insta::assert_snapshot!(rule(r#"log_group = "trail""#), @"test.toml:1:33: rules.cloudtrail.log_group: CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither");
-    insta::assert_snapshot!(rule(r#"log_role = "trail""#), @"test.toml:1:31: rules.cloudtrail.log_role: CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither");
+    insta::assert_snapshot!(rule(r#"log_role = "trail""#), @"test.toml:1:32: rules.cloudtrail.log_role: CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither");
     insta::assert_snapshot!(rule(r#"log_group = "arn:aws:logs:x", log_role = "arn:aws:iam::1:role/x""#), @r"
-    test.toml:1:32: rules.cloudtrail.log_group: `arn:aws:logs:x` is not the name of a log group: expected up to 512 letters, digits, `.`, `_`, `-`, `/` and `#`, no ARN
-    test.toml:1:61: rules.cloudtrail.log_role: `arn:aws:iam::1:role/x` is not the name of a role (its path before it, if it has one), no ARN
+    test.toml:1:33: rules.cloudtrail.log_group: `arn:aws:logs:x` is not the name of a log group: expected up to 512 letters, digits, `.`, `_`, `-`, `/` and `#`, no ARN
+    test.toml:1:62: rules.cloudtrail.log_role: `arn:aws:iam::1:role/x` is not the name of a role (its path before it, if it has one), no ARN
     ");
     assert_eq!(
         rule(r#"bucket = "logs.example-1", log_group = "/aws/trail", log_role = "service-role/trail""#),
