@@ -1,6 +1,7 @@
 //! A fixed run for the tests of this module: an account, its findings and actions, and what became of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -15,12 +16,9 @@ use crate::model::{
     PasswordPolicy, PolicyUse, Precondition, RuleName, Severity, Span, Verdict, WithheldReason,
 };
 
-/// What differs from the defaults.
 const CONFIG: &str = r##"
-[rules.access_key_rotation]
-mode = "enforce"
+rules.access_key_rotation.mode = "enforce"
 [notifications]
-owner_tags = ["owner"]
 default_channel = "secops"
 [[notifications.channels]]
 name = "secops"
@@ -47,8 +45,8 @@ mention = "<at>platform@example.com</at>"
 "##;
 
 pub(super) fn config() -> Config {
-    let (path, none) = (std::path::Path::new("sample.toml"), Environment::empty());
-    load_text(path, CONFIG, &none).unwrap().config
+    let loaded = load_text(Path::new("sample.toml"), CONFIG, &Environment::empty());
+    loaded.unwrap().config
 }
 
 pub(super) fn notifications() -> Notifications {
