@@ -406,6 +406,7 @@ fn root_steps(items: &[Item]) -> Vec<Text> {
         )
         .code("aws cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root"),
         Text::new().say("5. Sign out, and use root only for the few tasks that need it."),
+        Text::new().say("iamwarden changes nothing here. This is said again as long as it stands."),
     ];
     lines.extend(exemption_advice(items, "If it must stay so for a time"));
     lines

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Mode};
 use crate::inventory::{
-    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Reading,
-    Snapshot, User,
+    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Mfa, Reading,
+    SignIn, Snapshot, User,
 };
 use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy};
 
@@ -102,6 +102,17 @@ pub(crate) fn with_password(mut user: User, changed: Option<i64>) -> User {
             last_used: None,
         }));
     }
+    user
+}
+
+/// The same user, of whom AWS said this when asked: whether there is a console password (made a hundred days ago), and
+/// which MFA devices.
+pub(crate) fn signing_in(mut user: User, console_password: bool, devices: &[&str]) -> User {
+    user.sign_in = Some(Reading::Known(SignIn {
+        console_password,
+        password_made_at: console_password.then(|| now() - days(100)),
+        mfa: Mfa::Devices(devices.iter().map(|serial| (*serial).to_owned()).collect()),
+    }));
     user
 }
 
