@@ -1,6 +1,6 @@
 //! Dates: from when on an action may happen, and what its owner is told before.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::model::{FindingId, History, Ladder, Notice, NoticeItem, Span};
 use crate::rules::Announcement;
@@ -56,10 +56,20 @@ pub(super) fn timing(announcement: &Announcement, history: &History, now: DateTi
         .into_iter()
         .flatten()
         .max();
-    let not_before = not_before.unwrap_or(announcement.due);
+    let not_before = full_second(not_before.unwrap_or(announcement.due));
     Timing {
         not_before,
         notice_given: now >= not_before && (minimum.is_zero() || first_accepted.is_some()),
+    }
+}
+
+/// Dates are named to the second, and never a moment early.
+fn full_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = at.trunc_subsecs(0);
+    if whole < at {
+        whole + TimeDelta::seconds(1)
+    } else {
+        whole
     }
 }
 

@@ -254,7 +254,7 @@ impl Run<'_> {
 }
 
 /// Why there is no session, as a gap.
-fn unreachable(failure: &ConnectError) -> Gap {
+pub(super) fn unreachable(failure: &ConnectError) -> Gap {
     let (operation, cause) = match failure {
         ConnectError::Aws { source, .. } => {
             let gap = Gap::from(source.as_ref());
