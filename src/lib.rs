@@ -23,7 +23,10 @@
 //! | [`execute`] | doing it, exactly once | rules, web; it decides nothing |
 //! | [`state`] | all SQL; mints [`state::Lease`] | aws, notify, decisions |
 //! | [`notify`] | telling people | aws, plans |
-//! | [`daemon`], [`web`], [`cli`] | wiring | domain decisions |
+//! | [`telemetry`] | logs and metrics | anything else here but model |
+//! | [`daemon`], [`web`], [`cli`], `demo` | wiring | domain decisions |
+//!
+//! `tests/architecture.rs` holds the table.
 //!
 //! What must stay true, and why people may leave this in `enforce`:
 //!

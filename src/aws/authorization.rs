@@ -75,8 +75,12 @@ impl Listing {
             let role = convert::role(role)?;
             self.roles.insert(role.arn.clone(), role);
         }
+        let policies = page.policies.unwrap_or_default();
+        if policies.is_empty() {
+            return Ok(());
+        }
         let uses = count_uses(&self.users, &self.groups, &self.roles);
-        for policy in page.policies.unwrap_or_default() {
+        for policy in policies {
             // Some services that speak IAM list every policy of AWS, used or not: thousands of documents.
             if is_idle_policy_of_aws(&policy, &uses) {
                 continue;

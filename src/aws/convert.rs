@@ -7,7 +7,7 @@ use aws_sdk_iam::types as sdk;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::reader::{KeyDescription, LiveUser};
+use super::reader::{KeyDescription, LiveRole, LiveUser};
 use crate::inventory::{
     AttachedPolicy, Group, InlinePolicy, LastUsed, ManagedPolicy, PolicyVersion, Role, User,
 };
@@ -17,13 +17,13 @@ use crate::model::{AccessKeyId, Arn, KeyStatus, PasswordPolicy};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Odd(pub(super) String);
 
-type Converted<T> = Result<T, Odd>;
+pub(super) type Converted<T> = Result<T, Odd>;
 
-fn odd(what: impl Into<String>) -> Odd {
+pub(super) fn odd(what: impl Into<String>) -> Odd {
     Odd(what.into())
 }
 
-fn needed<T>(value: Option<T>, what: &str) -> Converted<T> {
+pub(super) fn needed<T>(value: Option<T>, what: &str) -> Converted<T> {
     value.ok_or_else(|| odd(format!("{what} is missing")))
 }
 
@@ -230,6 +230,28 @@ pub(super) fn live_user(user: sdk::User) -> Converted<LiveUser> {
         created_at: instant(&user.create_date, "the creation date of a user")?,
         tags: tags(user.tags),
         boundary: boundary(user.permissions_boundary)?,
+        password_last_used: match user.password_last_used {
+            Some(date) => Some(instant(&date, "the last use of a password")?),
+            None => None,
+        },
+    })
+}
+
+pub(super) fn live_role(role: sdk::Role) -> Converted<LiveRole> {
+    let last_used = role.role_last_used.and_then(|last| last.last_used_date);
+    Ok(LiveRole {
+        arn: arn(Some(role.arn), "the ARN of a role")?,
+        id: Some(role.role_id)
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| odd("the id of a role is missing"))?,
+        trust: document(needed(
+            role.assume_role_policy_document,
+            "the trust policy of a role",
+        )?)?,
+        last_used_at: match last_used {
+            Some(date) => Some(instant(&date, "the last use of a role")?),
+            None => None,
+        },
     })
 }
 

@@ -64,8 +64,48 @@ pub const ATTACH_GROUP_POLICY: &str = "iam:AttachGroupPolicy";
 /// `AttachRolePolicy`.
 pub const ATTACH_ROLE_POLICY: &str = "iam:AttachRolePolicy";
 
+/// `GetUserPolicy`.
+pub const GET_USER_POLICY: &str = "iam:GetUserPolicy";
+/// `GetRolePolicy`.
+pub const GET_ROLE_POLICY: &str = "iam:GetRolePolicy";
+/// `GetRole`.
+pub const GET_ROLE: &str = "iam:GetRole";
+/// `PutUserPolicy`.
+pub const PUT_USER_POLICY: &str = "iam:PutUserPolicy";
+/// `PutRolePolicy`.
+pub const PUT_ROLE_POLICY: &str = "iam:PutRolePolicy";
+/// `DeleteUserPolicy`.
+pub const DELETE_USER_POLICY: &str = "iam:DeleteUserPolicy";
+/// `DeleteRolePolicy`.
+pub const DELETE_ROLE_POLICY: &str = "iam:DeleteRolePolicy";
+/// `DeleteLoginProfile`.
+pub const DELETE_LOGIN_PROFILE: &str = "iam:DeleteLoginProfile";
+
+/// `DescribeTrails` (CloudTrail).
+pub const DESCRIBE_TRAILS: &str = "cloudtrail:DescribeTrails";
+/// `GetTrailStatus` (CloudTrail).
+pub const GET_TRAIL_STATUS: &str = "cloudtrail:GetTrailStatus";
+/// `GetEventSelectors` (CloudTrail).
+pub const GET_EVENT_SELECTORS: &str = "cloudtrail:GetEventSelectors";
+/// `GetBucketPolicyStatus` (S3).
+pub const GET_BUCKET_POLICY_STATUS: &str = "s3:GetBucketPolicyStatus";
+/// `GetBucketAcl` (S3).
+pub const GET_BUCKET_ACL: &str = "s3:GetBucketAcl";
+/// `GetPublicAccessBlock` (S3), by the name that IAM has for it.
+pub const GET_BUCKET_PUBLIC_ACCESS_BLOCK: &str = "s3:GetBucketPublicAccessBlock";
+/// `StartLogging` (CloudTrail).
+pub const START_LOGGING: &str = "cloudtrail:StartLogging";
+/// `StopLogging` (CloudTrail).
+pub const STOP_LOGGING: &str = "cloudtrail:StopLogging";
+/// `UpdateTrail` (CloudTrail).
+pub const UPDATE_TRAIL: &str = "cloudtrail:UpdateTrail";
+/// `CreateTrail` (CloudTrail).
+pub const CREATE_TRAIL: &str = "cloudtrail:CreateTrail";
+/// `DeleteTrail` (CloudTrail).
+pub const DELETE_TRAIL: &str = "cloudtrail:DeleteTrail";
+
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 30] = [
+pub const ALL: [&str; 49] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -96,4 +136,23 @@ pub const ALL: [&str; 30] = [
     ATTACH_USER_POLICY,
     ATTACH_GROUP_POLICY,
     ATTACH_ROLE_POLICY,
+    GET_USER_POLICY,
+    GET_ROLE_POLICY,
+    GET_ROLE,
+    PUT_USER_POLICY,
+    PUT_ROLE_POLICY,
+    DELETE_USER_POLICY,
+    DELETE_ROLE_POLICY,
+    DELETE_LOGIN_PROFILE,
+    DESCRIBE_TRAILS,
+    GET_TRAIL_STATUS,
+    GET_EVENT_SELECTORS,
+    GET_BUCKET_POLICY_STATUS,
+    GET_BUCKET_ACL,
+    GET_BUCKET_PUBLIC_ACCESS_BLOCK,
+    START_LOGGING,
+    STOP_LOGGING,
+    UPDATE_TRAIL,
+    CREATE_TRAIL,
+    DELETE_TRAIL,
 ];

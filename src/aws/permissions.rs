@@ -16,6 +16,8 @@ pub struct Reads {
     pub password_policy: bool,
     /// Access Advisor.
     pub last_accessed: bool,
+    /// Trails, in regions.
+    pub trails: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -39,6 +41,15 @@ const LAST_ACCESSED: &[&str] = &[
     GET_SERVICE_LAST_ACCESSED_DETAILS,
 ];
 
+const TRAILS: &[&str] = &[
+    DESCRIBE_TRAILS,
+    GET_BUCKET_ACL,
+    GET_BUCKET_POLICY_STATUS,
+    GET_BUCKET_PUBLIC_ACCESS_BLOCK,
+    GET_EVENT_SELECTORS,
+    GET_TRAIL_STATUS,
+];
+
 /// The actions that collecting an inventory needs, sorted.
 pub fn reads(needs: Reads) -> Vec<&'static str> {
     let Reads {
@@ -46,6 +57,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         passwords,
         password_policy,
         last_accessed,
+        trails,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -53,6 +65,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (passwords, PASSWORDS),
         (password_policy, PASSWORD_POLICY),
         (last_accessed, LAST_ACCESSED),
+        (trails, TRAILS),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -82,6 +95,13 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
             LIST_ATTACHED_ROLE_POLICIES,
             LIST_ATTACHED_USER_POLICIES,
         ],
+        ChangeKind::RequireMfa | ChangeKind::LiftMfaRequirement => {
+            &[GET_LOGIN_PROFILE, GET_USER, GET_USER_POLICY, LIST_MFA_DEVICES]
+        }
+        ChangeKind::DeleteLoginProfile => &[GET_LOGIN_PROFILE, GET_USER],
+        ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
+        ChangeKind::StartLogging => &[GET_TRAIL_STATUS],
+        ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
     }
 }
 
@@ -92,6 +112,13 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::DeleteAccessKey => &[DELETE_ACCESS_KEY],
         ChangeKind::UpdatePasswordPolicy => &[UPDATE_ACCOUNT_PASSWORD_POLICY],
         ChangeKind::DetachPolicy => &[DETACH_GROUP_POLICY, DETACH_ROLE_POLICY, DETACH_USER_POLICY],
+        ChangeKind::RequireMfa => &[PUT_USER_POLICY],
+        ChangeKind::LiftMfaRequirement => &[DELETE_USER_POLICY],
+        ChangeKind::DeleteLoginProfile => &[DELETE_LOGIN_PROFILE],
+        ChangeKind::QuarantineRole => &[PUT_ROLE_POLICY],
+        ChangeKind::StartLogging => &[START_LOGGING],
+        ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
+        ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
     }
 }
 
@@ -102,6 +129,13 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::DeleteAccessKey => &[],
         ChangeKind::UpdatePasswordPolicy => &[DELETE_ACCOUNT_PASSWORD_POLICY, UPDATE_ACCOUNT_PASSWORD_POLICY],
         ChangeKind::DetachPolicy => &[ATTACH_GROUP_POLICY, ATTACH_ROLE_POLICY, ATTACH_USER_POLICY],
+        ChangeKind::RequireMfa => &[DELETE_USER_POLICY],
+        ChangeKind::LiftMfaRequirement => &[PUT_USER_POLICY],
+        ChangeKind::DeleteLoginProfile => &[],
+        ChangeKind::QuarantineRole => &[DELETE_ROLE_POLICY],
+        ChangeKind::StartLogging => &[STOP_LOGGING],
+        ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
+        ChangeKind::CreateTrail => &[DELETE_TRAIL],
     }
 }
 
@@ -116,6 +150,7 @@ mod tests {
             passwords: true,
             password_policy: true,
             last_accessed: true,
+            trails: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -135,7 +170,7 @@ mod tests {
         let reading = |action: &&str| {
             let (_, name) = action.split_once(':').unwrap();
             // The two that generate make reports, and change nothing.
-            ["Get", "List", "Generate"]
+            ["Get", "List", "Generate", "Describe"]
                 .iter()
                 .any(|verb| name.starts_with(verb))
         };
@@ -144,6 +179,7 @@ mod tests {
             passwords: true,
             password_policy: true,
             last_accessed: true,
+            trails: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -1,4 +1,5 @@
-//! Everything that iamwarden reads from IAM, as the values of [`crate::inventory`] and [`crate::model`].
+//! Everything that iamwarden reads from IAM, as the values of [`crate::inventory`] and [`crate::model`]. What lives in
+//! regions is read in [`super::regional`].
 //!
 //! A method answers whole or fails: all pages, or an error. What is not there any more is [`ErrorKind::Gone`].
 
@@ -17,9 +18,12 @@ use tokio::time::Instant;
 use super::convert::{self, Odd};
 use super::errors::{AwsError, ErrorKind, Scope};
 use super::operation;
+use super::regional::Regional;
 use super::session::Shared;
 use crate::inventory::{AttachedPolicy, Caller, LastUsed, ManagedPolicy};
-use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy, PrincipalKind};
+use crate::model::{
+    AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy, PrincipalKind, Region,
+};
 
 /// Most items of a page.
 pub(super) const PAGE: i32 = 1000;
@@ -48,6 +52,21 @@ pub struct LiveUser {
     pub tags: BTreeMap<String, String>,
     /// Its permissions boundary.
     pub boundary: Option<Arn>,
+    /// When its console password was last used; `None`: never, as far as AWS knows.
+    pub password_last_used: Option<DateTime<Utc>>,
+}
+
+/// A role as `GetRole` describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRole {
+    /// Its ARN.
+    pub arn: Arn,
+    /// Its unique id, which a namesake does not share.
+    pub id: String,
+    /// Who may assume it, URL-decoded, as text.
+    pub trust: String,
+    /// When it was last used; `None`: not within the tracking period.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// A credential report as AWS made it: see `inventory::report` for what is in it.
@@ -63,12 +82,17 @@ pub struct ReportFile {
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(super) iam: Client,
+    pub(super) regional: Regional,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Reader {
-    pub(super) fn new(iam: Client, shared: Arc<Shared>) -> Self {
-        Self { iam, shared }
+    pub(super) fn new(iam: Client, regional: Regional, shared: Arc<Shared>) -> Self {
+        Self {
+            iam,
+            regional,
+            shared,
+        }
     }
 
     /// The account.
@@ -79,6 +103,11 @@ impl Reader {
     /// Its partition.
     pub fn partition(&self) -> &Partition {
         &self.shared.partition
+    }
+
+    /// The region of the ambient configuration.
+    pub fn region(&self) -> Option<&Region> {
+        self.shared.region.as_ref()
     }
 
     /// Who reads.
@@ -255,6 +284,68 @@ impl Reader {
             ));
         }
         Ok(found)
+    }
+
+    /// The role itself. `GetRole`.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn role(&self, role: &Arn) -> Result<LiveRole, AwsError> {
+        let scope = self.scope(operation::GET_ROLE, Some(role));
+        let answer = self
+            .ask(scope, self.iam.get_role().role_name(role.name()).send())
+            .await?;
+        let found = answer
+            .role
+            .ok_or_else(|| AwsError::unusable(scope, "the role is missing"))?;
+        let found = usable(scope, convert::live_role(found))?;
+        if found.arn != *role {
+            return Err(AwsError::unusable(
+                scope,
+                format!("AWS answered for {}", found.arn),
+            ));
+        }
+        Ok(found)
+    }
+
+    /// The document of an inline policy of a user or role, URL-decoded; `None`: there is no such policy, or no such
+    /// principal. `GetUserPolicy`, `GetRolePolicy`.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn inline_policy(
+        &self,
+        principal: &Arn,
+        policy_name: &str,
+    ) -> Result<Option<String>, AwsError> {
+        let (operation, asked) = match principal.principal_kind() {
+            Some(PrincipalKind::Role) => {
+                let scope = self.scope(operation::GET_ROLE_POLICY, Some(principal));
+                let call = self.iam.get_role_policy().role_name(principal.name());
+                let asked = self.ask(scope, call.policy_name(policy_name).send()).await;
+                (
+                    operation::GET_ROLE_POLICY,
+                    asked.map(|answer| answer.policy_document),
+                )
+            }
+            Some(PrincipalKind::User | PrincipalKind::Group) | None => {
+                let scope = self.scope(operation::GET_USER_POLICY, Some(principal));
+                let name = self.user_name(scope, principal)?;
+                let call = self.iam.get_user_policy().user_name(name);
+                let asked = self.ask(scope, call.policy_name(policy_name).send()).await;
+                (
+                    operation::GET_USER_POLICY,
+                    asked.map(|answer| answer.policy_document),
+                )
+            }
+        };
+        match asked {
+            Ok(encoded) => {
+                usable(self.scope(operation, Some(principal)), convert::document(encoded)).map(Some)
+            }
+            Err(error) if error.kind == ErrorKind::Gone => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The managed policies attached to a user, group or role, by ARN. `ListAttached…Policies`, all pages.

@@ -1,7 +1,11 @@
 //! Which call an approved operation is: a pure function, so that what would be sent can be looked at.
 
 use super::operation;
-use crate::model::{AccessKeyId, AccountId, Arn, Change, Inverse, PasswordPolicy, PrincipalKind};
+use super::regional::{Home, RegionalRequest};
+use crate::model::{
+    AccessKeyId, AccountId, Arn, Change, Effect, InlinePolicyText, Inverse, PasswordPolicy, PolicyDocument,
+    PrincipalKind,
+};
 use crate::plan::Operation;
 
 /// Why an operation is no call that may be made. Nothing was sent.
@@ -32,6 +36,12 @@ pub enum RequestError {
     LeaseEnding {
         /// Whose lease.
         account: AccountId,
+    },
+    /// A policy that would allow something: iamwarden only ever puts policies that deny.
+    #[error("nothing was sent: the inline policy {policy_name} would allow something; plan again")]
+    Widening {
+        /// The policy.
+        policy_name: String,
     },
     /// A number that the API does not take.
     #[error("nothing was sent: {field} cannot be {value}; correct the configuration")]
@@ -70,6 +80,24 @@ pub(super) enum Request {
         name: String,
         policy: Arn,
     },
+    /// `PutUserPolicy`, `PutRolePolicy`.
+    PutInlinePolicy {
+        holder: Holder,
+        policy: InlinePolicyText,
+    },
+    /// `DeleteUserPolicy`, `DeleteRolePolicy`.
+    DeleteInlinePolicy { holder: Holder, policy_name: String },
+    /// `DeleteLoginProfile`.
+    DeletePassword { user: String },
+    /// In a region.
+    Regional(RegionalRequest),
+}
+
+/// Who has an inline policy of iamwarden's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Holder {
+    User(String),
+    Role(String),
 }
 
 /// A password policy with its numbers as the API takes them. What is `None` is left out: 0 cannot be sent.
@@ -83,12 +111,13 @@ pub(super) struct PasswordNumbers {
 
 impl Request {
     /// The call that does this operation to this resource, in this account.
-    pub(super) fn of(
-        operation: &Operation,
-        resource: &Arn,
-        account: &AccountId,
-    ) -> Result<Self, RequestError> {
-        if resource.account() != account.as_str() || resource.service() != "iam" {
+    pub(super) fn of(operation: &Operation, resource: &Arn, home: Home<'_>) -> Result<Self, RequestError> {
+        let account = home.account;
+        let regional = matches!(
+            operation,
+            Operation::Apply(Change::Regional(_)) | Operation::Undo(Inverse::Regional(_))
+        );
+        if !regional && (resource.account() != account.as_str() || resource.service() != "iam") {
             return Err(RequestError::WrongAccount {
                 what: "resource",
                 found: resource.account().to_owned(),
@@ -96,12 +125,13 @@ impl Request {
             });
         }
         match operation {
-            Operation::Apply(change) => Self::of_change(change, resource, account),
-            Operation::Undo(inverse) => Self::of_inverse(inverse, resource, account),
+            Operation::Apply(change) => Self::of_change(change, resource, home),
+            Operation::Undo(inverse) => Self::of_inverse(inverse, resource, home),
         }
     }
 
-    fn of_change(change: &Change, resource: &Arn, account: &AccountId) -> Result<Self, RequestError> {
+    fn of_change(change: &Change, resource: &Arn, home: Home<'_>) -> Result<Self, RequestError> {
+        let account = home.account;
         Ok(match change {
             Change::DisableAccessKey { access_key_id } => Self::SetKeyStatus {
                 user: user_of(resource)?,
@@ -124,10 +154,27 @@ impl Request {
                     policy: policy_of(policy_arn, account)?,
                 }
             }
+            Change::RequireMfa(policy) => Self::PutInlinePolicy {
+                holder: Holder::User(user_of(resource)?),
+                policy: only_denying(policy)?,
+            },
+            Change::QuarantineRole(policy) => Self::PutInlinePolicy {
+                holder: Holder::Role(role_of(resource)?),
+                policy: only_denying(policy)?,
+            },
+            Change::LiftMfaRequirement { policy_name } => Self::DeleteInlinePolicy {
+                holder: Holder::User(user_of(resource)?),
+                policy_name: policy_name.clone(),
+            },
+            Change::DeleteLoginProfile {} => Self::DeletePassword {
+                user: user_of(resource)?,
+            },
+            Change::Regional(change) => Self::Regional(RegionalRequest::of_change(change, resource, home)?),
         })
     }
 
-    fn of_inverse(inverse: &Inverse, resource: &Arn, account: &AccountId) -> Result<Self, RequestError> {
+    fn of_inverse(inverse: &Inverse, resource: &Arn, home: Home<'_>) -> Result<Self, RequestError> {
+        let account = home.account;
         Ok(match inverse {
             Inverse::EnableAccessKey { access_key_id } => Self::SetKeyStatus {
                 user: user_of(resource)?,
@@ -150,6 +197,17 @@ impl Request {
                     policy: policy_of(policy_arn, account)?,
                 }
             }
+            Inverse::DeleteInlinePolicy { policy_name } => Self::DeleteInlinePolicy {
+                holder: holder_of(resource)?,
+                policy_name: policy_name.clone(),
+            },
+            Inverse::PutInlinePolicy(policy) => Self::PutInlinePolicy {
+                holder: holder_of(resource)?,
+                policy: only_denying(policy)?,
+            },
+            Inverse::Regional(inverse) => {
+                Self::Regional(RegionalRequest::of_inverse(inverse, resource, home)?)
+            }
         })
     }
 
@@ -170,6 +228,16 @@ impl Request {
                 PrincipalKind::Group => operation::ATTACH_GROUP_POLICY,
                 PrincipalKind::Role => operation::ATTACH_ROLE_POLICY,
             },
+            Self::PutInlinePolicy { holder, .. } => match holder {
+                Holder::User(_) => operation::PUT_USER_POLICY,
+                Holder::Role(_) => operation::PUT_ROLE_POLICY,
+            },
+            Self::DeleteInlinePolicy { holder, .. } => match holder {
+                Holder::User(_) => operation::DELETE_USER_POLICY,
+                Holder::Role(_) => operation::DELETE_ROLE_POLICY,
+            },
+            Self::DeletePassword { .. } => operation::DELETE_LOGIN_PROFILE,
+            Self::Regional(request) => request.operation(),
         }
     }
 }
@@ -223,6 +291,34 @@ fn user_of(resource: &Arn) -> Result<String, RequestError> {
     }
 }
 
+fn role_of(resource: &Arn) -> Result<String, RequestError> {
+    match principal_of(resource) {
+        Ok((PrincipalKind::Role, name)) => Ok(name),
+        Ok((PrincipalKind::User | PrincipalKind::Group, _)) | Err(_) => Err(RequestError::WrongResource {
+            resource: resource.clone(),
+            expected: "role",
+        }),
+    }
+}
+
+fn holder_of(resource: &Arn) -> Result<Holder, RequestError> {
+    user_of(resource)
+        .map(Holder::User)
+        .or_else(|_| role_of(resource).map(Holder::Role))
+}
+
+/// The policy, if all of its statements deny.
+fn only_denying(policy: &InlinePolicyText) -> Result<InlinePolicyText, RequestError> {
+    let parsed = PolicyDocument::parse(&policy.document).ok();
+    let denies = parsed.is_some_and(|document| document.statements.iter().all(|s| s.effect == Effect::Deny));
+    if denies {
+        return Ok(policy.clone());
+    }
+    Err(RequestError::Widening {
+        policy_name: policy.policy_name.clone(),
+    })
+}
+
 fn account_itself(resource: &Arn) -> Result<(), RequestError> {
     if resource.resource() == "root" {
         return Ok(());
@@ -254,6 +350,15 @@ fn policy_of(policy: &Arn, account: &AccountId) -> Result<Arn, RequestError> {
 mod tests {
     use super::*;
 
+    fn of(operation: &Operation, resource: &Arn, account: &AccountId) -> Result<Request, RequestError> {
+        let partition = crate::model::Partition::new("aws");
+        let home = Home {
+            account,
+            partition: &partition,
+        };
+        Request::of(operation, resource, home)
+    }
+
     fn account() -> AccountId {
         AccountId::parse("123456789012").unwrap()
     }
@@ -273,7 +378,7 @@ mod tests {
     #[test]
     fn the_user_is_always_named() {
         let alice = arn("arn:aws:iam::123456789012:user/some/path/alice");
-        let request = Request::of(&disable(), &alice, &account()).unwrap();
+        let request = of(&disable(), &alice, &account()).unwrap();
         let expected = Request::SetKeyStatus {
             user: "alice".to_owned(),
             key: key(),
@@ -290,10 +395,7 @@ mod tests {
             "arn:aws:iam::210987654321:user/alice",
             "arn:aws:sts::123456789012:user/alice",
         ] {
-            assert!(
-                Request::of(&disable(), &arn(wrong), &account()).is_err(),
-                "{wrong}"
-            );
+            assert!(of(&disable(), &arn(wrong), &account()).is_err(), "{wrong}");
         }
     }
 
@@ -303,7 +405,7 @@ mod tests {
         let admin = arn("arn:aws:iam::aws:policy/AdministratorAccess");
         let enable = Operation::Undo(Inverse::EnableAccessKey { access_key_id: key() });
         assert_eq!(
-            Request::of(&enable, &alice, &account()).unwrap(),
+            of(&enable, &alice, &account()).unwrap(),
             Request::SetKeyStatus {
                 user: "alice".to_owned(),
                 key: key(),
@@ -322,14 +424,8 @@ mod tests {
             let undo = Operation::Undo(Inverse::AttachPolicy {
                 policy_arn: admin.clone(),
             });
-            assert_eq!(
-                Request::of(&apply, &resource, &account()).unwrap().operation(),
-                detach
-            );
-            assert_eq!(
-                Request::of(&undo, &resource, &account()).unwrap().operation(),
-                attach
-            );
+            assert_eq!(of(&apply, &resource, &account()).unwrap().operation(), detach);
+            assert_eq!(of(&undo, &resource, &account()).unwrap().operation(), attach);
         }
     }
 
@@ -344,7 +440,7 @@ mod tests {
             let attach = Operation::Undo(Inverse::AttachPolicy {
                 policy_arn: arn(wrong),
             });
-            assert!(Request::of(&attach, &alice, &account()).is_err(), "{wrong}");
+            assert!(of(&attach, &alice, &account()).is_err(), "{wrong}");
         }
     }
 
@@ -360,7 +456,7 @@ mod tests {
             }))
         };
         let numbers = |operation: &Operation| {
-            let request = Request::of(operation, &root, &account()).unwrap();
+            let request = of(operation, &root, &account()).unwrap();
             let Request::WritePasswordPolicy(numbers) = request else {
                 panic!("{request:?}")
             };
@@ -375,11 +471,11 @@ mod tests {
             policy(14, None, Some(25)),
         ] {
             assert!(matches!(
-                Request::of(&wrong, &root, &account()),
+                of(&wrong, &root, &account()),
                 Err(RequestError::OutOfRange { .. })
             ));
         }
         let alice = arn("arn:aws:iam::123456789012:user/alice");
-        assert!(Request::of(&policy(14, None, None), &alice, &account()).is_err());
+        assert!(of(&policy(14, None, None), &alice, &account()).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! Every change that iamwarden can make to AWS, and nothing else.
+//! Every change that iamwarden can make to AWS, and nothing else. Those to what lives in regions are sent from
+//! [`super::regional`].
 //!
 //! A [`Writer`] is of no use without an [`Approved`] and a [`Lease`]: both have private fields, and each is minted in one
 //! place. A call is sent once. Whether it had effect is known, or it is not, and then [`WriteError::Unknown`] says so.
@@ -14,9 +15,10 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::errors::{AwsError, Scope, cause_of};
 use super::meter::Departure;
-use super::request::{PasswordNumbers, Request, RequestError};
+use super::regional::{Home, Regional};
+use super::request::{Holder, PasswordNumbers, Request, RequestError};
 use super::session::Shared;
-use crate::model::{AccountId, Arn, PrincipalKind};
+use crate::model::{AccountId, Arn, InlinePolicyText, PrincipalKind};
 use crate::plan::Approved;
 use crate::state::Lease;
 
@@ -67,12 +69,17 @@ enum Fate {
 #[derive(Debug, Clone)]
 pub struct Writer {
     iam: Client,
-    shared: Arc<Shared>,
+    pub(super) regional: Regional,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Writer {
-    pub(super) fn new(iam: Client, shared: Arc<Shared>) -> Self {
-        Self { iam, shared }
+    pub(super) fn new(iam: Client, regional: Regional, shared: Arc<Shared>) -> Self {
+        Self {
+            iam,
+            regional,
+            shared,
+        }
     }
 
     /// The account.
@@ -94,7 +101,7 @@ impl Writer {
                 }));
             }
         }
-        let request = Request::of(approved.operation(), approved.resource(), self.account())?;
+        let request = Request::of(approved.operation(), approved.resource(), self.home())?;
         self.shared.budget.acquire().await;
         // Asked last, because the budget may have made us wait.
         if !lease.is_safe() {
@@ -103,6 +110,13 @@ impl Writer {
             }));
         }
         self.send(request, approved.resource()).await
+    }
+
+    fn home(&self) -> Home<'_> {
+        Home {
+            account: &self.shared.account,
+            partition: &self.shared.partition,
+        }
     }
 
     async fn send(&self, request: Request, resource: &Arn) -> Result<(), WriteError> {
@@ -148,6 +162,19 @@ impl Writer {
             Request::Attach { kind, name, policy } => {
                 self.attach(kind, name, &policy, &sent, departure.clone()).await
             }
+            Request::PutInlinePolicy { holder, policy } => {
+                self.put_inline_policy(holder, policy, &sent, departure.clone())
+                    .await
+            }
+            Request::DeleteInlinePolicy { holder, policy_name } => {
+                self.delete_inline_policy(holder, policy_name, &sent, departure.clone())
+                    .await
+            }
+            Request::DeletePassword { user } => {
+                let call = iam.delete_login_profile().user_name(user);
+                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+            }
+            Request::Regional(request) => self.send_regional(request, &sent, departure.clone()).await,
         }
     }
 
@@ -171,6 +198,58 @@ impl Writer {
             .set_password_reuse_prevention(numbers.reuse_prevention)
             .hard_expiry(policy.hard_expiry);
         sent.outcome(call.customize().interceptor(departure).send().await)
+    }
+
+    async fn put_inline_policy(
+        &self,
+        holder: Holder,
+        policy: InlinePolicyText,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let InlinePolicyText {
+            policy_name,
+            document,
+        } = policy;
+        match holder {
+            Holder::User(name) => {
+                let call = self.iam.put_user_policy().user_name(name);
+                let call = call.policy_name(policy_name).policy_document(document);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            Holder::Role(name) => {
+                let call = self.iam.put_role_policy().role_name(name);
+                let call = call.policy_name(policy_name).policy_document(document);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+        }
+    }
+
+    async fn delete_inline_policy(
+        &self,
+        holder: Holder,
+        policy_name: String,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        match holder {
+            Holder::User(name) => {
+                let call = self
+                    .iam
+                    .delete_user_policy()
+                    .user_name(name)
+                    .policy_name(policy_name);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+            Holder::Role(name) => {
+                let call = self
+                    .iam
+                    .delete_role_policy()
+                    .role_name(name)
+                    .policy_name(policy_name);
+                sent.outcome(call.customize().interceptor(departure).send().await)
+            }
+        }
     }
 
     async fn detach(
@@ -226,13 +305,24 @@ impl Writer {
 
 /// A request on its way, to tell what became of it.
 #[derive(Debug)]
-struct Sent<'a> {
+pub(super) struct Sent<'a> {
     scope: Scope<'a>,
     departure: &'a Departure,
 }
 
 impl Sent<'_> {
-    fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
+    /// The same of another operation.
+    pub(super) fn of(&self, operation: &'static str) -> Self {
+        Self {
+            scope: Scope {
+                operation,
+                ..self.scope
+            },
+            departure: self.departure,
+        }
+    }
+
+    pub(super) fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {

@@ -58,7 +58,7 @@ pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str
 }
 
 /// By ARN, by `user/NAME` with or without the path, or by bare name.
-fn matching(authorization: &Authorization, wanted: &str) -> Vec<Arn> {
+pub(super) fn matching(authorization: &Authorization, wanted: &str) -> Vec<Arn> {
     let users = authorization.users.iter().map(|user| &user.arn);
     let groups = authorization.groups.iter().map(|group| &group.arn);
     let roles = authorization.roles.iter().map(|role| &role.arn);

@@ -15,7 +15,9 @@ mod opening;
 mod permissions;
 mod plan;
 mod results;
+mod review;
 mod rollback;
+mod rules;
 mod run;
 mod snapshot;
 mod validate;
@@ -91,6 +93,8 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
             let snapshot = Box::pin(snapshot::run(&opening, &output, account.as_deref()));
             unless_stopped(&opening, snapshot).await
         }
+        Command::Review { command } => Box::pin(review::run(&opening, &command)).await,
+        Command::Rules { command } => rules::run(&opening, command.as_ref()),
         Command::Validate => validate::validate(&opening),
         Command::Schema => validate::schema(),
         Command::Permissions { member, rollback } => permissions::run(&opening, member, rollback),

@@ -102,6 +102,7 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         passwords: needs.passwords,
         password_policy: needs.password_policy,
         last_accessed: needs.policies,
+        trails: needs.regional.as_ref().is_some_and(|regional| regional.trails),
     };
     let again = changes(config)
         .into_iter()

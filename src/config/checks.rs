@@ -2,11 +2,13 @@
 //!
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
+mod regional;
+
 use std::collections::BTreeSet;
 
 use super::problem::{alternatives, listed, nearest, quoted};
-use super::{Account, ChannelKind, Config, OwnerEntry};
-use crate::model::{Arn, Event, Glob, Span};
+use super::{Account, ChannelKind, Config, Mode, OwnerEntry};
+use crate::model::{Arn, Event, Glob, RuleName, Span};
 
 /// Tells of something wrong with the value of a key: by the key's path, and what is allowed.
 type Tell<'a> = dyn FnMut(String, String) + 'a;
@@ -22,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 17] = [
+pub(super) const CHECKS: [Check; 19] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -111,6 +113,16 @@ pub(super) const CHECKS: [Check; 17] = [
             "notifications.default_channel",
         ],
         run: check_channel_references,
+    },
+    Check {
+        name: "regions are named once each",
+        reads: &["regions.include"],
+        run: regional::check_regions,
+    },
+    Check {
+        name: "a trail that is made or mended has what CloudTrail takes",
+        reads: &["rules.cloudtrail"],
+        run: regional::check_cloudtrail,
     },
 ];
 
@@ -239,10 +251,18 @@ fn check_ambient_credentials(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
-/// The patterns match against `user/…`, `group/…` and `role/…`, and `root` for what concerns the account itself: one that
-/// can match none of them is a slip that would leave somebody unprotected.
+/// The patterns match against `user/…`, `group/…` and `role/…`, `root` for what concerns the account itself, and other
+/// things that may be changed: one that can match none of them is a slip that would leave somebody unprotected.
 fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
-    const HEADS: [&str; 4] = ["user/", "group/", "role/", "root"];
+    const HEADS: [&str; 7] = [
+        "user/",
+        "group/",
+        "role/",
+        "root",
+        "trail/",
+        "log-group:",
+        "instance/",
+    ];
     for (n, pattern) in patterns.iter().enumerate() {
         let written = pattern.as_str().to_lowercase();
         let literal = written.split(['*', '?']).next().unwrap_or_default();
@@ -293,6 +313,11 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
     above_zero(
         rules.unused_permissions.unused_for,
         "rules.unused_permissions.unused_for",
+    );
+    above_zero(rules.access_review.every, "rules.access_review.every");
+    above_zero(
+        rules.access_review.remind_every,
+        "rules.access_review.remind_every",
     );
     if rules.access_key_rotation.delete_after.is_some_and(Span::is_zero) {
         tell(
@@ -489,6 +514,9 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
+/// Rules that change nothing, whatever their mode.
+const REPORT_ONLY: [&str; 1] = ["role_trust"];
+
 /// What is allowed and yet deserves a word.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -520,6 +548,13 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings
             .push("rules.unused_permissions.principals: it is empty, so the rule looks at nobody".to_owned());
     }
+    let acting = |name: &&'static str| match config.rules.mode(&RuleName::new(name)) {
+        Some(Mode::Approve | Mode::Enforce) => true,
+        Some(Mode::Off | Mode::Report) | None => false,
+    };
+    warnings.extend(REPORT_ONLY.iter().copied().filter(acting).map(|name| {
+        format!("rules.{name}.mode: the rule changes nothing in any mode; it reports, as in \"report\"")
+    }));
     warnings.extend(exempted_but_undeclared(config));
     warnings
 }

@@ -39,9 +39,12 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 4] = [
+    pub const NAMES: [&'static str; 7] = [
         "access_key_rotation",
+        "access_review",
+        "cloudtrail",
         "password_policy",
+        "role_trust",
         "unused_access_keys",
         "unused_permissions",
     ];
@@ -53,12 +56,18 @@ impl Rules {
             unused_access_keys,
             password_policy,
             unused_permissions,
+            access_review,
+            role_trust,
+            cloudtrail,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
             "unused_access_keys" => Some((unused_access_keys.mode, unused_access_keys.schedule.as_ref())),
             "password_policy" => Some((password_policy.mode, password_policy.schedule.as_ref())),
             "unused_permissions" => Some((unused_permissions.mode, unused_permissions.schedule.as_ref())),
+            "access_review" => Some((access_review.mode, access_review.schedule.as_ref())),
+            "role_trust" => Some((role_trust.mode, role_trust.schedule.as_ref())),
+            "cloudtrail" => Some((cloudtrail.mode, cloudtrail.schedule.as_ref())),
             _ => None,
         }
     }

@@ -2,11 +2,14 @@
 //!
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
+mod regional;
+
 use chrono::NaiveDate;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::regional::{CloudTrail, Regions};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
@@ -28,6 +31,8 @@ pub struct Config {
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
     pub accounts: Vec<Account>,
+    /// Where regional rules look.
+    pub regions: Regions,
     /// How much may change.
     pub guardrails: Guardrails,
     /// Who decides, and for how long.
@@ -169,6 +174,12 @@ pub struct Rules {
     pub password_policy: PasswordPolicyRule,
     /// Managed policies that grant only what nobody uses.
     pub unused_permissions: UnusedPermissions,
+    /// Permissions that nobody has confirmed for too long.
+    pub access_review: AccessReview,
+    /// Roles that outsiders can assume too freely.
+    pub role_trust: RoleTrust,
+    /// The record of who did what: trails that are missing, stopped or weak.
+    pub cloudtrail: CloudTrail,
 }
 
 /// `[rules.access_key_rotation]`
@@ -270,6 +281,34 @@ pub struct UnusedPermissions {
     pub principals: Vec<PrincipalKind>,
     /// Whether an attachment of unknown age is as old as the youngest thing it joins.
     pub trust_existing: bool,
+}
+
+/// `[rules.access_review]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessReview {
+    /// What the rule may do: in `approve` and `enforce` owners are reminded.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// How often the permissions of a principal are to be confirmed.
+    pub every: Span,
+    /// How often the owner of an overdue principal is reminded.
+    pub remind_every: Span,
+}
+
+/// `[rules.role_trust]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleTrust {
+    /// What the rule may do; it only ever reports.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Accounts that are yours besides those under `[[accounts]]`: they may be trusted without an external id.
+    pub trusted_accounts: Vec<AccountId>,
 }
 
 /// `[[exemptions]]`

@@ -32,6 +32,9 @@ fn the_defaults_are_those_of_the_documentation() {
         "listen": "127.0.0.1:8787"
       },
       "accounts": [],
+      "regions": {
+        "include": []
+      },
       "guardrails": {
         "max_changes_per_run": 25,
         "max_changes_percent": 10,
@@ -96,6 +99,25 @@ fn the_defaults_are_those_of_the_documentation() {
             "role"
           ],
           "trust_existing": false
+        },
+        "access_review": {
+          "mode": "report",
+          "schedule": null,
+          "every": "180d",
+          "remind_every": "7d"
+        },
+        "role_trust": {
+          "mode": "report",
+          "schedule": null,
+          "trusted_accounts": []
+        },
+        "cloudtrail": {
+          "mode": "report",
+          "schedule": null,
+          "bucket": "",
+          "trail_name": "iamwarden",
+          "log_group": "",
+          "log_role": ""
         }
       },
       "exemptions": [],

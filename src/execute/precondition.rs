@@ -5,9 +5,10 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 
+use super::regional;
 use crate::aws::{AwsError, ErrorKind, Reader};
 use crate::inventory::{AttachedPolicy, ManagedPolicy, Reading, ServiceLastAccessed};
-use crate::model::{AccessKeyId, Arn, Change, Digest, Inverse, PolicyUse, Precondition, PrincipalKind};
+use crate::model::{AccessKeyId, Arn, Digest, Grounds, Inverse, PolicyUse, Precondition, PrincipalKind};
 use crate::plan::Operation;
 
 /// Why it is not known what is so right now: nothing may be concluded, so nothing is done.
@@ -45,18 +46,85 @@ pub async fn read_live(
             let password_policy = reader.password_policy().await?;
             Ok(Some(Precondition::PasswordPolicy { password_policy }))
         }
+        Precondition::InlinePolicy {
+            policy_name, grounds, ..
+        } => read_inline_policy(reader, resource, policy_name, grounds.is_some()).await,
+        Precondition::ConsolePassword { last_used, .. } => {
+            read_console_password(reader, resource, last_used.is_some()).await
+        }
+        Precondition::Regional(state) => {
+            let live = regional::read(reader, resource, operation, state).await?;
+            Ok(live.map(Precondition::Regional))
+        }
     }
+}
+
+async fn read_inline_policy(
+    reader: &Reader,
+    principal: &Arn,
+    policy_name: &str,
+    with_grounds: bool,
+) -> Result<Option<Precondition>, LiveError> {
+    let (principal_id, grounds) = if principal.principal_kind() == Some(PrincipalKind::Role) {
+        let Some(role) = gone_is_none(reader.role(principal).await)? else {
+            return Ok(None);
+        };
+        let grounds = Grounds::RoleUse {
+            last_used: role.last_used_at,
+            trust: Digest::of_document(&role.trust),
+        };
+        (role.id, grounds)
+    } else {
+        let Some(user) = gone_is_none(reader.user(principal).await)? else {
+            return Ok(None);
+        };
+        let grounds = Grounds::SignIn {
+            console_password: with_grounds && reader.login_profile(principal).await?.is_some(),
+            mfa_devices: match with_grounds {
+                true => reader.mfa_devices(principal).await?,
+                false => Vec::new(),
+            },
+        };
+        (user.id, grounds)
+    };
+    let document = reader.inline_policy(principal, policy_name).await?;
+    Ok(Some(Precondition::InlinePolicy {
+        policy_name: policy_name.to_owned(),
+        document: document.as_deref().map(Digest::of_document),
+        principal_id,
+        grounds: with_grounds.then_some(grounds),
+    }))
+}
+
+async fn read_console_password(
+    reader: &Reader,
+    user: &Arn,
+    with_last_use: bool,
+) -> Result<Option<Precondition>, LiveError> {
+    let Some(live) = gone_is_none(reader.user(user).await)? else {
+        return Ok(None);
+    };
+    let Some(created_at) = reader.login_profile(user).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Precondition::ConsolePassword {
+        user_id: live.id,
+        created_at: to_the_second(created_at),
+        last_used: with_last_use.then(|| live.password_last_used.map(to_the_second)),
+    }))
 }
 
 fn key_of(operation: &Operation) -> Option<&AccessKeyId> {
     match operation {
-        Operation::Apply(
-            Change::DisableAccessKey { access_key_id } | Change::DeleteAccessKey { access_key_id },
-        )
-        | Operation::Undo(Inverse::EnableAccessKey { access_key_id }) => Some(access_key_id),
-        Operation::Apply(Change::UpdatePasswordPolicy(_) | Change::DetachPolicy { .. })
-        | Operation::Undo(
-            Inverse::RestorePasswordPolicy(_) | Inverse::DeletePasswordPolicy | Inverse::AttachPolicy { .. },
+        Operation::Apply(change) => change.access_key_id(),
+        Operation::Undo(Inverse::EnableAccessKey { access_key_id }) => Some(access_key_id),
+        Operation::Undo(
+            Inverse::RestorePasswordPolicy(_)
+            | Inverse::DeletePasswordPolicy
+            | Inverse::AttachPolicy { .. }
+            | Inverse::DeleteInlinePolicy { .. }
+            | Inverse::PutInlinePolicy(_)
+            | Inverse::Regional(_),
         ) => None,
     }
 }

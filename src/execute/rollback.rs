@@ -2,7 +2,6 @@
 
 use super::apply::{Attempt, Executor};
 use super::report::{ActionReport, ActionResult};
-use super::settle::undone;
 use crate::plan::{AppliedChange, Approved};
 use crate::state::{self, Direction, Lease};
 
@@ -60,7 +59,7 @@ impl Executor<'_> {
             mode: intent.mode,
             decision: None,
             findings: intent.findings.clone(),
-            after: intent.inverse.as_ref().and_then(|inverse| undone(inverse, &left)),
+            after: intent.inverse.as_ref().and_then(|inverse| left.undone(inverse)),
         };
         self.attempt(lease, &attempt).await
     }

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use super::precondition::read_live;
 use super::report::{ActionReport, ActionResult};
 use crate::aws::Reader;
-use crate::model::{AccountId, Inverse, Precondition};
+use crate::model::{AccountId, Precondition};
 use crate::plan::Operation;
 use crate::state::{Attempt, Direction, Outcome, State, StateError};
 
@@ -83,64 +83,11 @@ fn operation(attempt: &Attempt) -> (Operation, Option<Precondition>) {
     match (intent.direction, &intent.inverse) {
         (Direction::Undo, Some(inverse)) => (
             Operation::Undo(inverse.clone()),
-            undone(inverse, &intent.precondition),
+            intent.precondition.undone(inverse),
         ),
         (Direction::Apply | Direction::Undo, _) => (
             Operation::Apply(intent.change.clone()),
             intent.precondition.after(&intent.change),
         ),
-    }
-}
-
-/// What is true once the inverse was carried out, where `applied` was true right before it.
-pub(super) fn undone(inverse: &Inverse, applied: &Precondition) -> Option<Precondition> {
-    use crate::model::KeyStatus;
-    match (inverse, applied.without_use()) {
-        (
-            Inverse::EnableAccessKey { .. },
-            Precondition::AccessKey {
-                created_at,
-                last_used,
-                ..
-            },
-        ) => Some(Precondition::AccessKey {
-            status: KeyStatus::Active,
-            created_at,
-            last_used,
-        }),
-        (Inverse::RestorePasswordPolicy(policy), Precondition::PasswordPolicy { .. }) => {
-            Some(Precondition::PasswordPolicy {
-                password_policy: Some(policy.clone()),
-            })
-        }
-        (Inverse::DeletePasswordPolicy, Precondition::PasswordPolicy { .. }) => {
-            Some(Precondition::PasswordPolicy {
-                password_policy: None,
-            })
-        }
-        (
-            Inverse::AttachPolicy { .. },
-            Precondition::Attachment {
-                policy_arn,
-                version,
-                document,
-                last_used,
-                attached: _,
-            },
-        ) => Some(Precondition::Attachment {
-            policy_arn,
-            version,
-            document,
-            attached: true,
-            last_used,
-        }),
-        // An inverse beside a precondition of another kind: never equal to anything that is read.
-        (
-            Inverse::EnableAccessKey { .. }
-            | Inverse::RestorePasswordPolicy(_)
-            | Inverse::DeletePasswordPolicy
-            | Inverse::AttachPolicy { .. },
-            _,
-        ) => None,
     }
 }

@@ -13,6 +13,7 @@ use futures_util::future::OptionFuture;
 use futures_util::stream;
 
 use super::keys::{self, KeyNeeds, Place, SeenKey};
+use super::regional::{self, RegionalNeeds};
 use super::{
     AccessKey, Authorization, ConsolePassword, CredentialReport, Credentials, Gap, GapCause, Reading,
     ReportRow, ServiceLastAccessed, Snapshot, User,
@@ -49,6 +50,8 @@ pub struct Needs<'a> {
     pub password_policy: bool,
     /// Access Advisor, of the principals that the function chooses once the account is known.
     pub last_accessed: Option<PrincipalChoice<'a>>,
+    /// What lives in regions.
+    pub regional: Option<&'a RegionalNeeds>,
 }
 
 impl std::fmt::Debug for Needs<'_> {
@@ -59,6 +62,7 @@ impl std::fmt::Debug for Needs<'_> {
             .field("passwords", &self.passwords)
             .field("password_policy", &self.password_policy)
             .field("last_accessed", &self.last_accessed.is_some())
+            .field("regional", &self.regional)
             .finish()
     }
 }
@@ -66,12 +70,19 @@ impl std::fmt::Debug for Needs<'_> {
 /// Collects what the rules need of the account that the reader is in.
 pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTime<Utc>) -> Snapshot {
     let mut gaps = BTreeSet::new();
+    let mut regional_gaps = BTreeSet::new();
     let credentials_needed = needs.keys.is_some() || needs.passwords;
-    let (authorization, report, password_policy) = tokio::join!(
+    let (authorization, report, password_policy, regions) = tokio::join!(
         reader.authorization(needs.policies),
         OptionFuture::from(credentials_needed.then(|| fetch_report(reader, now))),
         OptionFuture::from(needs.password_policy.then(|| reader.password_policy())),
+        OptionFuture::from(
+            needs
+                .regional
+                .map(|needs| regional::collect(reader, needs, &mut regional_gaps))
+        ),
     );
+    gaps.append(&mut regional_gaps);
     let password_policy = password_policy.map(|read| reading::<Option<PasswordPolicy>>(read, &mut gaps));
     let mut credential_report_at = None;
     let mut last_accessed = BTreeMap::new();
@@ -109,6 +120,7 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
         password_policy,
         last_accessed,
         credential_report_at,
+        regions: regions.unwrap_or_default(),
         gaps: gaps.into_iter().collect(),
         api_calls: reader.api_calls(),
     }

@@ -185,6 +185,7 @@ mod tests {
             password_policy: Some(Reading::Unknown(gap.clone())),
             last_accessed: Default::default(),
             credential_report_at: None,
+            regions: Default::default(),
             gaps: vec![gap],
             api_calls: [("iam:GetAccountAuthorizationDetails".to_owned(), 1)].into(),
         }

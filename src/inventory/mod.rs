@@ -7,12 +7,14 @@
 mod collect;
 mod file;
 mod keys;
+mod regional;
 mod report;
 mod snapshot;
 
 pub use collect::{Needs, PrincipalChoice, collect};
 pub use file::SnapshotFileError;
 pub use keys::KeyNeeds;
+pub use regional::{BucketExposure, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail};
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow};
 pub use snapshot::{
     AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, Group,

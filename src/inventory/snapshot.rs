@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Regions;
 use crate::model::{AccessKeyId, AccountId, Arn, Digest, KeyStatus, Partition, PasswordPolicy};
 
 /// Something that could not be read.
@@ -74,6 +75,25 @@ impl<T> Reading<T> {
     }
 }
 
+impl<T> Reading<T> {
+    /// What was read, as something else.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Known(value) => Reading::Known(convert(value)),
+            Self::Unknown(gap) => Reading::Unknown(gap),
+        }
+    }
+}
+
+impl<T> From<Result<T, Gap>> for Reading<T> {
+    fn from(read: Result<T, Gap>) -> Self {
+        match read {
+            Ok(value) => Self::Known(value),
+            Err(gap) => Self::Unknown(gap),
+        }
+    }
+}
+
 /// Who iamwarden is in this account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -107,6 +127,9 @@ pub struct Snapshot {
     pub last_accessed: BTreeMap<Arn, Reading<ServiceLastAccessed>>,
     /// When the credential report that was used was made; `None`: none was used.
     pub credential_report_at: Option<DateTime<Utc>>,
+    /// What lives in regions. A region that is not there was not looked into.
+    #[serde(default)]
+    pub regions: Regions,
     /// Everything needed that could not be read, sorted. What stands in a `Reading::Unknown` is listed here too, save
     /// what no rule asked for.
     pub gaps: Vec<Gap>,
@@ -129,6 +152,7 @@ impl Snapshot {
             password_policy,
             last_accessed,
             credential_report_at,
+            regions,
             gaps,
             api_calls: _,
         } = self;
@@ -141,6 +165,7 @@ impl Snapshot {
                 credential_report_at,
                 gaps,
             ),
+            regions,
         ))
     }
 }

@@ -1,12 +1,9 @@
-//! What can be changed, how it is undone, and what must still hold right before.
+//! What can be changed, and how it is undone.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{AccessKeyId, Arn, Digest, PasswordPolicy};
+use super::{AccessKeyId, Arn, InlinePolicyText, PasswordPolicy, RegionalChange, RegionalInverse};
 
 /// The status of an access key: what the API says, and room for what it may say one day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,15 +55,36 @@ pub enum ChangeKind {
     UpdatePasswordPolicy,
     /// `DetachUserPolicy`, `DetachGroupPolicy` or `DetachRolePolicy`.
     DetachPolicy,
+    /// `PutUserPolicy` of `iamwarden-require-mfa`.
+    RequireMfa,
+    /// `DeleteUserPolicy` of `iamwarden-require-mfa`.
+    LiftMfaRequirement,
+    /// `DeleteLoginProfile`; cannot be undone.
+    DeleteLoginProfile,
+    /// `PutRolePolicy` of `iamwarden-quarantine`.
+    QuarantineRole,
+    /// `StartLogging` of a trail.
+    StartLogging,
+    /// `UpdateTrail`.
+    UpdateTrail,
+    /// `CreateTrail` and `StartLogging`.
+    CreateTrail,
 }
 
 impl ChangeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 11] = [
         Self::DisableAccessKey,
         Self::DeleteAccessKey,
         Self::UpdatePasswordPolicy,
         Self::DetachPolicy,
+        Self::RequireMfa,
+        Self::LiftMfaRequirement,
+        Self::DeleteLoginProfile,
+        Self::QuarantineRole,
+        Self::StartLogging,
+        Self::UpdateTrail,
+        Self::CreateTrail,
     ];
 
     /// The name in plans, messages, metrics and logs.
@@ -76,6 +94,13 @@ impl ChangeKind {
             Self::DeleteAccessKey => "delete_access_key",
             Self::UpdatePasswordPolicy => "update_password_policy",
             Self::DetachPolicy => "detach_policy",
+            Self::RequireMfa => "require_mfa",
+            Self::LiftMfaRequirement => "lift_mfa_requirement",
+            Self::DeleteLoginProfile => "delete_login_profile",
+            Self::QuarantineRole => "quarantine_role",
+            Self::StartLogging => "start_logging",
+            Self::UpdateTrail => "update_trail",
+            Self::CreateTrail => "create_trail",
         }
     }
 }
@@ -107,6 +132,20 @@ pub enum Change {
         /// The managed policy.
         policy_arn: Arn,
     },
+    /// Puts [`super::OwnPolicy::RequireMfa`] onto the user.
+    RequireMfa(InlinePolicyText),
+    /// Takes [`super::OwnPolicy::RequireMfa`] off the user.
+    LiftMfaRequirement {
+        /// Its name.
+        policy_name: String,
+    },
+    /// Deletes the user's console password, for good.
+    DeleteLoginProfile {},
+    /// Puts [`super::OwnPolicy::Quarantine`] onto the role.
+    QuarantineRole(InlinePolicyText),
+    /// A change to something in a region.
+    #[serde(untagged)]
+    Regional(RegionalChange),
 }
 
 impl Change {
@@ -117,6 +156,11 @@ impl Change {
             Self::DeleteAccessKey { .. } => ChangeKind::DeleteAccessKey,
             Self::UpdatePasswordPolicy(_) => ChangeKind::UpdatePasswordPolicy,
             Self::DetachPolicy { .. } => ChangeKind::DetachPolicy,
+            Self::RequireMfa(_) => ChangeKind::RequireMfa,
+            Self::LiftMfaRequirement { .. } => ChangeKind::LiftMfaRequirement,
+            Self::DeleteLoginProfile {} => ChangeKind::DeleteLoginProfile,
+            Self::QuarantineRole(_) => ChangeKind::QuarantineRole,
+            Self::Regional(change) => change.kind(),
         }
     }
 
@@ -128,6 +172,41 @@ impl Change {
             }
             Self::UpdatePasswordPolicy(policy) => json!(policy),
             Self::DetachPolicy { policy_arn } => json!({"policy_arn": policy_arn}),
+            Self::RequireMfa(policy) | Self::QuarantineRole(policy) => json!(policy),
+            Self::LiftMfaRequirement { policy_name } => json!({"policy_name": policy_name}),
+            Self::DeleteLoginProfile {} => json!({}),
+            Self::Regional(change) => change.parameters(),
+        }
+    }
+
+    /// The access key that it is about, where it is about one.
+    pub fn access_key_id(&self) -> Option<&AccessKeyId> {
+        match self {
+            Self::DisableAccessKey { access_key_id } | Self::DeleteAccessKey { access_key_id } => {
+                Some(access_key_id)
+            }
+            Self::UpdatePasswordPolicy(_)
+            | Self::DetachPolicy { .. }
+            | Self::RequireMfa(_)
+            | Self::LiftMfaRequirement { .. }
+            | Self::DeleteLoginProfile {}
+            | Self::QuarantineRole(_)
+            | Self::Regional(_) => None,
+        }
+    }
+
+    /// The account password policy that it writes, where it writes one.
+    pub fn password_policy(&self) -> Option<&PasswordPolicy> {
+        match self {
+            Self::UpdatePasswordPolicy(policy) => Some(policy),
+            Self::DisableAccessKey { .. }
+            | Self::DeleteAccessKey { .. }
+            | Self::DetachPolicy { .. }
+            | Self::RequireMfa(_)
+            | Self::LiftMfaRequirement { .. }
+            | Self::DeleteLoginProfile {}
+            | Self::QuarantineRole(_)
+            | Self::Regional(_) => None,
         }
     }
 
@@ -136,8 +215,15 @@ impl Change {
     /// have attached it again in between), nor is deleting.
     pub fn is_repeatable(&self) -> bool {
         match self {
-            Self::DisableAccessKey { .. } | Self::UpdatePasswordPolicy(_) => true,
-            Self::DeleteAccessKey { .. } | Self::DetachPolicy { .. } => false,
+            Self::DisableAccessKey { .. }
+            | Self::UpdatePasswordPolicy(_)
+            | Self::RequireMfa(_)
+            | Self::QuarantineRole(_) => true,
+            Self::DeleteAccessKey { .. }
+            | Self::DetachPolicy { .. }
+            | Self::LiftMfaRequirement { .. }
+            | Self::DeleteLoginProfile {} => false,
+            Self::Regional(change) => change.is_repeatable(),
         }
     }
 
@@ -149,6 +235,11 @@ impl Change {
             }
             Self::UpdatePasswordPolicy(_) => "password-policy".to_owned(),
             Self::DetachPolicy { policy_arn } => policy_arn.to_string(),
+            Self::RequireMfa(InlinePolicyText { policy_name, .. })
+            | Self::QuarantineRole(InlinePolicyText { policy_name, .. })
+            | Self::LiftMfaRequirement { policy_name } => policy_name.clone(),
+            Self::DeleteLoginProfile {} => "console-password".to_owned(),
+            Self::Regional(change) => change.subject(),
         }
     }
 }
@@ -171,6 +262,16 @@ pub enum Inverse {
         /// The managed policy.
         policy_arn: Arn,
     },
+    /// Takes an inline policy of iamwarden's own off the user or role.
+    DeleteInlinePolicy {
+        /// Its name.
+        policy_name: String,
+    },
+    /// Puts an inline policy of iamwarden's own onto the user or role again.
+    PutInlinePolicy(InlinePolicyText),
+    /// Undoes a change to something in a region.
+    #[serde(untagged)]
+    Regional(RegionalInverse),
 }
 
 impl Inverse {
@@ -181,149 +282,9 @@ impl Inverse {
             Self::RestorePasswordPolicy(_) => "restore_password_policy",
             Self::DeletePasswordPolicy => "delete_password_policy",
             Self::AttachPolicy { .. } => "attach_policy",
+            Self::DeleteInlinePolicy { .. } => "delete_inline_policy",
+            Self::PutInlinePolicy(_) => "put_inline_policy",
+            Self::Regional(inverse) => inverse.kind_str(),
         }
-    }
-}
-
-/// How a service that a policy grants was last used, as far as a precondition needs it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct PolicyUse {
-    /// Last authenticated attempt by service namespace; `None`: never seen.
-    pub services: BTreeMap<String, Option<DateTime<Utc>>>,
-}
-
-/// What was true when the plan was made and is read again, live, right before the call. No job ids: they differ
-/// between readings of the same world.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Precondition {
-    /// Of an access key.
-    AccessKey {
-        /// Its status.
-        status: KeyStatus,
-        /// Its creation, to the second: tells a key from another that took its place.
-        created_at: DateTime<Utc>,
-        /// Its last use, where the change is justified by disuse: `Some(None)` is "never used".
-        #[serde(default, skip_serializing_if = "Option::is_none", with = "some_null")]
-        last_used: Option<Option<DateTime<Utc>>>,
-    },
-    /// Of the attachment of a managed policy.
-    Attachment {
-        /// The managed policy.
-        policy_arn: Arn,
-        /// Its default version.
-        version: String,
-        /// Digest of the default version's document.
-        document: Digest,
-        /// That it is attached.
-        attached: bool,
-        /// The last use of what it grants.
-        last_used: PolicyUse,
-    },
-    /// Of the account password policy; `None`: the account has none of its own.
-    PasswordPolicy {
-        /// The policy before.
-        password_policy: Option<PasswordPolicy>,
-    },
-}
-
-impl Precondition {
-    /// The same without any last use: what is compared after a change, when use no longer matters.
-    pub fn without_use(&self) -> Self {
-        match self {
-            Self::AccessKey {
-                status,
-                created_at,
-                last_used: _,
-            } => Self::AccessKey {
-                status: status.clone(),
-                created_at: *created_at,
-                last_used: None,
-            },
-            Self::Attachment {
-                policy_arn,
-                version,
-                document,
-                attached,
-                last_used: _,
-            } => Self::Attachment {
-                policy_arn: policy_arn.clone(),
-                version: version.clone(),
-                document: document.clone(),
-                attached: *attached,
-                last_used: PolicyUse::default(),
-            },
-            Self::PasswordPolicy { password_policy } => Self::PasswordPolicy {
-                password_policy: password_policy.clone(),
-            },
-        }
-    }
-
-    /// What is true after the change where this was true before, use aside. `None`: the thing is gone.
-    pub fn after(&self, change: &Change) -> Option<Self> {
-        match (self.without_use(), change) {
-            (Self::AccessKey { created_at, .. }, Change::DisableAccessKey { .. }) => Some(Self::AccessKey {
-                status: KeyStatus::Inactive,
-                created_at,
-                last_used: None,
-            }),
-            (_, Change::DeleteAccessKey { .. }) => None,
-            (_, Change::UpdatePasswordPolicy(policy)) => Some(Self::PasswordPolicy {
-                password_policy: Some(policy.clone()),
-            }),
-            (
-                Self::Attachment {
-                    policy_arn,
-                    version,
-                    document,
-                    last_used,
-                    ..
-                },
-                Change::DetachPolicy { .. },
-            ) => Some(Self::Attachment {
-                policy_arn,
-                version,
-                document,
-                attached: false,
-                last_used,
-            }),
-            // A precondition of another kind than its change: nothing can be said of it, so it never compares equal.
-            (
-                before @ (Self::AccessKey { .. } | Self::PasswordPolicy { .. }),
-                Change::DetachPolicy { .. },
-            )
-            | (
-                before @ (Self::Attachment { .. } | Self::PasswordPolicy { .. }),
-                Change::DisableAccessKey { .. },
-            ) => Some(before),
-        }
-    }
-
-    /// By which consent is bound to it.
-    pub fn digest(&self) -> Digest {
-        Digest::of_json(&json!(self))
-    }
-}
-
-/// Keeps "absent" and "null" apart.
-mod some_null {
-    use chrono::{DateTime, Utc};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[allow(
-        clippy::option_option,
-        reason = "absent, null and a date are three different things"
-    )]
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<Option<DateTime<Utc>>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().and_then(Option::as_ref).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Option<DateTime<Utc>>>, D::Error> {
-        Option::<DateTime<Utc>>::deserialize(deserializer).map(Some)
     }
 }

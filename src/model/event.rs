@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{FindingId, Owner, Span};
+use super::{ChangeKind, FindingId, Owner, Span};
 
 /// The stable name of a kind of message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,11 +50,47 @@ pub enum Event {
     /// What the rules in `report` found.
     #[serde(rename = "report.digest")]
     ReportDigest,
+    /// A user will have to use MFA from a date on.
+    #[serde(rename = "mfa.missing")]
+    MfaMissing,
+    /// A user has to use MFA now.
+    #[serde(rename = "mfa.required")]
+    MfaRequired,
+    /// A user has a device, so nothing has to be required any more.
+    #[serde(rename = "mfa.requirement_lifted")]
+    MfaRequirementLifted,
+    /// The root user is not as safe as it must be, or was used.
+    #[serde(rename = "root_account.at_risk")]
+    RootAccountAtRisk,
+    /// A console password that nobody uses will be deleted.
+    #[serde(rename = "password.unused")]
+    PasswordUnused,
+    /// A console password was deleted.
+    #[serde(rename = "password.deleted")]
+    PasswordDeleted,
+    /// A user that nobody uses should be reviewed.
+    #[serde(rename = "user.unused")]
+    UserUnused,
+    /// A role that nobody uses will be quarantined.
+    #[serde(rename = "role.unused")]
+    RoleUnused,
+    /// A role was quarantined.
+    #[serde(rename = "role.quarantined")]
+    RoleQuarantined,
+    /// Nobody has confirmed the permissions of a principal for too long.
+    #[serde(rename = "review.overdue")]
+    ReviewOverdue,
+    /// CloudTrail is not as it should be, and only people can put it right.
+    #[serde(rename = "trail.at_risk")]
+    TrailAtRisk,
+    /// A trail was started, changed or made.
+    #[serde(rename = "trail.changed")]
+    TrailChanged,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 26] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -69,6 +105,18 @@ impl Event {
         Self::ExemptionExpiring,
         Self::RunFailed,
         Self::ReportDigest,
+        Self::MfaMissing,
+        Self::MfaRequired,
+        Self::MfaRequirementLifted,
+        Self::RootAccountAtRisk,
+        Self::PasswordUnused,
+        Self::PasswordDeleted,
+        Self::UserUnused,
+        Self::RoleUnused,
+        Self::RoleQuarantined,
+        Self::ReviewOverdue,
+        Self::TrailAtRisk,
+        Self::TrailChanged,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -88,6 +136,35 @@ impl Event {
             Self::ExemptionExpiring => "exemption.expiring",
             Self::RunFailed => "run.failed",
             Self::ReportDigest => "report.digest",
+            Self::MfaMissing => "mfa.missing",
+            Self::MfaRequired => "mfa.required",
+            Self::MfaRequirementLifted => "mfa.requirement_lifted",
+            Self::RootAccountAtRisk => "root_account.at_risk",
+            Self::PasswordUnused => "password.unused",
+            Self::PasswordDeleted => "password.deleted",
+            Self::UserUnused => "user.unused",
+            Self::RoleUnused => "role.unused",
+            Self::RoleQuarantined => "role.quarantined",
+            Self::ReviewOverdue => "review.overdue",
+            Self::TrailAtRisk => "trail.at_risk",
+            Self::TrailChanged => "trail.changed",
+        }
+    }
+
+    /// The event that a change of this kind was made.
+    pub fn of_done(kind: ChangeKind) -> Self {
+        match kind {
+            ChangeKind::DisableAccessKey => Self::AccessKeyDisabled,
+            ChangeKind::DeleteAccessKey => Self::AccessKeyDeleted,
+            ChangeKind::UpdatePasswordPolicy => Self::PasswordPolicyUpdated,
+            ChangeKind::DetachPolicy => Self::PermissionsDetached,
+            ChangeKind::RequireMfa => Self::MfaRequired,
+            ChangeKind::LiftMfaRequirement => Self::MfaRequirementLifted,
+            ChangeKind::DeleteLoginProfile => Self::PasswordDeleted,
+            ChangeKind::QuarantineRole => Self::RoleQuarantined,
+            ChangeKind::StartLogging | ChangeKind::UpdateTrail | ChangeKind::CreateTrail => {
+                Self::TrailChanged
+            }
         }
     }
 
@@ -104,7 +181,13 @@ impl Event {
             | Self::PermissionsUnused
             | Self::ApprovalRequested
             | Self::ExemptionExpiring
-            | Self::ReportDigest => true,
+            | Self::ReportDigest
+            | Self::MfaMissing
+            | Self::PasswordUnused
+            | Self::UserUnused
+            | Self::RoleUnused
+            | Self::ReviewOverdue
+            | Self::TrailAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -112,7 +195,13 @@ impl Event {
             | Self::ActionFailed
             | Self::ActionRolledBack
             | Self::ApprovalDecided
-            | Self::RunFailed => false,
+            | Self::RunFailed
+            | Self::MfaRequired
+            | Self::MfaRequirementLifted
+            | Self::RootAccountAtRisk
+            | Self::PasswordDeleted
+            | Self::RoleQuarantined
+            | Self::TrailChanged => false,
         }
     }
 }
@@ -160,4 +249,7 @@ pub struct Notification {
     /// The dates announced, for events that announce dates. Sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<NoticeItem>,
+    /// When it is said again as long as it stands; `None`: after a week.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
 }

@@ -88,6 +88,16 @@ pub enum Actions {
     AllBut(Vec<ActionPattern>),
 }
 
+impl Actions {
+    /// Whether this action of this service (both in any case) is among them.
+    pub fn include(&self, service: &str, action: &str) -> bool {
+        match self {
+            Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches(service, action)),
+            Self::AllBut(patterns) => !patterns.iter().any(|pattern| pattern.matches(service, action)),
+        }
+    }
+}
+
 /// One statement of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {

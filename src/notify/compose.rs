@@ -1,6 +1,6 @@
 //! From what a run found and did to messages for the outbox. Pure: the same inputs and ids give the same messages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use super::outbox::Outgoing;
 use super::{deliver_after, render};
 use crate::config::{ChannelKind, Config};
 use crate::model::{
-    AccountId, Action, Digest, Event, Finding, FindingId, Glob, NoticeItem, Notification, Owner, Severity,
+    AccountId, Action, ActionId, ActionMode, Arn, Digest, Event, Finding, FindingId, Glob, NoticeItem,
+    Notification, Owner, Severity, Span,
 };
 
 /// All that a run has to tell.
@@ -43,6 +44,38 @@ pub struct Tidings<'a> {
     pub exemptions: &'a [ExemptionEnding],
     /// What could not be read or done. The default channel hears of it.
     pub failures: &'a [RunFailure],
+}
+
+/// Findings and actions of a run, found by what names them.
+struct Index<'a> {
+    findings: BTreeMap<&'a FindingId, &'a Finding>,
+    /// By each finding that justifies them, in the order of the plan.
+    actions: BTreeMap<&'a FindingId, Vec<&'a Action>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(tidings: &Tidings<'a>) -> Self {
+        let mut findings = BTreeMap::new();
+        for finding in tidings.findings {
+            findings.entry(&finding.id).or_insert(finding);
+        }
+        let mut actions: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for action in tidings.actions {
+            let justifying: BTreeSet<_> = action.findings().collect();
+            for finding in justifying {
+                actions.entry(finding).or_default().push(action);
+            }
+        }
+        Self { findings, actions }
+    }
+
+    fn finding(&self, id: &FindingId) -> Option<&'a Finding> {
+        self.findings.get(id).copied()
+    }
+
+    fn actions_for(&self, finding: &FindingId) -> impl Iterator<Item = &'a Action> {
+        self.actions.get(finding).into_iter().flatten().copied()
+    }
 }
 
 /// One item on its way to a message.
@@ -102,6 +135,7 @@ pub fn plan_messages(
 }
 
 fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
+    let index = Index::of(tidings);
     let mut mail = Mail::new();
     let mut put = |owner: Option<&Owner>, channel: Option<&str>, entry: Entry| {
         let entries = mail
@@ -112,7 +146,7 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
         entries.push(entry);
     };
     for notification in tidings.notifications {
-        for entry in notified(notification, tidings) {
+        for entry in notified(notification, &index, tidings.now) {
             put(notification.to.as_ref(), notification.channel.as_deref(), entry);
         }
     }
@@ -121,7 +155,7 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
         put(
             owner,
             config.notifications.route(owner).channel,
-            settled(result, tidings.findings),
+            settled(result, &index),
         );
     }
     let default = config.notifications.route(None).channel;
@@ -138,73 +172,111 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
 }
 
 /// Pending and repeated things are told again after a week, if they are still so.
-fn week(now: DateTime<Utc>) -> i64 {
-    now.timestamp().div_euclid(7 * 86_400)
+const WEEK: Span = Span::from_days(7);
+
+/// In which of the periods of this length a time lies.
+fn period(now: DateTime<Utc>, length: Span) -> i64 {
+    let seconds = i64::try_from(length.seconds()).unwrap_or(i64::MAX);
+    now.timestamp().div_euclid(seconds.max(1))
 }
 
-fn notified(notification: &Notification, tidings: &Tidings<'_>) -> Vec<Entry> {
+fn notified(notification: &Notification, index: &Index<'_>, now: DateTime<Utc>) -> Vec<Entry> {
     let findings: Vec<&Finding> = notification
         .findings
         .iter()
-        .filter_map(|id| tidings.findings.iter().find(|finding| finding.id == *id))
+        .filter_map(|id| index.finding(id))
         .collect();
     if notification.event == Event::ReportDigest {
-        return digest(&findings, tidings.now).into_iter().collect();
+        return digest(&findings, now).into_iter().collect();
     }
-    // Findings about the same change and date are one matter; a finding without a date goes with its action.
-    let mut matters: Vec<Matter> = Vec::new();
+    let named: BTreeSet<_> = findings.iter().map(|finding| &finding.id).collect();
+    let dated: BTreeSet<_> = notification
+        .notices
+        .iter()
+        .map(|notice| &notice.finding)
+        .collect();
+    let mut matters = Matters::default();
     for notice in &notification.notices {
-        let finding = findings.iter().copied().find(|f| f.id == notice.finding);
-        add(&mut matters, finding, Some(notice), notification.event, tidings);
+        let finding = index
+            .finding(&notice.finding)
+            .filter(|finding| named.contains(&finding.id));
+        matters.add(finding, Some(notice), notification.event, index);
     }
     for finding in findings {
-        if !notification.notices.iter().any(|n| n.finding == finding.id) {
-            add(&mut matters, Some(finding), None, notification.event, tidings);
+        if !dated.contains(&finding.id) {
+            matters.add(Some(finding), None, notification.event, index);
         }
     }
-    let entry = |matter| matter_entry(notification.event, matter, tidings.now);
-    matters.into_iter().map(entry).collect()
+    let entry = |matter| matter_entry(notification.event, matter, notification.every, now);
+    matters.list.into_iter().map(entry).collect()
 }
 
-fn add(
-    matters: &mut Vec<Matter>,
-    finding: Option<&Finding>,
-    notice: Option<&NoticeItem>,
-    event: Event,
-    tidings: &Tidings<'_>,
-) {
-    let justified = |action: &&Action| {
-        finding.is_some_and(|f| action.finding == f.id || action.also.contains(&f.id))
-            && notice.is_none_or(|n| action.change.subject() == n.subject)
-            && (event != Event::ApprovalRequested || action.mode == crate::model::ActionMode::Approve)
-    };
-    let actions: Vec<Action> = tidings.actions.iter().filter(justified).cloned().collect();
-    let same = |matter: &Matter| {
-        let subject = |n: &NoticeItem| (n.subject.clone(), n.announced_for);
-        let resource = |matter: &Matter| matter.findings.first().map(|f| f.resource.clone());
-        matter.notices.first().map(subject) == notice.map(subject)
-            && resource(matter) == finding.map(|f| f.resource.clone())
-            && (notice.is_some() || (!actions.is_empty() && matter.actions == actions))
-    };
-    match matters.iter_mut().find(|matter| same(matter)) {
-        Some(matter) => {
-            matter.findings.extend(finding.cloned());
-            matter.notices.extend(notice.cloned());
-            for action in actions {
-                if !matter.actions.contains(&action) {
-                    matter.actions.push(action);
+/// What makes two findings one matter: the same resource, and the same change on the same date; without a date, the
+/// same actions.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct SameMatter<'a> {
+    resource: Option<&'a Arn>,
+    date: Option<(&'a str, DateTime<Utc>)>,
+    actions: Vec<&'a ActionId>,
+}
+
+/// Matters in the order of their first findings.
+#[derive(Default)]
+struct Matters<'a> {
+    list: Vec<Matter>,
+    places: BTreeMap<SameMatter<'a>, usize>,
+}
+
+impl<'a> Matters<'a> {
+    fn add(
+        &mut self,
+        finding: Option<&'a Finding>,
+        notice: Option<&'a NoticeItem>,
+        event: Event,
+        index: &Index<'a>,
+    ) {
+        let justified = finding
+            .into_iter()
+            .flat_map(|finding| index.actions_for(&finding.id));
+        let actions: Vec<&Action> = justified
+            .filter(|action| notice.is_none_or(|notice| action.change.subject() == notice.subject))
+            .filter(|action| event != Event::ApprovalRequested || action.mode == ActionMode::Approve)
+            .collect();
+        let same = SameMatter {
+            resource: finding.map(|finding| &finding.resource),
+            date: notice.map(|notice| (notice.subject.as_str(), notice.announced_for)),
+            // With a date, the change is known by its subject.
+            actions: match notice {
+                Some(_) => Vec::new(),
+                None => actions.iter().map(|action| &action.id).collect(),
+            },
+        };
+        // Without date and action, nothing says that two findings are about the same.
+        let joins = notice.is_some() || !actions.is_empty();
+        let known = self.places.get(&same).copied().filter(|_| joins);
+        match known.and_then(|place| self.list.get_mut(place)) {
+            Some(matter) => {
+                matter.findings.extend(finding.cloned());
+                matter.notices.extend(notice.cloned());
+                for action in actions {
+                    if !matter.actions.contains(action) {
+                        matter.actions.push(action.clone());
+                    }
                 }
             }
+            None => {
+                self.places.insert(same, self.list.len());
+                self.list.push(Matter {
+                    findings: finding.cloned().into_iter().collect(),
+                    actions: actions.into_iter().cloned().collect(),
+                    notices: notice.cloned().into_iter().collect(),
+                });
+            }
         }
-        None => matters.push(Matter {
-            findings: finding.cloned().into_iter().collect(),
-            actions,
-            notices: notice.cloned().into_iter().collect(),
-        }),
     }
 }
 
-fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
+fn matter_entry(event: Event, matter: Matter, every: Option<Span>, now: DateTime<Utc>) -> Entry {
     let resource = matter.findings.first().map(|f| f.resource.to_string());
     let key = if matter.notices.is_empty() {
         let findings: Vec<_> = matter.findings.iter().map(|f| (&f.id, f.status)).collect();
@@ -213,7 +285,7 @@ fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
             .iter()
             .map(|a| (&a.id, a.precondition_digest(), a.withheld_reason))
             .collect();
-        json!([event, findings, actions, week(now)])
+        json!([event, findings, actions, period(now, every.unwrap_or(WEEK))])
     } else {
         let dates: Vec<_> = matter
             .notices
@@ -242,8 +314,8 @@ fn matter_entry(event: Event, matter: Matter, now: DateTime<Utc>) -> Entry {
     }
 }
 
-fn settled(result: &ActionResult, findings: &[Finding]) -> Entry {
-    let known = |id: &FindingId| findings.iter().find(|finding| finding.id == *id).cloned();
+fn settled(result: &ActionResult, index: &Index<'_>) -> Entry {
+    let known = |id: &FindingId| index.finding(id).cloned();
     // What was done is told once, by whichever run settles it. What was not done is tried again by every run, and told
     // once a day; its detail may differ in request ids and is no news.
     let day = result.at.date_naive();
@@ -349,7 +421,7 @@ fn digest(findings: &[&Finding], now: DateTime<Utc>) -> Option<Entry> {
     let content = Digest::of_json(&Value::Array(content));
     Some(Entry {
         event: Event::ReportDigest,
-        key: json!([Event::ReportDigest, content, week(now)]),
+        key: json!([Event::ReportDigest, content, period(now, WEEK)]),
         place: Default::default(),
         item: Item::Digest(Box::new(ReportDigest {
             total: findings.len(),
@@ -382,10 +454,8 @@ impl Address<'_> {
             return Vec::new();
         }
         let mut entries = entries.to_vec();
-        entries.sort_by(|a, b| {
-            let order = |e: &Entry| (gravity(e.event), e.place.clone(), e.key.to_string());
-            order(a).cmp(&order(b))
-        });
+        entries
+            .sort_by_cached_key(|entry| (gravity(entry.event), entry.place.clone(), entry.key.to_string()));
         let message = self.message(config, tidings, &entries);
         let declared = config
             .notifications
@@ -472,19 +542,31 @@ impl Address<'_> {
 fn gravity(event: Event) -> u8 {
     match event {
         Event::ActionFailed => 0,
-        Event::RunFailed => 1,
-        Event::AccessKeyDeleted => 2,
-        Event::AccessKeyDisabled => 3,
-        Event::PermissionsDetached => 4,
-        Event::PasswordPolicyUpdated => 5,
-        Event::ActionRolledBack => 6,
-        Event::AccessKeyDeleting => 7,
-        Event::AccessKeyExpiring => 8,
-        Event::PermissionsUnused => 9,
-        Event::ApprovalRequested => 10,
-        Event::ApprovalDecided => 11,
-        Event::ExemptionExpiring => 12,
-        Event::ReportDigest => 13,
+        Event::RunFailed => 10,
+        Event::RootAccountAtRisk => 20,
+        Event::AccessKeyDeleted => 30,
+        Event::PasswordDeleted => 40,
+        Event::AccessKeyDisabled => 50,
+        Event::RoleQuarantined => 60,
+        Event::MfaRequired => 70,
+        Event::PermissionsDetached => 80,
+        Event::PasswordPolicyUpdated => 90,
+        Event::MfaRequirementLifted => 100,
+        Event::ActionRolledBack => 110,
+        Event::AccessKeyDeleting => 120,
+        Event::AccessKeyExpiring => 130,
+        Event::PasswordUnused => 140,
+        Event::RoleUnused => 150,
+        Event::MfaMissing => 160,
+        Event::PermissionsUnused => 170,
+        Event::UserUnused => 180,
+        Event::ReviewOverdue => 190,
+        Event::TrailAtRisk => 185,
+        Event::TrailChanged => 95,
+        Event::ApprovalRequested => 200,
+        Event::ApprovalDecided => 210,
+        Event::ExemptionExpiring => 220,
+        Event::ReportDigest => 230,
     }
 }
 

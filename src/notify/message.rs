@@ -200,18 +200,12 @@ impl ActionResult {
 
     /// By which event it is told.
     pub fn event(&self) -> Event {
-        match (&self.outcome, &self.change) {
-            (
-                ActionOutcome::Failed { .. }
-                | ActionOutcome::Stale { .. }
-                | ActionOutcome::RollbackFailed { .. },
-                _,
-            ) => Event::ActionFailed,
-            (ActionOutcome::RolledBack { .. }, _) => Event::ActionRolledBack,
-            (ActionOutcome::Applied, Change::DisableAccessKey { .. }) => Event::AccessKeyDisabled,
-            (ActionOutcome::Applied, Change::DeleteAccessKey { .. }) => Event::AccessKeyDeleted,
-            (ActionOutcome::Applied, Change::UpdatePasswordPolicy(_)) => Event::PasswordPolicyUpdated,
-            (ActionOutcome::Applied, Change::DetachPolicy { .. }) => Event::PermissionsDetached,
+        match &self.outcome {
+            ActionOutcome::Failed { .. }
+            | ActionOutcome::Stale { .. }
+            | ActionOutcome::RollbackFailed { .. } => Event::ActionFailed,
+            ActionOutcome::RolledBack { .. } => Event::ActionRolledBack,
+            ActionOutcome::Applied => Event::of_done(self.change.kind()),
         }
     }
 }

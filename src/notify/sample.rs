@@ -261,6 +261,7 @@ pub(super) fn notification(event: Event, findings: &[&Finding], notices: Vec<Not
         event,
         findings: findings.iter().map(|finding| finding.id.clone()).collect(),
         notices,
+        every: None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod matter;
 mod outcome;
+mod regional;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -13,7 +14,9 @@ use self::matter::write_matter;
 use self::outcome::{write_decision, write_result};
 use super::message::{ExemptionEnding, Item, Message, ReportDigest, RunFailure};
 use super::text::Text;
-use crate::model::{AccessKeyId, AccountId, Action, ActionId, Arn, Change, Event, Finding, Severity};
+use crate::model::{
+    AccessKeyId, AccountId, Action, ActionId, Arn, Change, ChangeKind, Event, Finding, Severity,
+};
 
 /// A message in words.
 pub(super) struct Page {
@@ -105,6 +108,13 @@ fn target(text: Text, message: &Message, account: &AccountId, resource: &Arn, ch
             let text = text.say("policy ").code(policy_arn.name()).say(" on ");
             principal(text, resource).say(" in ").say(&place)
         }
+        Change::RequireMfa(_) | Change::LiftMfaRequirement { .. } | Change::QuarantineRole(_) => {
+            principal(text, resource).say(" in ").say(&place)
+        }
+        Change::DeleteLoginProfile {} => principal(text.say("the console password of "), resource)
+            .say(" in ")
+            .say(&place),
+        Change::Regional(change) => regional::target(text, resource, change).say(" in ").say(&place),
     }
 }
 
@@ -125,21 +135,27 @@ fn principal(text: Text, resource: &Arn) -> Text {
 
 /// What is done, in the imperative.
 fn order(change: &Change) -> &'static str {
-    match change {
-        Change::DisableAccessKey { .. } => "disable ",
-        Change::DeleteAccessKey { .. } => "delete ",
-        Change::UpdatePasswordPolicy(_) => "change ",
-        Change::DetachPolicy { .. } => "detach ",
-    }
+    words(change.kind()).0
 }
 
 /// What is done, as a participle.
 fn done(change: &Change) -> &'static str {
-    match change {
-        Change::DisableAccessKey { .. } => "disabled",
-        Change::DeleteAccessKey { .. } => "deleted",
-        Change::UpdatePasswordPolicy(_) => "changed",
-        Change::DetachPolicy { .. } => "detached",
+    words(change.kind()).1
+}
+
+/// The imperative, with the space before what it is done to, and the participle.
+fn words(kind: ChangeKind) -> (&'static str, &'static str) {
+    match kind {
+        ChangeKind::DisableAccessKey => ("disable ", "disabled"),
+        ChangeKind::DeleteAccessKey | ChangeKind::DeleteLoginProfile => ("delete ", "deleted"),
+        ChangeKind::UpdatePasswordPolicy => ("change ", "changed"),
+        ChangeKind::DetachPolicy => ("detach ", "detached"),
+        ChangeKind::RequireMfa => ("make use MFA: ", "made to use MFA"),
+        ChangeKind::LiftMfaRequirement => ("no longer make use MFA: ", "no longer made to use MFA"),
+        ChangeKind::QuarantineRole => ("quarantine ", "quarantined"),
+        ChangeKind::StartLogging => ("start ", "started"),
+        ChangeKind::UpdateTrail => ("change ", "changed"),
+        ChangeKind::CreateTrail => ("make ", "made"),
     }
 }
 
@@ -285,7 +301,30 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         Event::AccessKeyDeleting => exemption_advice(items, "If the key must stay"),
         Event::ApprovalRequested => approval_advice(message, items),
         Event::ReportDigest => vec![Text::new().say("All of it: ").code("iamwarden plan")],
-        Event::AccessKeyDeleted
+        Event::MfaMissing => mfa_steps(items),
+        Event::RoleUnused => exemption_advice(items, "If the role is needed"),
+        Event::PasswordUnused => exemption_advice(items, "If the password is needed, sign in once, or"),
+        Event::UserUnused => user_steps(items),
+        Event::RootAccountAtRisk => root_steps(),
+        Event::ReviewOverdue => vec![
+            Text::new()
+                .strong("To mend it: ")
+                .say("see what each holds and uses, take away what is not needed, then confirm it: "),
+            Text::new().code("iamwarden explain NAME"),
+            Text::new().code("iamwarden review confirm NAME --by YOU"),
+        ],
+        Event::RoleQuarantined => vec![Text::new().say(
+            "The role may still be assumed, but everything is denied to it. If something stopped working, undo it as above.",
+        )],
+        Event::MfaRequired => vec![Text::new().say(
+            "Console sessions without MFA may do nothing but enrol a device. Access keys are not affected. Once a device is \
+             active, the next run takes this off again.",
+        )],
+        Event::TrailAtRisk => regional::trail_steps(items),
+        Event::TrailChanged
+        | Event::MfaRequirementLifted
+        | Event::PasswordDeleted
+        | Event::AccessKeyDeleted
         | Event::PasswordPolicyUpdated
         | Event::PermissionsDetached
         | Event::ActionFailed
@@ -310,6 +349,42 @@ fn rotation_steps(items: &[Item]) -> Vec<Text> {
     ];
     lines.extend(exemption_advice(items, "If the key must stay"));
     lines
+}
+
+fn mfa_steps(items: &[Item]) -> Vec<Text> {
+    let mut lines = vec![
+        Text::new().strong("To mend it:"),
+        Text::new().say(
+            "1. Sign in to the console; open your name, Security credentials, Multi-factor authentication.",
+        ),
+        Text::new()
+            .say("2. Assign a passkey, a security key or an authenticator app, and sign in again with it."),
+        Text::new().say("3. Nothing else: the next run sees the device."),
+    ];
+    lines.extend(exemption_advice(items, "If the user cannot have a device"));
+    lines
+}
+
+fn user_steps(items: &[Item]) -> Vec<Text> {
+    let mut lines = vec![
+        Text::new()
+            .strong("To mend it: ")
+            .say("if nobody needs the user, delete it (keys, password and policies first): "),
+        Text::new().code("aws iam delete-user --user-name NAME"),
+    ];
+    lines.extend(exemption_advice(items, "If the user must stay"));
+    lines
+}
+
+fn root_steps() -> Vec<Text> {
+    vec![
+        Text::new().strong("To mend it:"),
+        Text::new().say("1. Sign in as root and open Security credentials."),
+        Text::new().say("2. Delete every access key there; what used one gets a role."),
+        Text::new()
+            .say("3. Assign an MFA device, best a hardware key or passkey, and a second one as a spare."),
+        Text::new().say("4. Sign out, and use root only for the few tasks that need it."),
+    ]
 }
 
 fn exemption_advice(items: &[Item], when: &str) -> Vec<Text> {

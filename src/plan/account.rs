@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::announce::{self, Timing};
-use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails};
+use super::announce::{self, Notices, Timing};
+use super::consent::Decisions;
+use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails, scorecard};
 use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
 use crate::model::{
     AccountId, Action, ActionId, ActionMode, ActionState, Digest, Event, Finding, FindingStatus, History,
-    NoticeItem, Notification, Owner, Severity, WithheldReason,
+    NoticeItem, Notification, Owner, Severity, Span, WithheldReason,
 };
-use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy};
+use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy, Reminder};
 
 /// What may differ from one planning to another with the same inputs.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +75,7 @@ pub fn failed_account(
             principals: PrincipalCounts::default(),
             errors: vec![gap],
             snapshot_digest: None,
+            scorecard: None,
         },
         findings: Vec::new(),
         actions: Vec::new(),
@@ -101,15 +103,23 @@ pub fn plan_account(
         ctx,
         config_digest: config.digest(),
         principals: count_principals(snapshot),
+        notices: Notices::of(history),
+        decisions: Decisions::of(history),
     };
     let mut findings = Vec::new();
     let mut candidates: BTreeMap<ActionId, Candidate> = BTreeMap::new();
     let mut told = Told::default();
+    let mut announced = Vec::new();
     let mut all = Vec::new();
     for rule in &REGISTRY {
         let declared = (rule.mode)(config);
         let as_if = options.as_if_enforce && declared == Mode::Report;
         let mode = if as_if { Mode::Enforce } else { declared };
+        // A rule that changes nothing reports, whatever its mode.
+        let mode = match (rule.changes)(config).is_empty() {
+            true => mode.min(Mode::Report),
+            false => mode,
+        };
         if mode == Mode::Off || !(options.rules.is_empty() || options.rules.iter().any(|r| r == rule.name)) {
             continue;
         }
@@ -119,11 +129,14 @@ pub fn plan_account(
                 mut finding,
                 remedy,
                 announcement,
+                reminder,
             } = judgement;
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
                     let candidate = planner.candidate(&finding, remedy, announcement.as_ref(), mode);
-                    told.note(&planner, &finding, announcement.as_ref(), Some(&candidate));
+                    if let Some(announcement) = announcement {
+                        announced.push((finding.clone(), announcement, candidate.action.id.clone()));
+                    }
                     merge(&mut candidates, candidate);
                 }
                 (Some(_), None) => told.note(&planner, &finding, announcement.as_ref(), None),
@@ -133,8 +146,15 @@ pub fn plan_account(
                 }
                 (None, None) => told.digest(mode, &finding),
             }
+            if let (Some(_), Some(reminder)) = (action_mode(mode), reminder) {
+                told.remind(&finding, &reminder);
+            }
             findings.push(finding);
         }
+    }
+    // Only now is it known what becomes of a change that two rules ask for.
+    for (finding, announcement, action) in &announced {
+        told.note(&planner, finding, Some(announcement), candidates.get(action));
     }
     let mut candidates: Vec<_> = candidates.into_values().collect();
     planner.hold_back(&mut candidates);
@@ -144,7 +164,7 @@ pub fn plan_account(
     findings.sort_by(|a, b| (&a.resource, &a.rule, &a.id).cmp(&(&b.resource, &b.rule, &b.id)));
     let notifications = told.into_notifications(&planner);
     AccountPlan {
-        summary: planner.summary(&findings),
+        summary: planner.summary(&options.rules, &findings),
         findings,
         actions,
         notifications,
@@ -200,6 +220,8 @@ struct Planner<'a> {
     ctx: Context<'a>,
     config_digest: Digest,
     principals: PrincipalCounts,
+    notices: Notices<'a>,
+    decisions: Decisions<'a>,
 }
 
 impl Planner<'_> {
@@ -220,7 +242,7 @@ impl Planner<'_> {
             withheld,
             report_only: _,
         } = remedy;
-        let timing = announcement.map(|announcement| announce::timing(announcement, history, now));
+        let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
             action: Action {
@@ -243,11 +265,13 @@ impl Planner<'_> {
             since,
             rejected: false,
         };
+        let rolled_back_at = history.rolled_back.get(&candidate.action.id).copied();
         let consent = consent::consent(
             &candidate.action,
             &self.config_digest,
             &config.approvals,
-            history,
+            &self.decisions,
+            rolled_back_at,
             now,
         );
         candidate.rejected = matches!(consent, consent::Consent::Rejected(_));
@@ -258,7 +282,7 @@ impl Planner<'_> {
                 WithheldReason::Settling.explanation().to_owned(),
             ));
         }
-        if let Some(at) = history.rolled_back.get(&candidate.action.id)
+        if let Some(at) = rolled_back_at
             && !matches!(consent, consent::Consent::Approved(_))
         {
             reasons.push((
@@ -330,7 +354,7 @@ impl Planner<'_> {
         guardrails::hold_excess(candidates, &config.guardrails, cap);
     }
 
-    fn summary(&self, findings: &[Finding]) -> AccountSummary {
+    fn summary(&self, selected: &[String], findings: &[Finding]) -> AccountSummary {
         let snapshot = self.ctx.snapshot;
         let mut errors = snapshot.gaps.clone();
         // A declaration that cannot be carried out is an error of its rule, not an action.
@@ -357,12 +381,18 @@ impl Planner<'_> {
             principals: self.principals,
             errors,
             snapshot_digest: Some(snapshot.digest()),
+            scorecard: Some(scorecard::score(self.ctx.config, selected, findings)),
         }
     }
 }
 
-/// The findings of one message, and the dates that it announces.
-type Said = (Vec<crate::model::FindingId>, Vec<NoticeItem>);
+/// The findings of one message, the dates that it announces, and when it is said again.
+#[derive(Debug, Default)]
+struct Said {
+    findings: Vec<crate::model::FindingId>,
+    notices: Vec<NoticeItem>,
+    every: Option<Span>,
+}
 
 /// Who is to be told of what, gathered while planning.
 #[derive(Debug, Default)]
@@ -404,15 +434,25 @@ impl Told {
         if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
-        let Context { history, now, .. } = planner.ctx;
-        if let Some(item) = announce::due_notice(announcement, &finding.id, history, now) {
+        if let Some(item) = announce::due_notice(announcement, &finding.id, &planner.notices, planner.ctx.now)
+        {
             let entry = self
                 .by_event
                 .entry((finding.owner.clone(), announcement.event))
                 .or_default();
-            entry.0.push(finding.id.clone());
-            entry.1.push(item);
+            entry.findings.push(finding.id.clone());
+            entry.notices.push(item);
         }
+    }
+
+    /// What its owner is told of a finding that only people can put right.
+    fn remind(&mut self, finding: &Finding, reminder: &Reminder) {
+        let entry = self
+            .by_event
+            .entry((finding.owner.clone(), reminder.event))
+            .or_default();
+        entry.findings.push(finding.id.clone());
+        entry.every = entry.every.into_iter().chain([reminder.every]).min();
     }
 
     /// What a rule in `report` found goes to the digest.
@@ -425,7 +465,7 @@ impl Told {
             self.by_event
                 .entry((None, Event::ReportDigest))
                 .or_default()
-                .0
+                .findings
                 .push(finding.id.clone());
         }
     }
@@ -440,7 +480,7 @@ impl Told {
             self.by_event
                 .entry((None, Event::ApprovalRequested))
                 .or_default()
-                .0
+                .findings
                 .push(finding);
         }
     }
@@ -448,7 +488,12 @@ impl Told {
     fn into_notifications(self, planner: &Planner<'_>) -> Vec<Notification> {
         self.by_event
             .into_iter()
-            .map(|((to, event), (mut findings, mut notices))| {
+            .map(|((to, event), said)| {
+                let Said {
+                    mut findings,
+                    mut notices,
+                    every,
+                } = said;
                 findings.sort();
                 findings.dedup();
                 notices.sort();
@@ -458,6 +503,7 @@ impl Told {
                     event,
                     findings,
                     notices,
+                    every,
                 }
             })
             .collect()

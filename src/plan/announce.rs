@@ -1,9 +1,34 @@
 //! Dates: from when on an action may happen, and what its owner is told before.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::model::{FindingId, History, Ladder, Notice, NoticeItem, Span};
+use crate::model::{Event, FindingId, History, Ladder, Notice, NoticeItem, Span};
 use crate::rules::Announcement;
+
+/// All notices of an account, found by event and subject: each is asked for the few that are about it.
+#[derive(Debug)]
+pub(super) struct Notices<'a>(BTreeMap<Event, BTreeMap<&'a str, Vec<&'a Notice>>>);
+
+impl<'a> Notices<'a> {
+    pub(super) fn of(history: &'a History) -> Self {
+        let mut by_event: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+        for notice in &history.notices {
+            let of_event = by_event.entry(notice.event).or_default();
+            of_event.entry(notice.subject.as_str()).or_default().push(notice);
+        }
+        Self(by_event)
+    }
+
+    fn about(&self, event: Event, subject: &str) -> &[&'a Notice] {
+        let of_event = self.0.get(&event);
+        of_event
+            .and_then(|subjects| subjects.get(subject))
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+}
 
 /// Where an announced action stands in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,11 +41,11 @@ pub(super) struct Timing {
 
 /// The notices that count for an announcement, given up and long past ones aside: accepted by a channel or still on
 /// their way. One that named a date before the limit was about another time: the key was used since, or the limit moved.
-fn notices<'a>(
-    announcement: &'a Announcement,
-    history: &'a History,
+fn counting<'n>(
+    announcement: &'n Announcement,
+    notices: &'n Notices<'_>,
     now: DateTime<Utc>,
-) -> impl Iterator<Item = &'a Notice> {
+) -> impl Iterator<Item = &'n Notice> {
     let Announcement {
         event,
         subject,
@@ -29,10 +54,11 @@ fn notices<'a>(
         warn_before: _,
         notices_count_after,
     } = announcement;
-    history
-        .notices
+    notices
+        .about(*event, subject)
         .iter()
-        .filter(move |notice| notice.event == *event && notice.subject == *subject && !notice.dead)
+        .copied()
+        .filter(|notice| !notice.dead)
         .filter(move |notice| notice.announced_for >= *due || same_date(notice.announced_for, *due))
         .filter(move |notice| now <= notice.announced_for + Notice::COUNTS_FOR)
         .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
@@ -40,11 +66,11 @@ fn notices<'a>(
 
 /// The latest of: the limit, the first accepted notice plus `minimum_notice`, and the last date announced. Without any
 /// accepted notice: the date that one sent now would announce.
-pub(super) fn timing(announcement: &Announcement, history: &History, now: DateTime<Utc>) -> Timing {
+pub(super) fn timing(announcement: &Announcement, notices: &Notices<'_>, now: DateTime<Utc>) -> Timing {
     let minimum = announcement.minimum_notice;
-    let accepted = notices(announcement, history, now).filter_map(|notice| notice.accepted_at);
+    let accepted = counting(announcement, notices, now).filter_map(|notice| notice.accepted_at);
     let first_accepted = accepted.filter(|at| *at <= now).min();
-    let announced = notices(announcement, history, now)
+    let announced = counting(announcement, notices, now)
         .map(|notice| notice.announced_for)
         .max();
     let told_enough = match (minimum.is_zero(), first_accepted) {
@@ -78,17 +104,17 @@ fn full_second(at: DateTime<Utc>) -> DateTime<Utc> {
 pub(super) fn due_notice(
     announcement: &Announcement,
     finding: &FindingId,
-    history: &History,
+    notices: &Notices<'_>,
     now: DateTime<Utc>,
 ) -> Option<NoticeItem> {
-    let Timing { not_before, .. } = timing(announcement, history, now);
+    let Timing { not_before, .. } = timing(announcement, notices, now);
     let reached = announcement
         .warn_before
         .iter()
         .copied()
         .filter(|rung| now >= not_before - rung.delta())
         .min();
-    let said: Vec<_> = notices(announcement, history, now).collect();
+    let said: Vec<_> = counting(announcement, notices, now).collect();
     let ladder = match reached {
         Some(rung) if said.iter().any(|notice| covers(notice, rung, not_before)) => return None,
         Some(rung) => Ladder::Before(rung),

@@ -1,10 +1,30 @@
 //! Whether a person consented to an action.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{Approved, guardrails};
 use crate::config::{Approvals, Config};
-use crate::model::{Action, ActionMode, Decision, Digest, History, Verdict, WithheldReason};
+use crate::model::{Action, ActionId, ActionMode, Decision, Digest, History, Verdict, WithheldReason};
+
+/// What people decided, found by action, in the order in which they did.
+#[derive(Debug)]
+pub(super) struct Decisions<'a>(BTreeMap<&'a ActionId, Vec<&'a Decision>>);
+
+impl<'a> Decisions<'a> {
+    pub(super) fn of(history: &'a History) -> Self {
+        let mut by_action: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for decision in &history.decisions {
+            by_action.entry(&decision.action).or_default().push(decision);
+        }
+        Self(by_action)
+    }
+
+    fn about(&self, action: &ActionId) -> impl Iterator<Item = &'a Decision> {
+        self.0.get(action).into_iter().flatten().copied()
+    }
+}
 
 /// Consent to carry out an action that the plan found due, asked again at the last moment with what is remembered now:
 /// freeze, window, cap of the day, rollback, settling and decisions. This is the only way to an [`Approved`] change.
@@ -45,8 +65,17 @@ pub fn confirm(
             WithheldReason::Notice.explanation().to_owned(),
         ));
     }
-    let consent = consent(action, &config.digest(), &config.approvals, history, now);
-    if history.rolled_back.contains_key(&action.id) && !matches!(consent, Consent::Approved(_)) {
+    let decisions = Decisions::of(history);
+    let rolled_back_at = history.rolled_back.get(&action.id).copied();
+    let consent = consent(
+        action,
+        &config.digest(),
+        &config.approvals,
+        &decisions,
+        rolled_back_at,
+        now,
+    );
+    if rolled_back_at.is_some() && !matches!(consent, Consent::Approved(_)) {
         return Err((
             WithheldReason::RolledBack,
             WithheldReason::RolledBack.explanation().to_owned(),
@@ -75,17 +104,15 @@ pub(super) fn consent<'a>(
     action: &Action,
     config_digest: &Digest,
     approvals: &Approvals,
-    history: &'a History,
+    decisions: &Decisions<'a>,
+    rolled_back_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Consent<'a> {
     let precondition = action.precondition_digest();
-    let rolled_back_at = history.rolled_back.get(&action.id);
-    let last = history
-        .decisions
-        .iter()
-        .filter(|decision| decision.action == action.id)
+    let last = decisions
+        .about(&action.id)
         .filter(|decision| decision.precondition == precondition && decision.config_digest == *config_digest)
-        .filter(|decision| rolled_back_at.is_none_or(|at| decision.decided_at > *at))
+        .filter(|decision| rolled_back_at.is_none_or(|at| decision.decided_at > at))
         .filter(|decision| {
             let from = decision
                 .not_before

@@ -1,14 +1,15 @@
 //! The plan as a value and as JSON (`iamwarden.plan/v1`).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::AccountPlan;
+use super::{AccountPlan, Scorecard};
 use crate::config::Config;
 use crate::inventory::Gap;
-use crate::model::{AccountId, Action, Digest, Finding, Glob, Notification, RuleName};
+use crate::model::{AccountId, Action, Digest, Event, Finding, Glob, Notification, Owner, RuleName};
 
 /// An immutable plan: all that was found, and all that would be done about it.
 ///
@@ -69,6 +70,9 @@ pub struct AccountSummary {
     pub errors: Vec<Gap>,
     /// Digest of what was read; `None`: nothing was.
     pub snapshot_digest: Option<Digest>,
+    /// How it stands against the guide and the benchmark; `None`: nothing was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scorecard: Option<Scorecard>,
 }
 
 /// How many principals an account has.
@@ -143,20 +147,21 @@ pub fn assemble(
         exemptions: summarize_exemptions(config, now),
         api_calls: BTreeMap::new(),
     };
+    let mut notifications = BTreeMap::new();
     for account in accounts {
         let AccountPlan {
             summary,
             findings,
             actions,
-            notifications,
+            notifications: of_account,
             api_calls,
             judgements: _,
         } = account;
         plan.accounts.push(summary);
         plan.findings.extend(findings);
         plan.actions.extend(actions);
-        for notification in notifications {
-            join(&mut plan.notifications, notification);
+        for notification in of_account {
+            join(&mut notifications, notification);
         }
         for (operation, count) in api_calls {
             *plan.api_calls.entry(operation).or_default() += count;
@@ -168,22 +173,27 @@ pub fn assemble(
     });
     plan.actions
         .sort_by(|a, b| (&a.account, &a.resource, &a.id).cmp(&(&b.account, &b.resource, &b.id)));
-    plan.notifications
-        .sort_by(|a, b| (&a.to, &a.channel, a.event).cmp(&(&b.to, &b.channel, b.event)));
+    plan.notifications = notifications.into_values().collect();
     plan
 }
 
+/// Receiver, channel and event: what makes two notifications one, and the order of all.
+type Occasion = (Option<Owner>, Option<String>, Event);
+
 /// An owner of things in several accounts hears of each event once.
-fn join(notifications: &mut Vec<Notification>, new: Notification) {
-    let same = |n: &&mut Notification| n.to == new.to && n.channel == new.channel && n.event == new.event;
-    match notifications.iter_mut().find(same) {
-        Some(known) => {
+fn join(notifications: &mut BTreeMap<Occasion, Notification>, new: Notification) {
+    match notifications.entry((new.to.clone(), new.channel.clone(), new.event)) {
+        Entry::Occupied(mut known) => {
+            let known = known.get_mut();
             known.findings.extend(new.findings);
             known.findings.sort();
             known.notices.extend(new.notices);
             known.notices.sort();
+            known.every = known.every.into_iter().chain(new.every).min();
         }
-        None => notifications.push(new),
+        Entry::Vacant(place) => {
+            place.insert(new);
+        }
     }
 }
 

@@ -103,6 +103,7 @@ fn judged(finding: Finding) -> Judgement {
         finding,
         remedy: None,
         announcement: None,
+        reminder: None,
     }
 }
 
@@ -238,6 +239,7 @@ pub(super) fn offending_key(
         finding,
         remedy,
         announcement: Some(announcement),
+        reminder: None,
     }
 }
 

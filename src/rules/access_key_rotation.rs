@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::access_key::{self, Offence, Subject};
-use super::{Announcement, Context, Judgement, Remedy, Rule};
+use super::{Announcement, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::AccessKeyRotation;
 use crate::inventory::{AccessKey, LastUsed, Reading, User};
 use crate::model::{
@@ -41,6 +41,9 @@ pub(super) const ENTRY: Rule = Rule {
             .flatten()
             .collect()
     },
+    source: include_str!("access_key_rotation.rs"),
+    practice: Practice::LongTermCredentials,
+    controls: &["1.14"],
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
@@ -206,6 +209,7 @@ fn judge_deletion(
             finding,
             remedy: None,
             announcement: None,
+            reminder: None,
         });
     }
     let announcement = Announcement {
@@ -236,6 +240,7 @@ fn judge_deletion(
         finding,
         remedy,
         announcement: Some(announcement),
+        reminder: None,
     })
 }
 

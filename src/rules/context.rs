@@ -32,6 +32,29 @@ pub struct Judgement {
     pub remedy: Option<Remedy>,
     /// What its owner is told beforehand, and when.
     pub announcement: Option<Announcement>,
+    /// What its owner is told where nothing is going to happen by itself.
+    pub reminder: Option<Reminder>,
+}
+
+impl Judgement {
+    /// A finding that asks for nothing and is told to nobody but in reports.
+    pub fn bare(finding: Finding) -> Self {
+        Self {
+            finding,
+            remedy: None,
+            announcement: None,
+            reminder: None,
+        }
+    }
+}
+
+/// What an owner is told of a finding that only people can put right: at once, and again as long as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reminder {
+    /// By which event.
+    pub event: Event,
+    /// How long until it is said again.
+    pub every: Span,
 }
 
 /// What would put a violation right, and what must hold for it.

@@ -27,6 +27,9 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.unused_access_keys.mode = Mode::Off;
     config.rules.password_policy.mode = Mode::Off;
     config.rules.unused_permissions.mode = Mode::Off;
+    config.rules.access_review.mode = Mode::Off;
+    config.rules.role_trust.mode = Mode::Off;
+    config.rules.cloudtrail.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;
     config
 }
@@ -112,6 +115,7 @@ pub(crate) fn snapshot(users: Vec<User>) -> Snapshot {
         password_policy: Some(Reading::Known(None)),
         last_accessed: BTreeMap::new(),
         credential_report_at: Some(now()),
+        regions: Default::default(),
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     }

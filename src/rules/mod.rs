@@ -5,18 +5,26 @@
 
 mod access_key;
 mod access_key_rotation;
+mod access_review;
+mod cloudtrail;
 mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod needs;
 mod password_policy;
+mod region;
 mod registry;
+mod role_trust;
+mod trust;
 mod unused_access_keys;
 pub mod unused_permissions;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
-pub use context::{Announcement, Context, Judgement, Remedy, Standing};
+pub use access_review::RULE as ACCESS_REVIEW;
+pub use cloudtrail::RULE as CLOUDTRAIL;
+pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
-pub use registry::{REGISTRY, Rule, find};
+pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
+pub use role_trust::RULE as ROLE_TRUST;
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;

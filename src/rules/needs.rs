@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{REGISTRY, unused_permissions};
 use crate::config::{Config, Mode};
-use crate::inventory::{KeyNeeds, Reading, Snapshot};
+use crate::inventory::{KeyNeeds, Reading, RegionalNeeds, Snapshot};
 use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
 
 /// The rules that are on, and selected (an empty selection is all of them).
@@ -27,6 +27,8 @@ pub struct RuleNeeds {
     pub password_policy: bool,
     /// Managed policies and their use.
     pub policies: bool,
+    /// What lives in regions.
+    pub regional: Option<RegionalNeeds>,
 }
 
 /// What the rules that are on, and selected, have to know.
@@ -51,7 +53,17 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
         passwords: is_on(&super::PASSWORD_POLICY) && could_lock_out(config),
         password_policy: is_on(&super::PASSWORD_POLICY),
         policies: is_on(&unused_permissions::NAME),
+        regional: regional(config, &on),
     }
+}
+
+/// What has to be known of which regions, where any rule looks there.
+fn regional(config: &Config, on: &[RuleName]) -> Option<RegionalNeeds> {
+    let trails = on.contains(&super::CLOUDTRAIL);
+    trails.then(|| RegionalNeeds {
+        regions: config.regions.include.clone(),
+        trails,
+    })
 }
 
 /// Users whose keys are read live in any case: those told of a date, since a key that was inactive in between needs a new
@@ -125,7 +137,8 @@ mod tests {
                 keys: None,
                 passwords: false,
                 password_policy: false,
-                policies: false
+                policies: false,
+                regional: None,
             }
         );
         let other = needs(

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::access_key::{evidence, stands_subject, unreadable_account};
-use super::{Context, Judgement, Remedy, Rule};
+use super::{CONTROLS_FACT, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::PasswordPolicyRule;
 use crate::inventory::{Gap, Reading};
 use crate::model::{
@@ -28,6 +28,9 @@ pub(super) const ENTRY: Rule = Rule {
     mode: |config| config.rules.password_policy.mode,
     schedule: |config| config.rules.password_policy.schedule.as_ref(),
     changes: |_| vec![ChangeKind::UpdatePasswordPolicy],
+    source: include_str!("password_policy.rs"),
+    practice: Practice::Passwords,
+    controls: &["1.8", "1.9"],
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
@@ -81,12 +84,14 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
     finding.evidence = evidence([
         ("fields", json!(changes)),
         ("own_policy", json!(current.is_some())),
+        (CONTROLS_FACT, json!(controls(&names))),
     ]);
     if !stands_subject(ctx, &RULE, &mut finding) {
         return Judgement {
             finding,
             remedy: None,
             announcement: None,
+            reminder: None,
         };
     }
     let withheld = match locked_out(ctx, &before, target) {
@@ -124,7 +129,15 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
         finding,
         remedy: Some(remedy),
         announcement: None,
+        reminder: None,
     }
+}
+
+/// The recommendations of the CIS benchmark that these fields are about.
+fn controls(fields: &[&str]) -> Vec<&'static str> {
+    let about = [("minimum_length", "1.8"), ("reuse_prevention", "1.9")];
+    let named = about.into_iter().filter(|(field, _)| fields.contains(field));
+    named.map(|(_, control)| control).collect()
 }
 
 fn account_finding(ctx: &Context<'_>, status: FindingStatus) -> Finding {
@@ -150,6 +163,7 @@ fn unknown(ctx: &Context<'_>, why: &str, cause: Option<&str>) -> Judgement {
         finding,
         remedy: None,
         announcement: None,
+        reminder: None,
     }
 }
 

@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::access_key::{self, Offence, Subject};
-use super::{Context, Judgement, Rule};
+use super::{Context, Judgement, Practice, Rule};
 use crate::config::UnusedAccessKeys;
 use crate::inventory::{AccessKey, LastUsed, Reading, User};
 use crate::model::{ChangeKind, FindingStatus, KeyStatus, RuleName, Severity};
@@ -22,6 +22,9 @@ pub(super) const ENTRY: Rule = Rule {
     mode: |config| config.rules.unused_access_keys.mode,
     schedule: |config| config.rules.unused_access_keys.schedule.as_ref(),
     changes: |_| vec![ChangeKind::DisableAccessKey],
+    source: include_str!("unused_access_keys.rs"),
+    practice: Practice::LongTermCredentials,
+    controls: &["1.12"],
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {

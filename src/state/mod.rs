@@ -25,6 +25,7 @@ mod lease;
 mod observations;
 mod outbox;
 mod plans;
+mod reviews;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -40,5 +41,6 @@ pub use lease::{LEASE_DURATION, LEASE_SAFE_FOR, Lease};
 pub use observations::ObservationKind;
 pub use outbox::{Audience, DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
 pub use plans::{DecisionId, DecisionRecord, NewDecision, StoredPlan};
+pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
 pub use verify::{Fault, VerifyReport};

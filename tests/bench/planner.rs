@@ -161,6 +161,7 @@ fn snapshot(users: usize) -> Snapshot {
         password_policy: Some(Reading::Known(None)),
         last_accessed: (0..users).map(|n| (user_arn(n), advice())).collect(),
         credential_report_at: Some(now()),
+        regions: Default::default(),
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     }

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conformance.answers import differences  # noqa: E402
 from conformance.differences import DIFFERENCES  # noqa: E402
 from conformance.scripts import SCRIPTS, WITH_AWS_POLICIES  # noqa: E402
-from conformance.targets import Moto, Recorder, Simulator, client  # noqa: E402
+from conformance.targets import SEED, Moto, Recorder, Simulator, client  # noqa: E402
 
 SEEN: set[tuple[str, str]] = set()
 COVERED: set[str] = set()
@@ -54,11 +54,18 @@ def outcome_differences(ours: dict, theirs: dict):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_answers_are_those_of_moto(name, simulator, moto):
+def test_answers_are_those_of_moto(name, moto):
+    script = SCRIPTS[name]
     moto.reset(aws_policies=name in WITH_AWS_POLICIES)
+    script.prepare(lambda service: client(moto.url, service))
+    # A seed of its own, or more for the account that every script has.
+    simulator = Simulator(script.seed if "[[accounts]]" in script.seed else SEED + script.seed)
     ours, theirs = Recorder(simulator.url), Recorder(moto.url)
-    SCRIPTS[name](ours)
-    SCRIPTS[name](theirs)
+    try:
+        script.run(ours)
+    finally:
+        simulator.stop()
+    script.run(theirs)
     assert [step.operation for step in ours.steps] == [step.operation for step in theirs.steps]
     problems = []
     for mine, other in zip(ours.steps, theirs.steps):
@@ -123,46 +130,68 @@ def simulator_knows(url: str, service: str, operation: str) -> bool:
     return True
 
 
-ADVISOR_SEED = """
+MODEL_SEED = """
 [[accounts]]
 id = "123456789012"
+[accounts.root]
+mfa = "virtual"
 [accounts.advisor]
 polls = 1
 [[accounts.users]]
 name = "ada"
+mfa = [{ kind = "hardware" }, { kind = "passkey" }]
 attached = ["AdministratorAccess"]
 used = { s3 = { last = "2d", actions = { CreateBucket = "9d" } }, sqs = "7d" }
+service_credentials = [{ service = "codecommit" }, { service = "bedrock", expires = "-30d" }]
 [[accounts.users]]
 name = "eve"
 advisor = { failed = "no luck" }
+service_credentials = [{ service = "codecommit", status = "Inactive" }]
 """
 
 
-def test_access_advisor_fits_the_model():
-    """moto does not know these operations, so only the model can judge."""
-    server = Simulator(ADVISOR_SEED)
-    try:
-        recorder = Recorder(server.url)
-        arn = "arn:aws:iam::123456789012:user/{}"
-        for user, ends in [("ada", "COMPLETED"), ("eve", "FAILED")]:
-            parameters = {"Arn": arn.format(user), "Granularity": "ACTION_LEVEL"}
-            job = recorder.call("iam.generate_service_last_accessed_details", **parameters)["JobId"]
-            states = []
-            for _ in range(2):
-                answer = recorder.call("iam.get_service_last_accessed_details", JobId=job)
-                states.append(answer["JobStatus"])
-                if user == "eve":
-                    break
-            assert states[-1] == ends
-        recorder.call("iam.get_service_last_accessed_details", JobId="0" * 36)
-        recorder.call(
-            "iam.list_policies_granting_service_access", Arn=arn.format("ada"), ServiceNamespaces=["s3", "ec2"]
-        )
-        recorder.call("iam.get_account_authorization_details")
-        complaints = [complaint for step in recorder.steps for complaint in step.complaints]
-        assert not complaints
-    finally:
-        server.stop()
+@pytest.fixture
+def of_the_model():
+    """A recorder of answers that moto does not give, so that only the model can judge."""
+    server = Simulator(MODEL_SEED)
+    recorder = Recorder(server.url)
+    yield recorder
+    server.stop()
+    assert not [complaint for step in recorder.steps for complaint in step.complaints]
+
+
+def test_access_advisor_fits_the_model(of_the_model):
+    recorder = of_the_model
+    arn = "arn:aws:iam::123456789012:user/{}"
+    for user, ends in [("ada", "COMPLETED"), ("eve", "FAILED")]:
+        parameters = {"Arn": arn.format(user), "Granularity": "ACTION_LEVEL"}
+        job = recorder.call("iam.generate_service_last_accessed_details", **parameters)["JobId"]
+        states = []
+        for _ in range(2):
+            answer = recorder.call("iam.get_service_last_accessed_details", JobId=job)
+            states.append(answer["JobStatus"])
+            if user == "eve":
+                break
+        assert states[-1] == ends
+    recorder.call("iam.get_service_last_accessed_details", JobId="0" * 36)
+    recorder.call("iam.list_policies_granting_service_access", Arn=arn.format("ada"), ServiceNamespaces=["s3", "ec2"])
+    recorder.call("iam.get_account_authorization_details")
+
+
+def test_devices_and_credentials_fit_the_model(of_the_model):
+    recorder = of_the_model
+    assert len(recorder.call("iam.list_mfa_devices", UserName="ada")["MFADevices"]) == 2
+    (root,) = recorder.call("iam.list_virtual_mfa_devices")["VirtualMFADevices"]
+    assert root["SerialNumber"].endswith(":mfa/root-account-mfa-device")
+    every = recorder.call("iam.list_service_specific_credentials", AllUsers=True)["ServiceSpecificCredentials"]
+    assert [one["UserName"] for one in every] == ["ada", "ada", "eve"]
+    of = {"UserName": "ada", "ServiceSpecificCredentialId": every[0]["ServiceSpecificCredentialId"]}
+    recorder.call("iam.update_service_specific_credential", **of, Status="Inactive")
+    recorder.call("iam.delete_service_specific_credential", **of)
+    recorder.call("iam.delete_service_specific_credential", **of)
+    recorder.call("iam.list_service_specific_credentials", UserName="ada", ServiceName="nonsense")
+    left = recorder.call("iam.list_service_specific_credentials", UserName="ada")["ServiceSpecificCredentials"]
+    assert len(left) == 1
 
 
 def test_paginators_of_boto3_read_everything():

@@ -22,6 +22,9 @@ PATIENCE = 60
 SECRET = "CANARY+aws/secret+access+key"
 """The secret access key that every command runs with. It may not turn up anywhere."""
 
+REGIONAL = ("cloudtrail",)
+"""Rules that look into regions: off wherever the configuration does not speak of them."""
+
 # Rules that act at once and without caps, for tests of something else.
 FREELY = """
 [guardrails]
@@ -95,11 +98,17 @@ class Warden:
         self.canaries.add(value)
         return f"env:{name}"
 
+    def _environment(self) -> dict[str, str]:
+        declared = self.config.read_text() if self.config.exists() else ""
+        silent = [rule for rule in REGIONAL if f"rules.{rule}" not in declared]
+        off = {f"IAMWARDEN__RULES__{rule.upper()}__MODE": "off" for rule in silent}
+        return {**off, **self.environment}
+
     def run(self, *arguments: str, code: int | None = None, **environment: str) -> Ended:
         """Runs a command to its end, without a terminal."""
         done = subprocess.run(
             [str(BINARY), *arguments],
-            env={**self.environment, **environment},
+            env={**self._environment(), **environment},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -143,7 +152,7 @@ class Warden:
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
                 [str(BINARY), *arguments],
-                env={**self.environment, **environment},
+                env={**self._environment(), **environment},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out_file,

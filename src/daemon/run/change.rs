@@ -1,6 +1,6 @@
 //! Carrying out what is due, account by account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use tracing::{Instrument, info_span, warn};
@@ -53,17 +53,13 @@ impl PlanFile {
 
     /// The actions that were due in the file and that the fresh plan does not hold any more.
     fn stale(&self, fresh: &Plan) -> Vec<ActionReport> {
-        let still = |id: &ActionId| {
-            fresh
-                .actions
-                .iter()
-                .any(|action| action.id == *id && self.holds(fresh, action))
-        };
+        let held = fresh.actions.iter().filter(|action| self.holds(fresh, action));
+        let held: BTreeSet<_> = held.map(|action| &action.id).collect();
         let due = self
             .actions
             .values()
             .filter(|action| action.state == ActionState::Proposed);
-        due.filter(|action| !still(&action.id))
+        due.filter(|action| !held.contains(&action.id))
             .map(|action| {
                 let why = match self.config_digest == fresh.config_digest {
                     true => "the fresh plan does not hold it with the same precondition",

@@ -160,6 +160,7 @@ impl Run<'_> {
             passwords: needed.passwords,
             password_policy: needed.password_policy,
             last_accessed: needed.policies.then_some(&choose as PrincipalChoice<'_>),
+            regional: needed.regional.as_ref(),
         };
         let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
         info!(
@@ -253,24 +254,33 @@ impl Run<'_> {
     }
 }
 
-/// Why there is no session, as a gap.
+/// Why there is no session, as a gap. The log has the whole chain of causes; ids of requests, by which two equal failures
+/// differ, stay there.
 pub(super) fn unreachable(failure: &ConnectError) -> Gap {
-    let (operation, cause) = match failure {
+    let (operation, cause, detail) = match failure {
         ConnectError::Aws { source, .. } => {
-            let gap = Gap::from(source.as_ref());
-            (gap.operation, gap.cause)
+            return Gap {
+                resource: None,
+                ..Gap::from(source.as_ref())
+            };
         }
-        ConnectError::ExternalId { .. } => ("secretsmanager:GetSecretValue".to_owned(), GapCause::Failed),
+        ConnectError::ExternalId { source, .. } => (
+            "secretsmanager:GetSecretValue",
+            GapCause::Failed,
+            format!("{failure}: {source}"),
+        ),
         ConnectError::WrongAccount { .. }
         | ConnectError::NoIdentity(_)
         | ConnectError::ClockSkew { .. }
-        | ConnectError::ClockUnknown { .. } => ("sts:GetCallerIdentity".to_owned(), GapCause::Unusable),
+        | ConnectError::ClockUnknown { .. } => {
+            ("sts:GetCallerIdentity", GapCause::Unusable, failure.to_string())
+        }
     };
     Gap {
-        operation,
+        operation: operation.to_owned(),
         resource: None,
         cause,
-        detail: crate::telemetry::Chain(failure).to_string(),
+        detail,
     }
 }
 

@@ -358,9 +358,11 @@ impl Run<'_> {
     async fn enqueue(&self, state: &State, tidings: &Tidings<'_>) -> Result<usize, StateError> {
         let mut new_id = || format!("msg_{}", crate::daemon::new_id(self.now));
         let outgoing = notify::plan_messages(&self.house.config, tidings, &mut new_id);
+        let findings = tidings.findings.iter();
+        let accounts: BTreeMap<_, _> = findings.map(|finding| (&finding.id, &finding.account)).collect();
         let messages: Vec<_> = outgoing
             .into_iter()
-            .filter_map(|outgoing| new_message(outgoing, tidings))
+            .filter_map(|outgoing| new_message(outgoing, &accounts))
             .collect();
         Ok(state.enqueue(&messages, self.now).await?.len())
     }
@@ -374,7 +376,8 @@ impl Run<'_> {
         reports: &[&ActionReport],
     ) -> Result<Vec<Finding>, StateError> {
         let mut findings = found.to_vec();
-        let is_missing = |id: &&FindingId| !found.iter().any(|finding| finding.id == **id);
+        let known: BTreeSet<_> = found.iter().map(|finding| &finding.id).collect();
+        let is_missing = |id: &&FindingId| !known.contains(id);
         let missing: BTreeSet<_> = reports
             .iter()
             .flat_map(|r| &r.findings)
@@ -455,23 +458,20 @@ impl Run<'_> {
     }
 }
 
-fn new_message(outgoing: notify::Outgoing, tidings: &Tidings<'_>) -> Option<NewMessage> {
+fn new_message(
+    outgoing: notify::Outgoing,
+    accounts: &BTreeMap<&FindingId, &AccountId>,
+) -> Option<NewMessage> {
     let notify::Outgoing {
         message,
         deliver_after,
         dedup_key,
         notices,
     } = outgoing;
-    let account_of = |finding: &crate::model::FindingId| {
-        tidings
-            .findings
-            .iter()
-            .find(|f| f.id == *finding)
-            .map(|f| f.account.clone())
-    };
-    let notices = notices
-        .into_iter()
-        .filter_map(|a| Some((account_of(&a.notice.finding)?, a.event, a.notice)));
+    let notices = notices.into_iter().filter_map(|a| {
+        let account = accounts.get(&a.notice.finding)?;
+        Some(((*account).clone(), a.event, a.notice))
+    });
     Some(NewMessage {
         id: message.id.clone(),
         channel: message.channel.clone(),

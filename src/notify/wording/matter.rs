@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::{capitalized, date, done, order, principal, reasons, target, time_left, undo};
 use crate::model::{
-    AccessKeyId, AccountId, ActionId, ActionMode, Arn, Change, Event, Finding, NoticeItem, WithheldReason,
+    AccessKeyId, AccountId, ActionId, ActionMode, Arn, Change, Event, Finding, NoticeItem, OwnPolicy,
+    WithheldReason,
 };
 use crate::notify::message::{Matter, Message};
 use crate::notify::text::Text;
@@ -42,10 +43,22 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         Event::PermissionsUnused => Change::DetachPolicy {
             policy_arn: Arn::parse(&notice?.subject).ok()?,
         },
+        Event::MfaMissing => Change::RequireMfa(OwnPolicy::RequireMfa.text()),
+        Event::PasswordUnused => Change::DeleteLoginProfile {},
+        Event::RoleUnused => Change::QuarantineRole(OwnPolicy::Quarantine.text()),
         Event::AccessKeyDisabled
         | Event::AccessKeyDeleted
         | Event::PasswordPolicyUpdated
         | Event::PermissionsDetached
+        | Event::MfaRequired
+        | Event::MfaRequirementLifted
+        | Event::RootAccountAtRisk
+        | Event::PasswordDeleted
+        | Event::UserUnused
+        | Event::RoleQuarantined
+        | Event::ReviewOverdue
+        | Event::TrailAtRisk
+        | Event::TrailChanged
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested
@@ -136,10 +149,7 @@ fn write_findings_only(message: &Message, matter: &Matter) -> Vec<Text> {
 
 /// Whether the key is still in use, from the finding's evidence.
 fn last_use(change: &Change, findings: &[Finding]) -> Option<Text> {
-    match change {
-        Change::DisableAccessKey { .. } | Change::DeleteAccessKey { .. } => {}
-        Change::UpdatePasswordPolicy(_) | Change::DetachPolicy { .. } => return None,
-    }
+    change.access_key_id()?;
     let evidence = &findings.first()?.evidence;
     let text = |name: &str| evidence.get(name).and_then(Value::as_str);
     let used = text("last_used")?;
@@ -190,9 +200,17 @@ fn next_steps(message: &Message, event: Event, announcement: &Announcement<'_>) 
                 .say("Deleting cannot be undone. To keep the key, have it enabled again before that date: ");
             undo(text, &ActionId::of(account, resource, &disabling))
         }
-        Change::DisableAccessKey { .. } | Change::UpdatePasswordPolicy(_) | Change::DetachPolicy { .. } => {
-            undo(action.say("Once done, it can be undone: "), id)
+        Change::DeleteLoginProfile {} => {
+            action.say("Deleting cannot be undone: an administrator can set a new password, not the old one.")
         }
+        // Taking it off again is what a device is for.
+        Change::LiftMfaRequirement { .. } => action,
+        Change::DisableAccessKey { .. }
+        | Change::UpdatePasswordPolicy(_)
+        | Change::DetachPolicy { .. }
+        | Change::RequireMfa(_)
+        | Change::QuarantineRole(_)
+        | Change::Regional(_) => undo(action.say("Once done, it can be undone: "), id),
     });
     lines
 }

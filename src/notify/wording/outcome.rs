@@ -74,25 +74,17 @@ pub(super) fn write_result(message: &Message, settled: &Settled) -> Vec<Text> {
 
 /// Old and new value of each field of the password policy that a change sets.
 fn field_changes(change: &Change, inverse: Option<&Inverse>) -> Vec<Text> {
-    match (change, policy_before(inverse)) {
-        (Change::UpdatePasswordPolicy(new), Some(old)) => compare(&old, new),
-        (Change::UpdatePasswordPolicy(_), None)
-        | (
-            Change::DisableAccessKey { .. } | Change::DeleteAccessKey { .. } | Change::DetachPolicy { .. },
-            _,
-        ) => Vec::new(),
+    match (change.password_policy(), policy_before(inverse)) {
+        (Some(new), Some(old)) => compare(&old, new),
+        (Some(_), None) | (None, _) => Vec::new(),
     }
 }
 
 /// The same the other way round.
 fn field_restorations(change: &Change, inverse: Option<&Inverse>) -> Vec<Text> {
-    match (change, policy_before(inverse)) {
-        (Change::UpdatePasswordPolicy(new), Some(old)) => compare(new, &old),
-        (Change::UpdatePasswordPolicy(_), None)
-        | (
-            Change::DisableAccessKey { .. } | Change::DeleteAccessKey { .. } | Change::DetachPolicy { .. },
-            _,
-        ) => Vec::new(),
+    match (change.password_policy(), policy_before(inverse)) {
+        (Some(new), Some(old)) => compare(new, &old),
+        (Some(_), None) | (None, _) => Vec::new(),
     }
 }
 
@@ -101,7 +93,11 @@ fn policy_before(inverse: Option<&Inverse>) -> Option<PasswordPolicy> {
         Inverse::RestorePasswordPolicy(old) => Some(old.clone()),
         // There was none of its own: AWS's built-in one held.
         Inverse::DeletePasswordPolicy => Some(PasswordPolicy::aws_default()),
-        Inverse::EnableAccessKey { .. } | Inverse::AttachPolicy { .. } => None,
+        Inverse::EnableAccessKey { .. }
+        | Inverse::AttachPolicy { .. }
+        | Inverse::DeleteInlinePolicy { .. }
+        | Inverse::PutInlinePolicy(_)
+        | Inverse::Regional(_) => None,
     }
 }
 

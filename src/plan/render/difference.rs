@@ -1,5 +1,7 @@
 //! What a change makes of what is there: old and new, side by side.
 
+mod regional;
+
 use crate::model::{Change, Inverse, PasswordPolicy, Precondition};
 
 /// A field before and after.
@@ -46,24 +48,43 @@ pub(super) fn verb(change: &Change) -> &'static str {
         Change::DeleteAccessKey { .. } => "delete access key",
         Change::UpdatePasswordPolicy(_) => "update password policy",
         Change::DetachPolicy { .. } => "detach policy",
+        Change::RequireMfa(_) => "require MFA",
+        Change::LiftMfaRequirement { .. } => "lift MFA requirement",
+        Change::DeleteLoginProfile {} => "delete console password",
+        Change::QuarantineRole(_) => "quarantine role",
+        Change::Regional(change) => regional::verb(change),
     }
 }
 
 impl Difference {
     /// What this change makes of this state.
     pub(super) fn of(change: &Change, before: Before<'_>) -> Self {
-        let single = |subject: String, before: String, after: &str| Self {
+        let named = |name: &str, subject: String, before: String, after: &str| Self {
             verb: verb(change),
             subject,
             changed: vec![Field {
-                name: "status".to_owned(),
+                name: name.to_owned(),
                 before,
                 after: after.to_owned(),
             }],
             kept: Vec::new(),
             remark: None,
         };
+        let single = |subject, before, after| named("status", subject, before, after);
+        let inline =
+            |before: &str, after: &str| named(&change.subject(), String::new(), before.to_owned(), after);
         match change {
+            Change::RequireMfa(_) => inline(
+                "no such inline policy",
+                "denies all but enrolling MFA without MFA",
+            ),
+            Change::LiftMfaRequirement { .. } => {
+                inline("denies all but enrolling MFA without MFA", "removed")
+            }
+            Change::QuarantineRole(_) => inline("no such inline policy", "denies everything"),
+            Change::DeleteLoginProfile {} => {
+                named("console password", String::new(), "set".to_owned(), "deleted")
+            }
             Change::DisableAccessKey { access_key_id } => {
                 single(access_key_id.to_string(), key_status(before), "Inactive")
             }
@@ -73,6 +94,7 @@ impl Difference {
             Change::DetachPolicy { policy_arn } => {
                 single(policy_arn.to_string(), attachment(before).to_owned(), "detached")
             }
+            Change::Regional(change) => regional::difference(change, before),
             Change::UpdatePasswordPolicy(after) => Self::of_password_policy(verb(change), before, after),
         }
     }
@@ -93,9 +115,22 @@ impl Difference {
                      the four character classes",
                 ),
             ),
-            Before::Demanded(Precondition::AccessKey { .. } | Precondition::Attachment { .. })
+            Before::Demanded(
+                Precondition::AccessKey { .. }
+                | Precondition::Attachment { .. }
+                | Precondition::InlinePolicy { .. }
+                | Precondition::ConsolePassword { .. }
+                | Precondition::Regional(_),
+            )
             | Before::Restorable(
-                Some(Inverse::EnableAccessKey { .. } | Inverse::AttachPolicy { .. }) | None,
+                Some(
+                    Inverse::EnableAccessKey { .. }
+                    | Inverse::AttachPolicy { .. }
+                    | Inverse::DeleteInlinePolicy { .. }
+                    | Inverse::PutInlinePolicy(_)
+                    | Inverse::Regional(_),
+                )
+                | None,
             ) => (None, None),
         };
         let mut changed = Vec::new();
@@ -130,15 +165,7 @@ fn key_status(before: Before<'_>) -> String {
     match before {
         Before::Demanded(Precondition::AccessKey { status, .. }) => status.as_str().to_owned(),
         Before::Restorable(Some(Inverse::EnableAccessKey { .. })) => "Active".to_owned(),
-        Before::Demanded(Precondition::Attachment { .. } | Precondition::PasswordPolicy { .. })
-        | Before::Restorable(
-            Some(
-                Inverse::RestorePasswordPolicy(_)
-                | Inverse::DeletePasswordPolicy
-                | Inverse::AttachPolicy { .. },
-            )
-            | None,
-        ) => UNTOLD.to_owned(),
+        Before::Demanded(_) | Before::Restorable(_) => UNTOLD.to_owned(),
     }
 }
 
@@ -147,15 +174,7 @@ fn attachment(before: Before<'_>) -> &'static str {
         Before::Demanded(Precondition::Attachment { attached: false, .. }) => "not attached",
         Before::Demanded(Precondition::Attachment { attached: true, .. })
         | Before::Restorable(Some(Inverse::AttachPolicy { .. })) => "attached",
-        Before::Demanded(Precondition::AccessKey { .. } | Precondition::PasswordPolicy { .. })
-        | Before::Restorable(
-            Some(
-                Inverse::EnableAccessKey { .. }
-                | Inverse::RestorePasswordPolicy(_)
-                | Inverse::DeletePasswordPolicy,
-            )
-            | None,
-        ) => UNTOLD,
+        Before::Demanded(_) | Before::Restorable(_) => UNTOLD,
     }
 }
 

@@ -97,8 +97,9 @@ impl<'a> Document<'a> {
                 event,
                 findings,
                 notices,
+                every,
             } = message;
-            (to, channel, event, findings, notices)
+            (to, channel, event, findings, notices, every)
         });
         let mut exemptions: Vec<_> = exemptions.iter().collect();
         exemptions.sort_by_key(|exemption| {

@@ -156,6 +156,35 @@ fn next(out: &mut String, outline: &Outline<'_>) {
     }
 }
 
+/// The practices, and those recommendations of the benchmark that a rule answers.
+fn scorecard(plan: &Plan) -> Vec<Vec<String>> {
+    let cards = plan
+        .accounts
+        .iter()
+        .filter_map(|account| Some((account, account.scorecard.as_ref()?)));
+    let lines = cards.flat_map(|(account, card)| {
+        let answered = card.controls.iter().filter(|control| !control.rules.is_empty());
+        card.practices
+            .iter()
+            .chain(answered)
+            .map(move |score| (account, score))
+    });
+    lines
+        .map(|(account, score)| {
+            let number = score.number.as_ref().map(|number| format!("CIS {number} "));
+            let found = (score.findings > 0).then(|| counted(score.findings, "finding", "findings"));
+            let note = Some(score.note.clone()).filter(|note| !note.is_empty());
+            let notes: Vec<_> = found.into_iter().chain(note).collect();
+            vec![
+                score.mark.label().to_owned(),
+                prose(&account.name),
+                prose(&format!("{}{}", number.unwrap_or_default(), score.title)),
+                prose(&notes.join("; ")),
+            ]
+        })
+        .collect()
+}
+
 fn sections(outline: &Outline<'_>) -> Vec<Section> {
     let mut sections = vec![
         Section {
@@ -191,6 +220,8 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
     let columns = ["account", "rule", "why", "of"];
     let section = Section::new("Left alone on purpose", &columns, exempt(outline));
     sections.push(section.counting(outline.count(Course::Exempt)));
+    let columns = ["", "account", "what", "why"];
+    sections.push(Section::new("Scorecard", &columns, scorecard(outline.plan)));
     let columns = ["to", "channel", "event", "about"];
     let section = Section::new("Who will be told", &columns, messages(outline));
     sections.push(section.counting(outline.plan.notifications.len()));

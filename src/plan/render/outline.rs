@@ -468,6 +468,14 @@ fn same_findings(mut findings: Vec<&Finding>) -> Vec<SameFindings<'_>> {
     findings.sort_by_key(|finding| (&finding.rule, &finding.detail, &finding.resource, &finding.id));
     findings
         .chunk_by(|a, b| a.rule == b.rule && a.detail == b.detail)
+        .flat_map(|same| {
+            // Two of one resource are told apart by their titles only.
+            let twice = same.windows(2).any(|pair| match pair {
+                [a, b] => a.resource == b.resource,
+                _ => false,
+            });
+            same.chunks(if twice { 1 } else { same.len() })
+        })
         .filter_map(|same| {
             let first = *same.first()?;
             Some(SameFindings {

@@ -52,6 +52,7 @@ pub(in crate::plan::render) fn empty() -> Plan {
             },
             errors: Vec::new(),
             snapshot_digest: Some(Digest::of_bytes(b"snapshot")),
+            scorecard: None,
         }],
         findings: Vec::new(),
         actions: Vec::new(),
@@ -122,6 +123,7 @@ pub(in crate::plan::render) fn plan() -> Plan {
         },
         errors: gaps(),
         snapshot_digest: Some(Digest::of_bytes(b"other snapshot")),
+        scorecard: None,
     });
     keys_of_prod(&mut plan);
     other_keys_of_prod(&mut plan);
@@ -455,6 +457,7 @@ fn messages(plan: &mut Plan) {
             ladder,
             announced_for: at(date),
         }],
+        every: None,
     };
     let plain = |to: Option<&str>, channel: Option<&str>, event, findings| Notification {
         to: to.map(|to| Owner(to.to_owned())),
@@ -462,6 +465,7 @@ fn messages(plan: &mut Plan) {
         event,
         findings,
         notices: Vec::new(),
+        every: None,
     };
     let (secops, week) = (Some("secops"), Ladder::Before(Span::from_days(7)));
     let nasty = vec![id(&UNUSED_KEYS, NASTY_USER)];

@@ -102,7 +102,13 @@ fn own(plan: &Plan, steps: &mut Vec<Step>) {
 /// What findings, accounts and exemptions ask for.
 fn common(outline: &Outline<'_>, steps: &mut Vec<Step>) {
     let plan = outline.plan;
-    let reported = outline.count(Course::ReportOnly);
+    // What is only proposed in every mode is no change in any.
+    let reported = outline
+        .entries()
+        .filter(|entry| {
+            entry.course == Course::ReportOnly && !entry.finding.evidence.contains_key("report_only")
+        })
+        .count();
     if reported > 0 && plan.as_if.is_none() {
         let text = format!(
             "See as changes what is only reported ({})",

@@ -1,20 +1,28 @@
 //! What holds policies: users, groups and roles in one shape, and which of them the rule is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::config::UnusedPermissions;
 use crate::inventory::{AttachedPolicy, Authorization, Group, InlinePolicy, LastUsed, Reading, Role, User};
 use crate::model::{AccountId, Arn, Owner, PrincipalKind, Span};
+use crate::rules::trust::{Trust, Trusted};
 use crate::rules::{Context, Standing};
 
 use super::NAME;
 use super::evidence::{Doubt, KeptBy};
-use super::trust::Trust;
 
 /// The window of a role that outsiders may assume: disaster recovery, auditors and vendors run yearly (P3).
 const OUTSIDERS_WINDOW: Span = Span::from_days(365);
+
+/// Services whose roles do their work all the time: compute on which a workload runs. Roles handed to any other
+/// service (Lambda, EventBridge, Backup, Config …) may rightly rest for a year.
+const WORKLOADS: [&str; 3] = [
+    "ec2.amazonaws.com",
+    "ecs-tasks.amazonaws.com",
+    "pods.eks.amazonaws.com",
+];
 
 /// A user, group or role, as far as this rule looks at it.
 #[derive(Debug, Clone)]
@@ -33,7 +41,42 @@ pub(super) struct Holder<'a> {
     /// The members of a group.
     pub(super) members: Vec<&'a User>,
     /// Who may assume a role.
-    trust: Option<Result<Trust, String>>,
+    trust: Option<Result<Trustees, String>>,
+}
+
+/// Who may assume a role, as far as it says how rarely the role may rightly be used (P2, P3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Trustees {
+    /// Other accounts, and identity providers. Kept as written.
+    outsiders: BTreeSet<String>,
+    /// Services that invoke it, and are not where workloads run.
+    invoking_services: BTreeSet<String>,
+}
+
+impl Trustees {
+    fn of(trust: &Trust) -> Self {
+        let mut trustees = Self::default();
+        for grant in &trust.grants {
+            let who = grant.who.text().to_owned();
+            match &grant.who {
+                Trusted::Own => {}
+                Trusted::Service(name) if WORKLOADS.contains(&name.to_ascii_lowercase().as_str()) => {}
+                Trusted::Service(_) => {
+                    trustees.invoking_services.insert(who);
+                }
+                Trusted::Everyone
+                | Trusted::EveryoneBut
+                | Trusted::Account(_)
+                | Trusted::OtherPrincipal(_)
+                | Trusted::Deleted(_)
+                | Trusted::Provider(_)
+                | Trusted::Other(_) => {
+                    trustees.outsiders.insert(who);
+                }
+            }
+        }
+        trustees
+    }
 }
 
 /// Why a violation stays a proposal in every mode.
@@ -47,11 +90,12 @@ pub(super) struct ReportOnly {
 impl<'a> Holder<'a> {
     /// Everything that holds policies, by ARN within its kind.
     pub(super) fn all(authorization: &'a Authorization, account: &AccountId) -> Vec<Self> {
+        let members = members_by_group(authorization);
         let users = authorization.users.iter().map(Self::user);
-        let groups = authorization
-            .groups
-            .iter()
-            .map(|group| Self::group(group, authorization));
+        let groups = authorization.groups.iter().map(|group| {
+            let members = members.get(&group.name.to_ascii_lowercase()).cloned();
+            Self::group(group, members.unwrap_or_default())
+        });
         let roles = authorization.roles.iter().map(|role| Self::role(role, account));
         users.chain(groups).chain(roles).collect()
     }
@@ -72,13 +116,7 @@ impl<'a> Holder<'a> {
         }
     }
 
-    fn group(group: &'a Group, authorization: &'a Authorization) -> Self {
-        // IAM names are unique without regard to case.
-        let is_member = |user: &&User| {
-            user.groups
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&group.name))
-        };
+    fn group(group: &'a Group, members: Vec<&'a User>) -> Self {
         Self {
             arn: &group.arn,
             name: &group.name,
@@ -89,7 +127,7 @@ impl<'a> Holder<'a> {
             boundary: None,
             tags: None,
             last_seen: None,
-            members: authorization.users.iter().filter(is_member).collect(),
+            members,
             trust: None,
         }
     }
@@ -106,16 +144,11 @@ impl<'a> Holder<'a> {
             tags: Some(&role.tags),
             last_seen: role.last_used_at,
             members: Vec::new(),
-            trust: Some(Trust::of_document(&role.trust, account).map_err(|e| e.to_string())),
+            trust: Some(match Trust::of_document(&role.trust, account) {
+                Ok(trust) => Ok(Trustees::of(&trust)),
+                Err(error) => Err(error.to_string()),
+            }),
         }
-    }
-
-    /// Roles that belong to an AWS service or to Identity Center are none of ours (P1, P2).
-    fn belongs_to_aws(&self) -> bool {
-        let path = self.arn.resource().to_ascii_lowercase();
-        path.starts_with("role/aws-service-role/")
-            || path.starts_with("role/aws-reserved/")
-            || (self.kind == PrincipalKind::Role && self.name.starts_with("AWSServiceRoleFor"))
     }
 
     /// Whether the rule is about it at all: the right kind, ours, with something attached, and old enough.
@@ -123,7 +156,7 @@ impl<'a> Holder<'a> {
         let age = now.signed_duration_since(self.created_at);
         let floor = self.window(settings).max(settings.minimum_age);
         settings.principals.contains(&self.kind)
-            && !self.belongs_to_aws()
+            && !self.arn.is_role_of_aws()
             && !self.attached.is_empty()
             && (self.kind != PrincipalKind::Group || !self.members.is_empty())
             && age >= floor.delta()
@@ -229,6 +262,18 @@ impl<'a> Holder<'a> {
     }
 }
 
+/// The members of each group, by its name in lower case: IAM names are unique without regard to case.
+fn members_by_group(authorization: &Authorization) -> BTreeMap<String, Vec<&User>> {
+    let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for user in &authorization.users {
+        let groups: BTreeSet<_> = user.groups.iter().map(|name| name.to_ascii_lowercase()).collect();
+        for group in groups {
+            members.entry(group).or_default().push(user);
+        }
+    }
+    members
+}
+
 /// Whether the rule applies to what stands so.
 pub(super) fn is_subject(standing: &Standing) -> bool {
     match standing {
@@ -245,4 +290,52 @@ fn last_seen(user: &User) -> Option<DateTime<Utc>> {
         .max();
     let password = credentials.password.known().and_then(Option::as_ref);
     by_key.max(password.and_then(|password| password.last_used))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trustees(principal: &str) -> Trustees {
+        let account = AccountId::parse("123456789012").unwrap();
+        let text = format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}]}}"#
+        );
+        Trustees::of(&Trust::of_document(&text, &account).unwrap())
+    }
+
+    #[test]
+    fn own_account_and_workloads_are_nothing_special() {
+        for principal in [
+            r#"{"AWS":"123456789012"}"#,
+            r#"{"AWS":["arn:aws:iam::123456789012:root","arn:aws:iam::123456789012:role/x"]}"#,
+            r#"{"Service":["ec2.amazonaws.com","ecs-tasks.amazonaws.com"]}"#,
+        ] {
+            assert_eq!(trustees(principal), Trustees::default(), "{principal}");
+        }
+    }
+
+    #[test]
+    fn outsiders_are_named() {
+        for principal in [
+            r#""*""#,
+            r#"{"AWS":"*"}"#,
+            r#"{"AWS":"arn:aws:iam::999999999999:root"}"#,
+            r#"{"AWS":"AROAEXAMPLEEXAMPLEX"}"#,
+            r#"{"Federated":"arn:aws:iam::123456789012:saml-provider/idp"}"#,
+            r#"{"Federated":"accounts.google.com"}"#,
+            r#"{"CanonicalUser":"79a59d"}"#,
+            "7",
+        ] {
+            assert_eq!(trustees(principal).outsiders.len(), 1, "{principal}");
+        }
+    }
+
+    #[test]
+    fn invoking_services_are_named() {
+        let both =
+            trustees(r#"{"Service":["lambda.amazonaws.com","ec2.amazonaws.com","config.amazonaws.com"]}"#);
+        assert_eq!(both.invoking_services.len(), 2);
+        assert!(both.outsiders.is_empty());
+    }
 }

@@ -23,7 +23,6 @@ mod holder;
 mod reach;
 mod recheck;
 mod survey;
-mod trust;
 mod verdict;
 mod wording;
 
@@ -37,7 +36,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::{Config, Mode};
 use crate::inventory::{AttachedPolicy, Authorization, Caller, Reading, Snapshot, User};
 use crate::model::{AccountId, Arn, Change, History, Observation, Partition, RuleName};
-use crate::rules::{Context, Judgement, Standing};
+use crate::rules::{Context, Judgement, Practice, Standing};
 
 pub use recheck::{LiveAttachment, RecheckError, still_unused};
 
@@ -56,6 +55,9 @@ pub(super) const ENTRY: super::Rule = super::Rule {
     mode: |config| config.rules.unused_permissions.mode,
     schedule: |config| config.rules.unused_permissions.schedule.as_ref(),
     changes: |_| vec![crate::model::ChangeKind::DetachPolicy],
+    source: include_str!("mod.rs"),
+    practice: Practice::LeastPrivilege,
+    controls: &[],
 };
 
 /// How much later than every use that Access Advisor knows a role may have been seen before the two contradict each
@@ -279,6 +281,7 @@ pub fn needs(
         password_policy: None,
         last_accessed: BTreeMap::new(),
         credential_report_at: None,
+        regions: Default::default(),
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     };
@@ -339,14 +342,14 @@ pub fn unused_attachments(judgements: &[Judgement]) -> BTreeSet<Observation> {
         .iter()
         .filter(|judgement| judgement.finding.rule == NAME);
     unused
-        .filter_map(|judgement| match &judgement.remedy.as_ref()?.proposal.change {
-            Change::DetachPolicy { policy_arn } => Some(Observation::UnusedAttachment {
+        .filter_map(|judgement| {
+            let Change::DetachPolicy { policy_arn } = &judgement.remedy.as_ref()?.proposal.change else {
+                return None;
+            };
+            Some(Observation::UnusedAttachment {
                 principal: judgement.finding.resource.clone(),
                 policy: policy_arn.clone(),
-            }),
-            Change::DisableAccessKey { .. }
-            | Change::DeleteAccessKey { .. }
-            | Change::UpdatePasswordPolicy(_) => None,
+            })
         })
         .collect()
 }

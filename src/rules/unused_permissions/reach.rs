@@ -146,10 +146,7 @@ impl Reach {
         let Some((service, name)) = action.split_once(':') else {
             return false;
         };
-        self.granting.iter().any(|actions| match actions {
-            Actions::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches(service, name)),
-            Actions::AllBut(patterns) => !patterns.iter().any(|pattern| pattern.matches(service, name)),
-        })
+        self.granting.iter().any(|actions| actions.include(service, name))
     }
 
     /// Whether it grants `iam:PassRole`, by name or by a wildcard.

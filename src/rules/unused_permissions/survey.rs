@@ -21,10 +21,12 @@ use super::reach::Reach;
 pub(super) struct Survey<'a> {
     pub(super) ctx: Context<'a>,
     pub(super) settings: &'a UnusedPermissions,
-    pub(super) authorization: &'a Authorization,
     pub(super) catalogue: &'static Catalogue,
     pub(super) memory: Memory<'a>,
     grants: BTreeMap<&'a Arn, Result<Grant<'a>, Doubt>>,
+    users: BTreeMap<&'a Arn, &'a User>,
+    /// By their names in lower case.
+    groups: BTreeMap<String, &'a Group>,
 }
 
 /// A managed policy with what its default version reaches.
@@ -59,10 +61,15 @@ impl<'a> Survey<'a> {
         Self {
             ctx,
             settings,
-            authorization,
             catalogue,
             memory: Memory::new(ctx.history, settings.trust_existing, ctx.now),
             grants,
+            users: authorization.users.iter().map(|user| (&user.arn, user)).collect(),
+            groups: authorization
+                .groups
+                .iter()
+                .map(|group| (group.name.to_ascii_lowercase(), group))
+                .collect(),
         }
     }
 
@@ -132,8 +139,7 @@ impl<'a> Survey<'a> {
 
     /// The groups of a user, as holders; `None` stands for one that nobody knows.
     fn groups_of(&self, user: &User) -> Vec<Option<&'a Group>> {
-        let groups = &self.authorization.groups;
-        let find = |name: &String| groups.iter().find(|group| group.name.eq_ignore_ascii_case(name));
+        let find = |name: &String| self.groups.get(&name.to_ascii_lowercase()).copied();
         user.groups.iter().map(find).collect()
     }
 
@@ -146,12 +152,8 @@ impl<'a> Survey<'a> {
             anything: false,
         };
         self.add_doubtful(&mut activity, usage, holder.attached, holder.inline);
-        let user = self
-            .authorization
-            .users
-            .iter()
-            .filter(|user| user.arn == *holder.arn);
-        for user in user.chain(holder.members.iter().copied()) {
+        let user = self.users.get(holder.arn);
+        for user in user.into_iter().chain(&holder.members) {
             self.add_doubtful(&mut activity, usage, &user.attached, &user.inline);
             for group in self.groups_of(user) {
                 match group {
@@ -210,11 +212,7 @@ impl<'a> Survey<'a> {
         let stays = |attached: &[AttachedPolicy], inline: &[InlinePolicy]| {
             attached.iter().any(is_used) || inline.iter().any(grants)
         };
-        let user = self
-            .authorization
-            .users
-            .iter()
-            .find(|user| user.arn == *holder.arn);
+        let user = self.users.get(holder.arn);
         let groups = user.map(|user| self.groups_of(user)).unwrap_or_default();
         stays(holder.attached, holder.inline)
             || groups

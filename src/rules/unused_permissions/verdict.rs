@@ -259,31 +259,31 @@ pub(super) fn last_policies(
     holders: &[Holder<'_>],
     unused: &BTreeSet<(Arn, Arn)>,
 ) -> BTreeSet<(Arn, Arn)> {
+    let mut by_holder: BTreeMap<&Arn, Vec<&(Arn, Arn)>> = BTreeMap::new();
+    for pair in unused {
+        by_holder.entry(&pair.0).or_default().push(pair);
+    }
+    // A group's loss is that of each of its members.
+    let mut by_loser: BTreeMap<&Arn, Vec<&(Arn, Arn)>> = BTreeMap::new();
+    for holder in holders {
+        for pair in by_holder.get(holder.arn).into_iter().flatten() {
+            let members = holder.members.iter().map(|user| &user.arn);
+            for loser in members.chain([holder.arn]) {
+                by_loser.entry(loser).or_default().push(pair);
+            }
+        }
+    }
     let mut kept = BTreeSet::new();
-    let losses_of = |losing: &Holder<'_>| {
-        let pairs = losing
-            .attached
-            .iter()
-            .map(|policy| (losing.arn.clone(), policy.arn.clone()));
-        pairs.filter(|pair| unused.contains(pair)).collect::<Vec<_>>()
-    };
-    let losing: Vec<_> = holders
-        .iter()
-        .map(|holder| (holder, losses_of(holder)))
-        .filter(|(_, losses)| !losses.is_empty())
-        .collect();
     for holder in holders
         .iter()
         .filter(|holder| holder.kind != PrincipalKind::Group)
     {
-        let concerns = |losing: &Holder<'_>| {
-            losing.arn == holder.arn || losing.members.iter().any(|user| user.arn == *holder.arn)
-        };
-        let losses: Vec<_> = losing.iter().filter(|(losing, _)| concerns(losing)).collect();
-        if losses.is_empty() || !survey.is_used(holder) || survey.keeps_a_policy(holder) {
+        let Some(losses) = by_loser.get(holder.arn) else {
             continue;
+        };
+        if survey.is_used(holder) && !survey.keeps_a_policy(holder) {
+            kept.extend(losses.iter().copied().cloned());
         }
-        kept.extend(losses.into_iter().flat_map(|(_, losses)| losses.iter().cloned()));
     }
     kept
 }

@@ -36,6 +36,7 @@ fn without_remedy(finding: Finding) -> Judgement {
         finding,
         remedy: None,
         announcement: None,
+        reminder: None,
     }
 }
 
@@ -334,6 +335,7 @@ pub(super) fn violation(
             warn_before: Vec::new(),
             notices_count_after: None,
         }),
+        reminder: None,
     }
 }
 

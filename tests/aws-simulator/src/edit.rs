@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{AccessKey, Account, KeyUse, Kind, Password, Principal, ServiceUse, User};
-use crate::policy::services;
-use crate::seed::{self, AdvisorSeed, PasswordPolicy, ReportSeed, UseSeed, When};
+use crate::account::{AccessKey, Account, KeyUse, Kind, Password, Principal, ServiceUse, User, is_virtual};
+use crate::ids::IdSource;
+use crate::policy::services::Catalogue;
+use crate::seed::{
+    self, AdvisorSeed, KeySeed, MfaSeed, PasswordPolicy, Place, ReportSeed, ServiceCredentialSeed,
+    UploadSeed, UseSeed, When,
+};
 use crate::world::World;
 
 /// A change. It names an account, mostly an entity in it, and what about it is to be otherwise.
@@ -22,7 +26,9 @@ pub struct Edit {
     pub group: Option<String>,
     /// The role it is about.
     pub role: Option<String>,
-    /// The access key it is about, of that user.
+    /// Whether it is about the root user.
+    pub root: bool,
+    /// The access key it is about, of that user or of root.
     pub key: Option<String>,
     /// Removes the key, or else the entity.
     pub delete: bool,
@@ -30,7 +36,7 @@ pub struct Edit {
     pub status: Option<String>,
     /// How long ago the key, or else the entity, was made.
     pub age: Option<When>,
-    /// When the key, or else the role, or else the user's password was last used.
+    /// When the key, or else the role, or else the password of the user or of root was last used.
     pub last_used: Option<When>,
     /// Where the key or the role was last used.
     pub region: Option<String>,
@@ -46,9 +52,17 @@ pub struct Edit {
     pub detach: Vec<String>,
     /// Inline policies to put, or to delete with `null`.
     pub inline: BTreeMap<String, Option<String>>,
-    /// Whether the user has an MFA device.
-    pub mfa: Option<bool>,
-    /// Whether the user has a console password; one that was there already stays as it is.
+    /// The MFA devices that the user or root has from now on, instead of those before.
+    pub mfa: Option<MfaSeed>,
+    /// Access keys that the user or root gets.
+    pub keys: Vec<KeySeed>,
+    /// The SSH public keys that the user has from now on.
+    pub ssh_keys: Option<Vec<UploadSeed>>,
+    /// The signing certificates that the user or root has from now on.
+    pub signing_certificates: Option<Vec<UploadSeed>>,
+    /// The credentials for one service that the user has from now on.
+    pub service_credentials: Option<Vec<ServiceCredentialSeed>>,
+    /// Whether the user or root has a password; one that was there already stays as it is.
     pub password: Option<bool>,
     /// Groups to put the user into.
     pub join: Vec<String>,
@@ -66,6 +80,15 @@ pub struct Edit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot edit: {0}")]
 pub struct EditError(String);
+
+/// What a change is about.
+enum Target<'a> {
+    Root,
+    Principal(Kind, &'a str),
+}
+
+/// MFA devices by serial number, and when they were enabled.
+type Devices = BTreeMap<String, DateTime<Utc>>;
 
 fn absent(what: &str, name: &str) -> EditError {
     EditError(format!("there is no {what} `{name}`"))
@@ -97,8 +120,8 @@ impl Edit {
     }
 
     pub(crate) fn apply(&self, world: &mut World, now: DateTime<Utc>) -> Result<(), EditError> {
-        let slot = world
-            .slots
+        let World { slots, ids, .. } = world;
+        let slot = slots
             .get_mut(&self.account)
             .ok_or_else(|| absent("account", &self.account))?;
         if let Some(policy) = &self.password_policy {
@@ -107,25 +130,37 @@ impl Edit {
         if let Some(report) = &self.report {
             slot.report.replace(report, &slot.account, now);
         }
-        let Some((kind, name)) = self.entity()? else {
+        let Some(target) = self.target()? else {
             if let Some(advisor) = &self.advisor {
                 slot.advisor = seed::pinned(advisor, now);
             }
             return Ok(());
         };
+        let catalogue = Catalogue::with([&slot.advisor.tracked]);
+        if let Some(unknown) = self
+            .used
+            .keys()
+            .find(|namespace| catalogue.get(namespace).is_none())
+        {
+            return Err(absent("service", unknown));
+        }
         let mut account = slot.account.clone();
-        self.change(&mut account, kind, name, now)?;
+        match target {
+            Target::Root => self.change_root(&mut account, now, ids)?,
+            Target::Principal(kind, name) => self.change(&mut account, kind, name, now, ids)?,
+        }
         slot.account = account;
         Ok(())
     }
 
-    /// The one entity the change is about.
-    fn entity(&self) -> Result<Option<(Kind, &str)>, EditError> {
-        match (&self.user, &self.group, &self.role) {
-            (Some(name), None, None) => Ok(Some((Kind::User, name))),
-            (None, Some(name), None) => Ok(Some((Kind::Group, name))),
-            (None, None, Some(name)) => Ok(Some((Kind::Role, name))),
-            (None, None, None) => Ok(None),
+    /// The one thing the change is about.
+    fn target(&self) -> Result<Option<Target<'_>>, EditError> {
+        match (&self.user, &self.group, &self.role, self.root) {
+            (Some(name), None, None, false) => Ok(Some(Target::Principal(Kind::User, name))),
+            (None, Some(name), None, false) => Ok(Some(Target::Principal(Kind::Group, name))),
+            (None, None, Some(name), false) => Ok(Some(Target::Principal(Kind::Role, name))),
+            (None, None, None, true) => Ok(Some(Target::Root)),
+            (None, None, None, false) => Ok(None),
             _ => Err(EditError("a change is about one entity".to_owned())),
         }
     }
@@ -136,18 +171,10 @@ impl Edit {
         kind: Kind,
         name: &str,
         now: DateTime<Utc>,
+        ids: &mut IdSource,
     ) -> Result<(), EditError> {
         if self.delete && self.key.is_none() {
-            let gone = match kind {
-                Kind::User => account.users.remove(name).is_some(),
-                Kind::Group => account.groups.remove(name).is_some(),
-                Kind::Role => account.roles.remove(name).is_some(),
-            };
-            return if gone {
-                Ok(())
-            } else {
-                Err(absent(kind.word(), name))
-            };
+            return remove(account, kind, name);
         }
         for arn in &self.attach {
             account.policies.get(arn).ok_or_else(|| absent("policy", arn))?;
@@ -158,10 +185,19 @@ impl Edit {
         let principal = account
             .principal_mut(kind, name)
             .map_err(|_| absent(kind.word(), name))?;
-        self.change_principal(principal, now)?;
-        if let Some(user) = account.users.get_mut(name).filter(|_| kind == Kind::User) {
-            let serial = format!("arn:{}:iam::{}:mfa/{name}", account.partition, account.id);
-            self.change_user(user, serial, now)?;
+        self.change_principal(principal, now);
+        if kind == Kind::User {
+            let devices = self.new_devices(account, Some(name), now, ids);
+            let credentials = self.service_credentials.as_ref().map(|seeds| {
+                seed::service_credentials(name, seeds, place(account, now), ids).map_err(EditError)
+            });
+            let credentials = credentials.transpose()?;
+            if let Some(user) = account.users.get_mut(name) {
+                let before = devices.map(|devices| std::mem::replace(&mut user.mfa, devices));
+                user.service_credentials = credentials.unwrap_or_else(|| user.service_credentials.clone());
+                self.change_user(user, now, ids)?;
+                replace_devices(account, before.unwrap_or_default());
+            }
         }
         if let Some(role) = account.roles.get_mut(name).filter(|_| kind == Kind::Role)
             && let Some(when) = self.last_used
@@ -172,7 +208,44 @@ impl Edit {
         Ok(())
     }
 
-    fn change_principal(&self, principal: &mut Principal, now: DateTime<Utc>) -> Result<(), EditError> {
+    fn change_root(
+        &self,
+        account: &mut Account,
+        now: DateTime<Utc>,
+        ids: &mut IdSource,
+    ) -> Result<(), EditError> {
+        let devices = self.new_devices(account, None, now, ids);
+        let root = &mut account.root;
+        let before = devices.map(|devices| std::mem::replace(&mut root.mfa, devices));
+        root.has_password = self.password.unwrap_or(root.has_password);
+        self.change_keys(&mut root.keys, now, ids)?;
+        if let Some(seeds) = &self.signing_certificates {
+            root.certificates = seed::certificates(seeds, now, ids);
+        }
+        if let Some(when) = self.last_used.filter(|_| self.key.is_none()) {
+            root.password_last_used = when.resolve(now);
+        }
+        replace_devices(account, before.unwrap_or_default());
+        Ok(())
+    }
+
+    /// The devices of a user or of root from now on, if they change.
+    fn new_devices(
+        &self,
+        account: &Account,
+        owner: Option<&str>,
+        now: DateTime<Utc>,
+        ids: &mut IdSource,
+    ) -> Option<Devices> {
+        let seed = self.mfa.as_ref()?;
+        Some(
+            seed::devices(owner, seed, now, place(account, now), ids)
+                .into_iter()
+                .collect(),
+        )
+    }
+
+    fn change_principal(&self, principal: &mut Principal, now: DateTime<Utc>) {
         if let Some(created) = self
             .age
             .and_then(|age| age.resolve(now))
@@ -181,7 +254,6 @@ impl Edit {
             principal.created = created;
         }
         for (namespace, used) in &self.used {
-            services::service(namespace).ok_or_else(|| absent("service", namespace))?;
             let used: ServiceUse = seed::service_use(used, now);
             principal.used.insert(namespace.clone(), used);
         }
@@ -192,19 +264,11 @@ impl Edit {
         if let Some(advisor) = &self.advisor {
             principal.advisor = Some(seed::pinned(advisor, now));
         }
-        Ok(())
     }
 
-    fn change_user(&self, user: &mut User, serial: String, now: DateTime<Utc>) -> Result<(), EditError> {
+    fn change_user(&self, user: &mut User, now: DateTime<Utc>, ids: &mut IdSource) -> Result<(), EditError> {
         user.groups.extend(self.join.iter().cloned());
         user.groups.retain(|group| !self.leave.contains(group));
-        match self.mfa {
-            Some(true) => {
-                user.mfa.insert(serial, now);
-            }
-            Some(false) => user.mfa.clear(),
-            None => {}
-        }
         match self.password {
             Some(true) if user.password.is_none() => {
                 user.password = Some(Password {
@@ -217,21 +281,36 @@ impl Edit {
             Some(false) => user.password = None,
             Some(true) | None => {}
         }
+        if let (Some(when), Some(password), None) = (self.last_used, &mut user.password, &self.key) {
+            password.last_used = when.resolve(now);
+        }
+        if let Some(seeds) = &self.ssh_keys {
+            user.ssh_keys = seed::ssh_keys(seeds, now, ids);
+        }
+        if let Some(seeds) = &self.signing_certificates {
+            user.certificates = seed::certificates(seeds, now, ids);
+        }
+        self.change_keys(&mut user.keys, now, ids)
+    }
+
+    fn change_keys(
+        &self,
+        keys: &mut Vec<AccessKey>,
+        now: DateTime<Utc>,
+        ids: &mut IdSource,
+    ) -> Result<(), EditError> {
+        keys.extend(self.keys.iter().map(|seed| seed::access_key(seed, now, ids)));
         let Some(id) = &self.key else {
-            if let (Some(when), Some(password)) = (self.last_used, &mut user.password) {
-                password.last_used = when.resolve(now);
-            }
             return Ok(());
         };
-        let index = user
-            .keys
+        let index = keys
             .iter()
             .position(|key| key.id == *id)
             .ok_or_else(|| absent("key", id))?;
         if self.delete {
-            user.keys.remove(index);
+            keys.remove(index);
         } else {
-            self.change_key(&mut user.keys[index], now);
+            self.change_key(&mut keys[index], now);
         }
         Ok(())
     }
@@ -251,6 +330,42 @@ impl Edit {
             });
         }
     }
+}
+
+fn place(account: &Account, now: DateTime<Utc>) -> Place<'_> {
+    Place {
+        partition: &account.partition,
+        account: &account.id,
+        now,
+    }
+}
+
+fn remove(account: &mut Account, kind: Kind, name: &str) -> Result<(), EditError> {
+    let gone = match kind {
+        Kind::User => {
+            let gone = account.users.remove(name);
+            let devices = gone.as_ref().map(|user| user.mfa.clone());
+            replace_devices(account, devices.unwrap_or_default());
+            gone.is_some()
+        }
+        Kind::Group => account.groups.remove(name).is_some(),
+        Kind::Role => {
+            let profiles = account.instance_profiles.values_mut();
+            profiles
+                .filter(|profile| profile.role.as_deref() == Some(name))
+                .for_each(|profile| profile.role = None);
+            account.roles.remove(name).is_some()
+        }
+    };
+    gone.then_some(()).ok_or_else(|| absent(kind.word(), name))
+}
+
+/// Virtual devices that somebody had go with their owners, and new ones come.
+fn replace_devices(account: &mut Account, before: Devices) {
+    for serial in before.into_keys().filter(|serial| is_virtual(serial)) {
+        account.virtual_devices.remove(&serial);
+    }
+    seed::register_devices(account);
 }
 
 fn put_or_remove(map: &mut BTreeMap<String, String>, changes: &BTreeMap<String, Option<String>>) {

@@ -36,11 +36,19 @@ impl IdSource {
         } else {
             17
         };
-        let tail = self
-            .bytes(letters)
-            .into_iter()
-            .map(|byte| char::from(BASE32[usize::from(byte % 32)]));
-        prefix.chars().chain(tail).collect()
+        format!("{prefix}{}", self.base32(letters))
+    }
+
+    /// So many capital letters and digits, as keys and seeds are made of.
+    pub(crate) fn base32(&mut self, letters: usize) -> String {
+        let letter = |byte| char::from(BASE32[usize::from(byte % 32)]);
+        self.bytes(letters).into_iter().map(letter).collect()
+    }
+
+    /// So many digits.
+    pub(crate) fn digits(&mut self, count: usize) -> String {
+        let digit = |byte| char::from(b'0' + byte % 10);
+        self.bytes(count).into_iter().map(digit).collect()
     }
 
     /// A UUID as used for requests and jobs.

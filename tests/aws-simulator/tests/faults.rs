@@ -161,13 +161,22 @@ fn a_detached_call_goes_on_when_the_client_has_died() {
     let world = World::plant(SEED);
     let hold = Fault {
         detached: true,
-        ..Fault::new(FaultKind::Hold).on_mutations()
+        ..Fault::new(FaultKind::Hold).on("UpdateAccessKey")
     };
     world.simulator.faults().add(hold);
     let client = open_iam(&world, "UpdateAccessKey", &DISABLE);
     let id = wait_for_hold(&world);
+    // Another client, whose call ends with it, dies a moment later: once that is noticed, the first one's is too.
+    world
+        .simulator
+        .faults()
+        .add(Fault::new(FaultKind::Hold).on("DeleteAccessKey"));
+    let other = open_iam(&world, "DeleteAccessKey", &DISABLE[..2]);
+    let held = || world.simulator.holds().list().len();
+    eventually("the other call is held", || held() == 2);
     drop(client);
-    std::thread::sleep(Duration::from_millis(50));
+    drop(other);
+    eventually("the other call ends with its client", || held() == 1);
     assert_eq!(status(&world), "Active");
     assert!(world.simulator.holds().release(id, Release::Continue));
     eventually("the effect comes", || status(&world) == "Inactive");

@@ -10,9 +10,20 @@ from datetime import datetime
 from typing import Any, Iterator
 
 # moto gives policies ids without a prefix, and users now and then too; the Rust tests look at ours.
-_IDS = {"UserId", "GroupId", "RoleId", "PolicyId", "InstanceProfileId", "AccessKeyId", "AssumedRoleId", "VersionId"}
+_IDS = {
+    "UserId",
+    "GroupId",
+    "RoleId",
+    "PolicyId",
+    "InstanceProfileId",
+    "AccessKeyId",
+    "AssumedRoleId",
+    "VersionId",
+    "SSHPublicKeyId",
+    "CertificateId",
+}
 _SECRET_SUFFIX = re.compile(r"(:secret:[^ ]+)-[A-Za-z0-9]{6}$")
-_OPAQUE = {"Marker", "SecretAccessKey", "SessionToken"}
+_OPAQUE = {"Marker", "SecretAccessKey", "SessionToken", "CertificateBody"}
 
 
 def normal(value: Any, name: str = "") -> Any:

@@ -7,6 +7,8 @@ _TRUNCATED = "moto leaves out IsTruncated, which AWS always sends; absent and fa
 _BOUNDARY_COUNT = "moto does not count boundaries; the model and AWS have the count in every policy"
 _DOCUMENT = "the model's documentation: the document is not returned by CreatePolicyVersion and ListPolicyVersions"
 _REPORT = "moto writes not_supported where the user guide's table of columns says N/A"
+_BOOTSTRAP = "the secret of a device is shown when it is made and never again; the API reference has an example without"
+_SUBSET = "the model's documentation: in lists and in profiles roles are without tags and last use, and profiles without tags"
 _NO_PASSWORD = "the user guide: N/A for a user without a password"
 
 # (operation, place) -> reason. A place is a path into the answer, or `error`.
@@ -35,6 +37,8 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("ListPolicyVersions", "IsTruncated"): _TRUNCATED,
     ("ListGroupPolicies", "IsTruncated"): _TRUNCATED,
     ("ListAccountAliases", "IsTruncated"): _TRUNCATED,
+    ("ListSSHPublicKeys", "IsTruncated"): _TRUNCATED,
+    ("ListSigningCertificates", "IsTruncated"): _TRUNCATED,
     # Passwords.
     ("GetAccountPasswordPolicy", "PasswordPolicy.HardExpiry"): "AWS leaves it out where passwords do not expire",
     ("GetAccountPasswordPolicy", "PasswordPolicy.MaxPasswordAge"): (
@@ -42,6 +46,15 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ),
     ("CreateLoginProfile", "LoginProfile.PasswordResetRequired"): "moto loses the parameter",
     ("GetLoginProfile", "LoginProfile.PasswordResetRequired"): "moto loses the parameter",
+    # MFA devices.
+    ("ListVirtualMFADevices", "error"): _UNCHECKED,
+    ("ListVirtualMFADevices", "VirtualMFADevices[].Base32StringSeed"): _BOOTSTRAP,
+    ("ListVirtualMFADevices", "VirtualMFADevices[].QRCodePNG"): _BOOTSTRAP,
+    ("ListVirtualMFADevices", "Items[].Base32StringSeed"): _BOOTSTRAP,
+    ("ListVirtualMFADevices", "Items[].QRCodePNG"): _BOOTSTRAP,
+    ("ListVirtualMFADevices", "Pages"): "moto ends with an empty page",
+    ("DeleteVirtualMFADevice", "error"): "moto deletes devices in use; AWS says DeleteConflict",
+    ("GetAccountSummary", "SummaryMap.MFADevices"): "moto counts hardware devices among those in use and not here",
     # Policies.
     ("CreatePolicy", "Policy.PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
     ("GetPolicy", "Policy.PermissionsBoundaryUsageCount"): _BOUNDARY_COUNT,
@@ -57,6 +70,25 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("GetAccountAuthorizationDetails", "Policies[].Description"): "moto writes an empty description where there is none",
     ("GetPolicy", "Policy.Description"): "moto does not have the descriptions of AWS's policies",
     ("GetAccountAuthorizationDetails", "Policies[#]"): "moto lists all policies of AWS; AWS lists those in use",
+    # Instance profiles.
+    ("CreateInstanceProfile", "InstanceProfile.Tags"): "moto writes an empty list where there are no tags",
+    ("ListInstanceProfiles", "IsTruncated"): _TRUNCATED,
+    ("ListInstanceProfiles", "InstanceProfiles[#]"): "moto ignores PathPrefix",
+    ("ListInstanceProfilesForRole", "error"): "moto answers for roles that do not exist; the model lists NoSuchEntity",
+    **{
+        (operation, f"{place}.{field}"): _SUBSET
+        for operation, place, fields in [
+            ("GetInstanceProfile", "InstanceProfile", ["Roles[].Tags", "Roles[].RoleLastUsed"]),
+            ("ListInstanceProfiles", "InstanceProfiles[]", ["Tags", "Roles[].Tags", "Roles[].RoleLastUsed"]),
+            ("ListInstanceProfilesForRole", "InstanceProfiles[]", ["Tags", "Roles[].Tags", "Roles[].RoleLastUsed"]),
+            (
+                "GetAccountAuthorizationDetails",
+                "RoleDetailList[].InstanceProfileList[]",
+                ["Tags", "Roles[].Tags", "Roles[].RoleLastUsed"],
+            ),
+        ]
+        for field in fields
+    },
     # Boundaries.
     ("CreateUser", "User.PermissionsBoundary"): "moto does not keep the boundaries of users",
     ("GetUser", "User.PermissionsBoundary"): "moto does not keep the boundaries of users",
@@ -82,6 +114,9 @@ DIFFERENCES: dict[tuple[str, str], str] = {
             "additional_credentials_info": "the newest column of the report, which moto does not have",
         }.items()
     },
+    ("GetCredentialReport", "Content.ada.cert_1_last_rotated"): (
+        "in real reports inactive certificates keep their date, as inactive keys do"
+    ),
     # Other services.
     ("AssumeRole", "PackedPolicySize"): "only there where session policies or tags are passed",
     ("GetSecretValue", "error"): "AWS answers errors of the JSON protocol with 400; moto says 404 here",

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable
 
 from .targets import ACCOUNT, Recorder
 
-SCRIPTS: dict[str, Callable[[Recorder], None]] = {}
+
+@dataclass(frozen=True)
+class Script:
+    """What is asked, and what has to be there before: a seed for the simulator, moto's own operations for moto."""
+
+    run: Callable[[Recorder], None]
+    seed: str
+    prepare: Callable[[Callable[[str], Any]], None]
+
+
+SCRIPTS: dict[str, Script] = {}
 # Scripts that need the policies of AWS.
 WITH_AWS_POLICIES = {"policies_of_aws"}
 
@@ -38,9 +50,20 @@ def own(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:policy/{name}"
 
 
+def nothing(_: Callable[[str], Any]) -> None:
+    """Where an empty account will do."""
+
+
 def script(run: Callable[[Recorder], None]) -> Callable[[Recorder], None]:
-    SCRIPTS[run.__name__] = run
-    return run
+    return seeded("", nothing)(run)
+
+
+def seeded(seed: str, prepare: Callable[[Callable[[str], Any]], None]) -> Callable:
+    def keep(run: Callable[[Recorder], None]) -> Callable[[Recorder], None]:
+        SCRIPTS[run.__name__] = Script(run, seed, prepare)
+        return run
+
+    return keep
 
 
 @script
@@ -156,10 +179,101 @@ def logins(r: Recorder) -> None:
     r.call("iam.create_login_profile", UserName="nobody", Password="correct horse")
     r.call("iam.get_login_profile", UserName="ada")
     r.call("iam.get_login_profile", UserName="nobody")
+    r.call("iam.update_login_profile", UserName="ada", Password="battery staple")
+    r.call("iam.update_login_profile", UserName="nobody", Password="battery staple")
+    r.call("iam.get_user", UserName="ada")
     r.call("iam.delete_login_profile", UserName="ada")
     r.call("iam.delete_login_profile", UserName="ada")
+    r.call("iam.update_login_profile", UserName="ada", Password="battery staple")
     r.call("iam.list_mfa_devices", UserName="ada")
     r.call("iam.list_mfa_devices", UserName="nobody")
+
+
+@script
+def mfa_devices(r: Recorder) -> None:
+    r.call("iam.create_user", UserName="ada")
+    r.call("iam.create_user", UserName="bob")
+    spare = r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="spare")["VirtualMFADevice"]["SerialNumber"]
+    made = r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="ada", Path="/people/")
+    serial = made["VirtualMFADevice"]["SerialNumber"]
+    r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="spare")
+    r.call("iam.create_virtual_mfa_device", VirtualMFADeviceName="eve", Path="no-slashes")
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=serial, **codes)
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=serial, **codes)
+    r.call("iam.enable_mfa_device", UserName="nobody", SerialNumber=spare, **codes)
+    r.call("iam.enable_mfa_device", UserName="bob", SerialNumber="GAHT12345678", **codes)
+    r.call("iam.list_mfa_devices", UserName="ada")
+    r.call("iam.list_mfa_devices", UserName="bob")
+    for status in ("Any", "Assigned", "Unassigned", "Nonsense"):
+        r.call("iam.list_virtual_mfa_devices", AssignmentStatus=status)
+    r.pages("iam.list_virtual_mfa_devices", 1)
+    r.call("iam.get_account_summary")
+    r.call("iam.deactivate_mfa_device", UserName="ada", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="ada", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="nobody", SerialNumber=serial)
+    r.call("iam.deactivate_mfa_device", UserName="bob", SerialNumber="GAHT12345678")
+    r.call("iam.list_mfa_devices", UserName="bob")
+    r.call("iam.list_virtual_mfa_devices")
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=serial)
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=serial)
+    r.call("iam.list_virtual_mfa_devices")
+    r.call("iam.enable_mfa_device", UserName="ada", SerialNumber=spare, **codes)
+    r.call("iam.delete_virtual_mfa_device", SerialNumber=spare)
+
+
+CREDENTIALS = """
+[[accounts.users]]
+name = "ada"
+ssh_keys = [{}]
+signing_certificates = [{}]
+[[accounts.users]]
+name = "bob"
+"""
+
+
+def other_credentials_of_moto(service: Callable[[str], Any]) -> None:
+    iam = service("iam")
+    iam.create_user(UserName="ada")
+    iam.create_user(UserName="bob")
+    iam.upload_ssh_public_key(UserName="ada", SSHPublicKeyBody="ssh-rsa AAAA")
+    iam.upload_signing_certificate(UserName="ada", CertificateBody=certificate())
+
+
+def certificate() -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(timezone.utc)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ada")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@seeded(CREDENTIALS, other_credentials_of_moto)
+def other_credentials(r: Recorder) -> None:
+    r.call("iam.list_ssh_public_keys", UserName="bob")
+    r.call("iam.list_ssh_public_keys", UserName="nobody")
+    key = r.call("iam.list_ssh_public_keys", UserName="ada")["SSHPublicKeys"][0]["SSHPublicKeyId"]
+    r.call("iam.update_ssh_public_key", UserName="ada", SSHPublicKeyId=key, Status="Inactive")
+    r.call("iam.update_ssh_public_key", UserName="bob", SSHPublicKeyId=key, Status="Inactive")
+    r.call("iam.list_ssh_public_keys", UserName="ada")
+    r.call("iam.list_signing_certificates", UserName="bob")
+    r.call("iam.list_signing_certificates", UserName="nobody")
+    made = r.call("iam.list_signing_certificates", UserName="ada")["Certificates"][0]["CertificateId"]
+    r.call("iam.update_signing_certificate", UserName="ada", CertificateId=made, Status="Inactive")
+    r.call("iam.update_signing_certificate", UserName="bob", CertificateId=made, Status="Inactive")
+    r.call("iam.list_signing_certificates", UserName="ada")
+    r.call("iam.generate_credential_report")
+    r.call("iam.generate_credential_report")
+    r.call("iam.get_credential_report")
+    r.call("iam.delete_ssh_public_key", UserName="ada", SSHPublicKeyId=key)
+    r.call("iam.delete_ssh_public_key", UserName="ada", SSHPublicKeyId=key)
+    r.call("iam.delete_signing_certificate", UserName="ada", CertificateId=made)
+    r.call("iam.delete_signing_certificate", UserName="ada", CertificateId=made)
+    r.call("iam.list_ssh_public_keys", UserName="ada")
+    r.call("iam.list_signing_certificates", UserName="ada")
 
 
 @script
@@ -225,6 +339,88 @@ def roles(r: Recorder) -> None:
     r.call("iam.delete_role", RoleName="plain")
     r.call("iam.create_role", RoleName="broken", AssumeRolePolicyDocument="{")
     r.call("iam.create_role", RoleName="long", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=43201)
+
+
+@script
+def instance_profiles(r: Recorder) -> None:
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.create_role", RoleName="other", AssumeRolePolicyDocument=TRUST)
+    tags = [{"Key": "owner", "Value": "ada"}]
+    r.call("iam.create_instance_profile", InstanceProfileName="web", Path="/apps/", Tags=tags)
+    r.call("iam.create_instance_profile", InstanceProfileName="web")
+    r.call("iam.create_instance_profile", InstanceProfileName="empty")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="web", RoleName="web")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="none", RoleName="web")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="empty", RoleName="none")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="web", RoleName="other")
+    r.call("iam.get_instance_profile", InstanceProfileName="web")
+    r.call("iam.get_instance_profile", InstanceProfileName="none")
+    r.call("iam.list_instance_profiles")
+    r.call("iam.list_instance_profiles", PathPrefix="/apps/")
+    r.call("iam.list_instance_profiles_for_role", RoleName="web")
+    r.call("iam.list_instance_profiles_for_role", RoleName="none")
+    r.call("iam.get_account_authorization_details", Filter=["Role"])
+    r.call("iam.get_account_summary")
+    r.call("iam.delete_instance_profile", InstanceProfileName="web")
+    r.call("iam.remove_role_from_instance_profile", InstanceProfileName="web", RoleName="web")
+    r.call("iam.delete_instance_profile", InstanceProfileName="web")
+    r.call("iam.delete_instance_profile", InstanceProfileName="web")
+    r.call("iam.delete_role", RoleName="web")
+
+
+IDENTITY_PROVIDERS = """
+[[accounts]]
+id = "123456789012"
+identity_providers = ["oidc-provider/token.example", "saml-provider/okta"]
+[[accounts.callers]]
+access_key_id = "AKIA123456789012CALL"
+acts_as = "user/operator"
+"""
+
+
+def identity_providers_of_moto(service: Callable[[str], Any]) -> None:
+    iam = service("iam")
+    iam.create_open_id_connect_provider(Url="https://token.example", ThumbprintList=["a" * 40])
+    iam.create_saml_provider(Name="okta", SAMLMetadataDocument="x" * 1024)
+
+
+@seeded(IDENTITY_PROVIDERS, identity_providers_of_moto)
+def identity_providers(r: Recorder) -> None:
+    r.call("iam.list_open_id_connect_providers")
+    r.call("iam.list_saml_providers")
+
+
+def document(**statement: Any) -> str:
+    whole = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", **statement}
+    return json.dumps({"Version": "2012-10-17", "Statement": [whole]})
+
+
+@script
+def malformed_documents(r: Recorder) -> None:
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    twice = {"Sid": "A", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    documents = [
+        document(Sid="Sound1", Condition={"ForAnyValue:StringLikeIfExists": {"aws:PrincipalArn": ["arn:*"]}}),
+        document(Effect="Deny", Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
+        document(Action=[]),
+        document(Action="s3:Get:Object"),
+        document(Action="GetObject"),
+        document(Resource="bucket"),
+        document(Resource="arn:other:s3:::bucket"),
+        document(Owner="ada"),
+        document(Effect="Maybe"),
+        document(Sid=1),
+        document(Condition={"Boolean": {"aws:MultiFactorAuthPresent": "true"}}),
+        document(Condition={"Bool": "true"}),
+        document(Condition="true"),
+        document(NotResource="*"),
+        json.dumps({"Version": "2012-10-17", "Statement": [twice, twice]}),
+        json.dumps({"Version": "2012-10-17", "Statement": []}),
+        json.dumps({"Version": "2020-01-01", "Statement": [twice]}),
+        json.dumps({"Version": "2012-10-17", "Statement": [twice], "Owner": "ada"}),
+    ]
+    for text in documents:
+        r.call("iam.put_role_policy", RoleName="web", PolicyName="own", PolicyDocument=text)
 
 
 @script

@@ -22,57 +22,12 @@ use crate::model::{
 };
 use crate::rules::{Context, Judgement};
 
-const DECLARED: &str = r#"
-dry_run = false
-freeze = false
-[schedule]
-default = "0 0 6 * * *"
-[state]
-url = "sqlite:iamwarden.db"
-keep_findings = "400d"
-[server]
-listen = ""
-[guardrails]
-max_changes_per_run = 25
-max_changes_percent = 10
-max_changes_per_day = 100
-on_excess = "cap"
-max_plan_age = "24h"
-change_window = ""
-timezone = "UTC"
-protected = ["user/break-glass-*", "role/aws-service-role/*"]
-[approvals]
-expire_after = "7d"
-approvers = []
-command_line = true
-[rules.access_key_rotation]
-mode = "off"
-max_age = "90d"
-warn_before = []
-minimum_notice = "7d"
-spare_used_within = "0s"
-delete_after = ""
-[rules.unused_access_keys]
-mode = "off"
-unused_for = "45d"
-minimum_notice = "7d"
-[rules.password_policy]
-mode = "off"
-exact = false
-[rules.unused_permissions]
-mode = "enforce"
-unused_for = "90d"
-minimum_age = "90d"
-confirm_after = "7d"
-principals = ["user", "group", "role"]
-trust_existing = false
-[notifications]
-owner_tags = ["owner"]
-default_channel = ""
-quiet_hours = ""
-allow_networks = []
-allow_http = false
-"#;
+/// The defaults with this rule alone.
+fn declared() -> Config {
+    let mut config = crate::rules::fixture::config(Mode::Off);
+    config.rules.unused_permissions.mode = Mode::Enforce;
+    config
+}
 
 const TRUSTS_EC2: &str = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
@@ -143,11 +98,12 @@ impl World {
             password_policy: None,
             last_accessed: BTreeMap::new(),
             credential_report_at: None,
+            regions: Default::default(),
             gaps: Vec::new(),
             api_calls: BTreeMap::new(),
         };
         let mut world = Self {
-            config: toml::from_str(DECLARED).unwrap(),
+            config: declared(),
             snapshot,
             authorization: Authorization::default(),
             history: History::default(),

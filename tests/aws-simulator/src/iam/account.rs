@@ -31,28 +31,31 @@ const QUOTAS: &[(&str, usize)] = &[
 pub(super) fn summary(cx: &mut Context<'_>) -> Answer {
     let account = &cx.account;
     let own = || account.policies.values().filter(|policy| !policy.is_aws());
-    let devices: usize = account.users.values().map(|user| user.mfa.len()).sum();
-    let profiles: usize = account
-        .roles
-        .values()
-        .map(|role| role.instance_profiles.len())
-        .sum();
+    let in_use = account.devices_in_use();
+    let unassigned = account
+        .virtual_devices
+        .keys()
+        .filter(|serial| !in_use.contains_key(serial.as_str()))
+        .count();
     let root = &account.root;
     let counts = [
         ("AccountAccessKeysPresent", usize::from(!root.keys.is_empty())),
-        ("AccountMFAEnabled", usize::from(root.mfa)),
-        ("AccountPasswordPresent", 1),
-        ("AccountSigningCertificatesPresent", 0),
+        ("AccountMFAEnabled", usize::from(!root.mfa.is_empty())),
+        ("AccountPasswordPresent", usize::from(root.has_password)),
+        (
+            "AccountSigningCertificatesPresent",
+            usize::from(!root.certificates.is_empty()),
+        ),
         ("Groups", account.groups.len()),
-        ("InstanceProfiles", profiles),
-        ("MFADevices", devices),
-        ("MFADevicesInUse", devices),
+        ("InstanceProfiles", account.instance_profiles.len()),
+        ("MFADevices", in_use.len() + unassigned),
+        ("MFADevicesInUse", in_use.len()),
         ("Policies", own().count()),
         (
             "PolicyVersionsInUse",
             own().map(|policy| policy.versions.len()).sum(),
         ),
-        ("Providers", 0),
+        ("Providers", account.identity_providers.len()),
         ("Roles", account.roles.len()),
         ("ServerCertificates", 0),
         ("Users", account.users.len()),

@@ -1,42 +1,11 @@
 //! Access keys.
 
-use super::{Answer, Context};
+use super::{Answer, Context, Owner};
 use crate::account::AccessKey;
-use crate::caller::Identity;
 use crate::wire::error::AwsError;
 use crate::wire::xml::Xml;
 
 const MOST: usize = 2;
-
-/// Whose keys a request is about.
-enum Owner {
-    User(String),
-    Root,
-}
-
-impl Owner {
-    /// The user of `UserName`, or whoever signed the request: so does AWS, and so one loses one's own key.
-    fn of(cx: &Context<'_>) -> Result<Self, AwsError> {
-        if cx.query.optional("UserName").is_none() && cx.caller.identity == Identity::Root {
-            return Ok(Self::Root);
-        }
-        cx.user_or_caller().map(Self::User)
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::User(name) => name,
-            Self::Root => "root",
-        }
-    }
-
-    fn keys<'a>(&self, cx: &'a mut Context<'_>) -> Result<&'a mut Vec<AccessKey>, AwsError> {
-        match self {
-            Self::User(name) => Ok(&mut cx.account.user_mut(name)?.keys),
-            Self::Root => Ok(&mut cx.account.root.keys),
-        }
-    }
-}
 
 fn absent(id: &str) -> AwsError {
     AwsError::no_such_entity(format!("The Access Key with id {id} cannot be found."))
@@ -68,7 +37,7 @@ fn key_id<'a>(cx: &Context<'a>) -> Result<&'a str, AwsError> {
 
 pub(super) fn list(cx: &mut Context<'_>) -> Answer {
     let owner = Owner::of(cx)?;
-    let keys = owner.keys(cx)?.clone();
+    let keys = owner.keys(cx.account)?.clone();
     let page = cx.page(in_order(keys))?;
     let mut xml = Xml::new();
     xml.members("AccessKeyMetadata", &page.items, |x, key: &AccessKey| {
@@ -118,7 +87,7 @@ pub(super) fn last_used(cx: &mut Context<'_>) -> Answer {
 
 pub(super) fn create(cx: &mut Context<'_>) -> Answer {
     let owner = Owner::of(cx)?;
-    if owner.keys(cx)?.len() >= MOST {
+    if owner.keys(cx.account)?.len() >= MOST {
         return Err(AwsError::quota("AccessKeysPerUser", MOST));
     }
     let key = AccessKey {
@@ -135,7 +104,7 @@ pub(super) fn create(cx: &mut Context<'_>) -> Answer {
             .text("Status", &key.status);
         x.text("SecretAccessKey", secret).date("CreateDate", key.created);
     });
-    owner.keys(cx)?.push(key);
+    owner.keys(cx.account)?.push(key);
     Ok(xml)
 }
 
@@ -151,7 +120,7 @@ pub(super) fn update(cx: &mut Context<'_>) -> Answer {
         }
     }
     let owner = Owner::of(cx)?;
-    let keys = owner.keys(cx)?;
+    let keys = owner.keys(cx.account)?;
     let key = keys
         .iter_mut()
         .find(|key| key.id == id)
@@ -168,7 +137,7 @@ pub(super) fn update(cx: &mut Context<'_>) -> Answer {
 pub(super) fn delete(cx: &mut Context<'_>) -> Answer {
     let id = key_id(cx)?;
     let owner = Owner::of(cx)?;
-    let keys = owner.keys(cx)?;
+    let keys = owner.keys(cx.account)?;
     let index = keys
         .iter()
         .position(|key| key.id == id)

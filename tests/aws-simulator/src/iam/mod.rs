@@ -4,14 +4,19 @@ mod account;
 pub(crate) mod advisor;
 mod attachments;
 mod boundaries;
+mod credentials;
 mod details;
+mod devices;
 mod groups;
 mod inline;
+mod instance_profiles;
 mod keys;
 mod logins;
 mod operations;
+mod owner;
 mod passwords;
 mod policies;
+mod providers;
 pub(crate) mod report;
 mod roles;
 mod tags;
@@ -32,6 +37,7 @@ use crate::wire::query::Query;
 use crate::wire::xml::Xml;
 
 pub(crate) use operations::operation;
+use owner::Owner;
 
 /// Everything an operation sees.
 pub(crate) struct Context<'a> {

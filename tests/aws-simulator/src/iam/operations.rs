@@ -1,8 +1,8 @@
 //! The table of all operations.
 
 use super::{
-    Operation, account, advisor, attachments, boundaries, details, groups, inline, keys, logins, passwords,
-    policies, report, roles, tags, users,
+    Operation, account, advisor, attachments, boundaries, credentials, details, devices, groups, inline,
+    instance_profiles, keys, logins, passwords, policies, providers, report, roles, tags, users,
 };
 use crate::account::Kind;
 
@@ -51,9 +51,9 @@ static OPERATIONS: &[Operation] = &[
     reads!("ListUserTags", |cx| tags::list(cx, Kind::User)),
     writes!("TagUser", |cx| tags::tag(cx, Kind::User)),
     writes!("UntagUser", |cx| tags::untag(cx, Kind::User)),
-    reads!("ListMFADevices", logins::list_devices),
     reads!("GetLoginProfile", logins::get),
     writes!("CreateLoginProfile", logins::create),
+    writes!("UpdateLoginProfile", logins::update),
     writes!("DeleteLoginProfile", logins::delete),
     // Access keys.
     reads!("ListAccessKeys", keys::list),
@@ -61,6 +61,23 @@ static OPERATIONS: &[Operation] = &[
     writes!("CreateAccessKey", keys::create),
     writes!("UpdateAccessKey", keys::update),
     writes!("DeleteAccessKey", keys::delete),
+    // MFA devices.
+    reads!("ListMFADevices", devices::list),
+    reads!("ListVirtualMFADevices", devices::list_virtual),
+    writes!("CreateVirtualMFADevice", devices::create_virtual),
+    writes!("DeleteVirtualMFADevice", devices::delete_virtual),
+    writes!("EnableMFADevice", devices::enable),
+    writes!("DeactivateMFADevice", devices::deactivate),
+    // Other credentials.
+    reads!("ListSSHPublicKeys", credentials::list_ssh_keys),
+    writes!("UpdateSSHPublicKey", credentials::update_ssh_key),
+    writes!("DeleteSSHPublicKey", credentials::delete_ssh_key),
+    reads!("ListSigningCertificates", credentials::list_certificates),
+    writes!("UpdateSigningCertificate", credentials::update_certificate),
+    writes!("DeleteSigningCertificate", credentials::delete_certificate),
+    reads!("ListServiceSpecificCredentials", credentials::list_of_services),
+    writes!("UpdateServiceSpecificCredential", credentials::update_of_service),
+    writes!("DeleteServiceSpecificCredential", credentials::delete_of_service),
     // Groups.
     reads!("ListGroups", groups::list),
     reads!("GetGroup", groups::get),
@@ -75,10 +92,20 @@ static OPERATIONS: &[Operation] = &[
     writes!("CreateRole", roles::create),
     writes!("DeleteRole", roles::delete),
     writes!("UpdateAssumeRolePolicy", roles::update_trust),
-    reads!("ListInstanceProfilesForRole", roles::list_instance_profiles),
     reads!("ListRoleTags", |cx| tags::list(cx, Kind::Role)),
     writes!("TagRole", |cx| tags::tag(cx, Kind::Role)),
     writes!("UntagRole", |cx| tags::untag(cx, Kind::Role)),
+    // Instance profiles.
+    reads!("ListInstanceProfiles", instance_profiles::list),
+    reads!("ListInstanceProfilesForRole", instance_profiles::list_for_role),
+    reads!("GetInstanceProfile", instance_profiles::get),
+    writes!("CreateInstanceProfile", instance_profiles::create),
+    writes!("DeleteInstanceProfile", instance_profiles::delete),
+    writes!("AddRoleToInstanceProfile", instance_profiles::add_role),
+    writes!("RemoveRoleFromInstanceProfile", instance_profiles::remove_role),
+    // Identity providers.
+    reads!("ListOpenIDConnectProviders", providers::list_open_id_connect),
+    reads!("ListSAMLProviders", providers::list_saml),
     // Managed policies.
     reads!("ListPolicies", policies::list),
     reads!("GetPolicy", policies::get),

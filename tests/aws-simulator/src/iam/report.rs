@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::{Answer, Context};
-use crate::account::{AccessKey, Account, Password};
+use crate::account::{AccessKey, Account, Password, Uploaded};
 use crate::seed::ReportSeed;
 use crate::wire::error::AwsError;
 use crate::wire::xml::Xml;
@@ -206,7 +206,7 @@ fn render(account: &Account, behaviour: &ReportSeed) -> String {
         ];
         row.extend(password_fields(user.password.as_ref(), account));
         row.push((!user.mfa.is_empty()).to_string());
-        row.extend(credential_fields(&user.keys));
+        row.extend(credential_fields(&user.keys, &user.certificates));
         lines.push(row[..width].join(","));
     }
     lines.join("\n")
@@ -226,9 +226,9 @@ fn root_row(account: &Account) -> Vec<String> {
         last_used,
         unsupported.clone(),
         unsupported,
-        root.mfa.to_string(),
+        (!root.mfa.is_empty()).to_string(),
     ];
-    row.extend(credential_fields(&root.keys));
+    row.extend(credential_fields(&root.keys, &root.certificates));
     row
 }
 
@@ -251,8 +251,8 @@ fn password_fields(password: Option<&Password>, account: &Account) -> [String; 4
     ]
 }
 
-/// Two keys, oldest first, and no certificates.
-fn credential_fields(keys: &[AccessKey]) -> Vec<String> {
+/// Two keys and two certificates, oldest first.
+fn credential_fields(keys: &[AccessKey], certificates: &[Uploaded]) -> Vec<String> {
     let mut keys: Vec<&AccessKey> = keys.iter().collect();
     keys.sort_by_key(|key| key.created);
     let mut fields = Vec::new();
@@ -266,6 +266,13 @@ fn credential_fields(keys: &[AccessKey]) -> Vec<String> {
         fields.push(used.map_or_else(none, |used| used.region.clone()));
         fields.push(used.map_or_else(none, |used| used.service.clone()));
     }
-    fields.extend(["false", NOT_APPLICABLE, "false", NOT_APPLICABLE, NOT_APPLICABLE].map(str::to_owned));
+    let mut certificates: Vec<&Uploaded> = certificates.iter().collect();
+    certificates.sort_by_key(|certificate| certificate.at);
+    for index in 0..2 {
+        let certificate = certificates.get(index);
+        fields.push(certificate.is_some_and(|one| one.status == "Active").to_string());
+        fields.push(certificate.map_or_else(|| NOT_APPLICABLE.to_owned(), |one| date(one.at)));
+    }
+    fields.push(NOT_APPLICABLE.to_owned());
     fields
 }

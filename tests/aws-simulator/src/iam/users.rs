@@ -12,6 +12,7 @@ use crate::wire::xml::Xml;
 pub(super) fn write(xml: &mut Xml, user: &User, account: &Account, whole: bool) {
     write_identity(xml, &user.principal, account);
     let last_used = user.password.as_ref().and_then(|password| password.last_used);
+    let last_used = last_used.or(user.former_password_used);
     xml.optional_date("PasswordLastUsed", last_used);
     if whole {
         write_boundary(xml, user.principal.boundary.as_ref());
@@ -57,8 +58,12 @@ pub(super) fn create(cx: &mut Context<'_>) -> Answer {
     let user = User {
         principal,
         password: None,
+        former_password_used: None,
         mfa: BTreeMap::new(),
         keys: Vec::new(),
+        ssh_keys: Vec::new(),
+        certificates: Vec::new(),
+        service_credentials: Vec::new(),
         groups: BTreeSet::new(),
     };
     let mut xml = Xml::new();
@@ -121,6 +126,12 @@ pub(super) fn delete(cx: &mut Context<'_>) -> Answer {
     let obstacles = [
         (user.password.is_some(), "delete login profile"),
         (!user.keys.is_empty(), "delete access keys"),
+        (!user.certificates.is_empty(), "delete signing certificates"),
+        (!user.ssh_keys.is_empty(), "delete SSH public keys"),
+        (
+            !user.service_credentials.is_empty(),
+            "delete service-specific credentials",
+        ),
         (!user.mfa.is_empty(), "delete MFA device"),
         (!user.principal.inline.is_empty(), "delete policies"),
         (!user.principal.attached.is_empty(), "detach all policies"),

@@ -2,6 +2,7 @@
 //!
 //! Times are [`When`]s: ages such as `120d`, seen from the clock at planting. Keys that are not known are errors.
 
+mod credentials;
 mod plant;
 mod principals;
 mod service;
@@ -12,10 +13,17 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use plant::{Planted, pinned, plant, service_use};
+pub use credentials::{
+    DeviceSeed, KeySeed, MfaKind, MfaSeed, PasswordSeed, RootSeed, ServiceCredentialSeed, UploadSeed,
+    VirtualDeviceSeed,
+};
+pub(crate) use plant::{
+    Place, Planted, access_key, certificates, devices, pinned, plant, register_devices, service_credentials,
+    service_use, ssh_keys,
+};
 pub use principals::{
-    AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, KeySeed, PasswordSeed, RoleSeed, RootSeed,
-    RowSeed, UseSeed, UserSeed,
+    AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, InstanceProfileSeed, RoleSeed, RowSeed,
+    UseSeed, UserSeed,
 };
 pub use service::{CallerSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed};
 pub(crate) use when::span;
@@ -93,9 +101,12 @@ pub struct AccountSeed {
     /// The password policy; none unless given.
     #[serde(default)]
     pub password_policy: Option<PasswordPolicy>,
-    /// The root user, for the credential report.
+    /// The root user.
     #[serde(default)]
     pub root: RootSeed,
+    /// Virtual MFA devices that nobody has.
+    #[serde(default)]
+    pub virtual_mfa_devices: Vec<VirtualDeviceSeed>,
     /// Users.
     #[serde(default)]
     pub users: Vec<UserSeed>,
@@ -105,6 +116,12 @@ pub struct AccountSeed {
     /// Roles.
     #[serde(default)]
     pub roles: Vec<RoleSeed>,
+    /// Instance profiles beside those that roles name, such as empty ones.
+    #[serde(default)]
+    pub instance_profiles: Vec<InstanceProfileSeed>,
+    /// Identity providers: `oidc-provider/token.actions.githubusercontent.com`, `saml-provider/okta`.
+    #[serde(default)]
+    pub identity_providers: Vec<String>,
     /// Managed policies beside the built-in ones of AWS.
     #[serde(default)]
     pub policies: Vec<PolicySeed>,
@@ -130,9 +147,12 @@ impl AccountSeed {
             callers: Vec::new(),
             password_policy: None,
             root: RootSeed::default(),
+            virtual_mfa_devices: Vec::new(),
             users: Vec::new(),
             groups: Vec::new(),
             roles: Vec::new(),
+            instance_profiles: Vec::new(),
+            identity_providers: Vec::new(),
             policies: Vec::new(),
             secrets: Vec::new(),
             report: ReportSeed::default(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::credentials::{KeySeed, MfaSeed, PasswordSeed, ServiceCredentialSeed, UploadSeed};
 use super::when::When;
 
 /// A policy document: a JSON text, kept as it is, or the same as a TOML table.
@@ -68,15 +69,24 @@ pub struct UserSeed {
     /// Tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// Whether there is an MFA device.
+    /// MFA devices.
     #[serde(default)]
-    pub mfa: bool,
+    pub mfa: MfaSeed,
     /// The console password, if there is one.
     #[serde(default)]
     pub password: Option<PasswordSeed>,
     /// Access keys, at most two.
     #[serde(default)]
     pub keys: Vec<KeySeed>,
+    /// SSH public keys.
+    #[serde(default)]
+    pub ssh_keys: Vec<UploadSeed>,
+    /// Signing certificates.
+    #[serde(default)]
+    pub signing_certificates: Vec<UploadSeed>,
+    /// Credentials for one service only.
+    #[serde(default)]
+    pub service_credentials: Vec<ServiceCredentialSeed>,
     /// Names of the groups.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -107,9 +117,12 @@ impl UserSeed {
             id: None,
             age: default_age(),
             tags: BTreeMap::new(),
-            mfa: false,
+            mfa: MfaSeed::default(),
             password: None,
             keys: Vec::new(),
+            ssh_keys: Vec::new(),
+            signing_certificates: Vec::new(),
+            service_credentials: Vec::new(),
             groups: Vec::new(),
             inline: BTreeMap::new(),
             attached: Vec::new(),
@@ -125,101 +138,6 @@ impl UserSeed {
         self.keys.push(key);
         self
     }
-}
-
-/// A console password.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PasswordSeed {
-    /// When it was last used.
-    pub last_used: When,
-    /// When it was last changed; when the user was made unless given.
-    pub last_changed: When,
-    /// Whether it must be changed at the next sign-in.
-    pub reset_required: bool,
-}
-
-/// An access key.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeySeed {
-    /// The key id; made up unless given.
-    #[serde(default)]
-    pub id: Option<String>,
-    /// `Active`, `Inactive` or `Expired`.
-    #[serde(default = "KeySeed::default_status")]
-    pub status: String,
-    /// How long ago it was made; `30d` unless given.
-    #[serde(default = "KeySeed::default_age")]
-    pub age: When,
-    /// When it was last used.
-    #[serde(default)]
-    pub last_used: When,
-    /// Where.
-    #[serde(default = "default_region")]
-    pub region: String,
-    /// For which service.
-    #[serde(default = "KeySeed::default_service")]
-    pub service: String,
-}
-
-impl KeySeed {
-    /// An active key of this age that was never used.
-    pub fn aged(age: When) -> Self {
-        Self {
-            id: None,
-            status: Self::default_status(),
-            age,
-            last_used: When::Never,
-            region: default_region(),
-            service: Self::default_service(),
-        }
-    }
-
-    /// The same key, last used then.
-    #[must_use]
-    pub fn used(mut self, last_used: When) -> Self {
-        self.last_used = last_used;
-        self
-    }
-
-    /// The same key under this id.
-    #[must_use]
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = Some(id.into());
-        self
-    }
-
-    /// The same key in this status.
-    #[must_use]
-    pub fn status(mut self, status: impl Into<String>) -> Self {
-        self.status = status.into();
-        self
-    }
-
-    fn default_status() -> String {
-        "Active".to_owned()
-    }
-
-    fn default_age() -> When {
-        When::days(30)
-    }
-
-    fn default_service() -> String {
-        "s3".to_owned()
-    }
-}
-
-/// The root user.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RootSeed {
-    /// Whether it has an MFA device.
-    pub mfa: bool,
-    /// When its password was last used.
-    pub password_last_used: When,
-    /// Its access keys.
-    pub keys: Vec<KeySeed>,
 }
 
 /// A group.
@@ -349,6 +267,26 @@ impl RoleSeed {
     }
 }
 
+/// An instance profile beside those that roles name.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceProfileSeed {
+    /// Its name.
+    pub name: String,
+    /// Its path, `/` unless given.
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// How long ago it was made.
+    #[serde(default = "default_age")]
+    pub age: When,
+    /// The role in it, if there is one.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
 /// The last use of a service: a time, or a time with its circumstances.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(untagged)]
@@ -396,6 +334,9 @@ pub struct AdvisorSeed {
     pub page_size: Option<u32>,
     /// Uses younger than this age are not known yet.
     pub lag: When,
+    /// The actions tracked of these services, instead of the built-in ones and those used. What else is used counts for
+    /// the service and is not listed. The account's apply to all its entities; services that are new here are known.
+    pub tracked: BTreeMap<String, Vec<String>>,
     /// The whole report, instead of one made from the policies.
     pub rows: Option<Vec<RowSeed>>,
 }

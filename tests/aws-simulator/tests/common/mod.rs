@@ -9,11 +9,13 @@
     missing_docs
 )]
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use aws_simulator::{Seed, Server, Simulator};
+use base64::Engine;
 use serde_json::Value;
 
 pub const ACCOUNT: &str = "123456789012";
@@ -150,6 +152,20 @@ impl World {
     pub fn state(&self) -> Value {
         self.simulator.state(ACCOUNT).unwrap()
     }
+}
+
+/// A user's row of a credential report, by column.
+pub fn report_row(answer: &Answer, user: &str) -> BTreeMap<String, String> {
+    let content = answer.text("Content").expect("a report");
+    let csv = base64::engine::general_purpose::STANDARD.decode(content).unwrap();
+    let csv = String::from_utf8(csv).unwrap();
+    let mut lines = csv.lines().map(|line| line.split(',').map(str::to_owned));
+    let columns: Vec<String> = lines.next().unwrap().collect();
+    let row = lines
+        .map(Iterator::collect::<Vec<_>>)
+        .find(|row| row[0] == user)
+        .expect("a row");
+    columns.into_iter().zip(row).collect()
 }
 
 fn signature(signer: &Signer, service: &str) -> String {
