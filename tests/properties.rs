@@ -434,13 +434,22 @@ proptest! {
     #[test]
     fn plan_apply_plan_gives_nothing(mut account in some_account(1)) {
         let config = everything_at_once();
-        let first = plan(&config, std::slice::from_ref(&account));
-        for action in first.actions.iter().filter(is_due) {
-            apply(&mut account, action);
+        let mut done = BTreeSet::new();
+        let mut is_last = false;
+        // No run changes more than the account has principals: some accounts take several.
+        loop {
+            let plan = plan(&config, std::slice::from_ref(&account));
+            let due: Vec<_> = plan.actions.iter().filter(is_due).collect();
+            prop_assert!(due.is_empty() || !is_last, "{due:#?}");
+            if due.is_empty() {
+                break;
+            }
+            is_last = due.len() == plan.actions.len();
+            for action in due {
+                prop_assert!(done.insert(action.id.clone()), "once more: {action:#?}");
+                apply(&mut account, action);
+            }
         }
-        let second = plan(&config, std::slice::from_ref(&account));
-        let left: Vec<_> = second.actions.iter().filter(is_due).collect();
-        prop_assert!(left.is_empty(), "{left:#?}");
     }
 
     #[test]

@@ -53,6 +53,9 @@ struct Case {
     /// As by `--as-if enforce`.
     #[serde(default)]
     as_if_enforce: bool,
+    /// The report shows the scorecard too.
+    #[serde(default)]
+    scorecard: bool,
     /// What goes wrong at AWS.
     #[serde(default)]
     faults: Vec<Fault>,
@@ -67,7 +70,7 @@ enum Account {
         first: String,
     },
     /// A file, as by `plan --snapshot`.
-    File(Snapshot),
+    File(Box<Snapshot>),
 }
 
 struct Scenario {
@@ -124,9 +127,15 @@ async fn hold(folder: &Path, rewrite: bool) -> anyhow::Result<()> {
         width: 100,
         color: false,
     };
+    // The scorecard says of dozens of controls that no rule looks at them: one case shows it, as people read it.
+    let mut without = plan.clone();
+    for account in &mut without.accounts {
+        account.scorecard = None;
+    }
+    let shown = if scenario.case.scorecard { &plan } else { &without };
     let answers = [
-        ("plan.json", folded(&document)),
-        ("report.txt", render::text(&plan, &style)),
+        ("plan.json", folded(&render::json(&without))),
+        ("report.txt", render::text(shown, &style)),
     ];
     for (name, answer) in answers {
         let file = folder.join(name);
@@ -187,17 +196,6 @@ fn folded(indented: &str) -> String {
     text
 }
 
-/// Rules that look into regions are off in a scenario that does not speak of them.
-fn quiet_regions(declared: &str) -> Environment {
-    const REGIONAL: [&str; 1] = ["cloudtrail"];
-    let silent = REGIONAL
-        .into_iter()
-        .filter(|rule| !declared.contains(&format!("rules.{rule}")));
-    silent
-        .map(|rule| (format!("IAMWARDEN__RULES__{}__MODE", rule.to_uppercase()), "off"))
-        .collect()
-}
-
 impl Scenario {
     fn load(folder: &Path) -> anyhow::Result<Self> {
         for entry in std::fs::read_dir(folder)? {
@@ -221,16 +219,12 @@ impl Scenario {
                 "case.toml: there is no rule {rule}"
             );
         }
-        let config = config::load(
-            Some(&folder.join("iamwarden.toml")),
-            &quiet_regions(&read("iamwarden.toml")?),
-        )?;
-        let config = config.config;
+        let config = config::load(Some(&folder.join("iamwarden.toml")), &Environment::empty())?.config;
         let snapshot = folder.join("snapshot.json");
         let account = match snapshot.exists() {
             true => {
                 ensure!(!folder.join("account.toml").exists(), "one account, not two");
-                Account::File(Snapshot::read_from(&snapshot)?)
+                Account::File(Box::new(Snapshot::read_from(&snapshot)?))
             }
             false => Account::plant(&read("account.toml")?)?,
         };

@@ -122,6 +122,7 @@ pub(super) fn user(user: sdk::UserDetail) -> Converted<User> {
         inline: inline(user.user_policy_list)?,
         boundary: boundary(user.permissions_boundary)?,
         credentials: None,
+        sign_in: None,
     })
 }
 

@@ -5,6 +5,7 @@
 //! an [`crate::plan::Approved`] and a [`crate::state::Lease`]. Both share the account's [`CallBudget`]. Whatever goes
 //! wrong is an [`AwsError`] of some [`ErrorKind`]; no answer is ever taken for "nothing there" because it failed.
 
+mod account;
 mod ambient;
 mod authorization;
 mod budget;

@@ -104,8 +104,13 @@ pub const CREATE_TRAIL: &str = "cloudtrail:CreateTrail";
 /// `DeleteTrail` (CloudTrail).
 pub const DELETE_TRAIL: &str = "cloudtrail:DeleteTrail";
 
+/// `GetAccountSummary`.
+pub const GET_ACCOUNT_SUMMARY: &str = "iam:GetAccountSummary";
+/// `ListVirtualMFADevices`.
+pub const LIST_VIRTUAL_MFA_DEVICES: &str = "iam:ListVirtualMFADevices";
+
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 49] = [
+pub const ALL: [&str; 51] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -155,4 +160,6 @@ pub const ALL: [&str; 49] = [
     UPDATE_TRAIL,
     CREATE_TRAIL,
     DELETE_TRAIL,
+    GET_ACCOUNT_SUMMARY,
+    LIST_VIRTUAL_MFA_DEVICES,
 ];

@@ -18,6 +18,12 @@ pub struct Reads {
     pub last_accessed: bool,
     /// Trails, in regions.
     pub trails: bool,
+    /// Console passwords and MFA devices of users.
+    pub sign_in: bool,
+    /// The root user.
+    pub root: bool,
+    /// Virtual MFA devices, assigned or not.
+    pub virtual_mfa_devices: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -40,6 +46,19 @@ const LAST_ACCESSED: &[&str] = &[
     GENERATE_SERVICE_LAST_ACCESSED_DETAILS,
     GET_SERVICE_LAST_ACCESSED_DETAILS,
 ];
+/// The report first; the others for whoever it shows without MFA, and where there is none.
+const SIGN_IN: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_CREDENTIAL_REPORT,
+    GET_LOGIN_PROFILE,
+    LIST_MFA_DEVICES,
+];
+const ROOT: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_ACCOUNT_SUMMARY,
+    GET_CREDENTIAL_REPORT,
+];
+const VIRTUAL_MFA: &[&str] = &[LIST_VIRTUAL_MFA_DEVICES];
 
 const TRAILS: &[&str] = &[
     DESCRIBE_TRAILS,
@@ -58,6 +77,9 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         password_policy,
         last_accessed,
         trails,
+        sign_in,
+        root,
+        virtual_mfa_devices,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -66,6 +88,9 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (password_policy, PASSWORD_POLICY),
         (last_accessed, LAST_ACCESSED),
         (trails, TRAILS),
+        (sign_in, SIGN_IN),
+        (root, ROOT),
+        (virtual_mfa_devices, VIRTUAL_MFA),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -151,6 +176,9 @@ mod tests {
             password_policy: true,
             last_accessed: true,
             trails: true,
+            sign_in: true,
+            root: true,
+            virtual_mfa_devices: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -180,6 +208,9 @@ mod tests {
             password_policy: true,
             last_accessed: true,
             trails: true,
+            sign_in: true,
+            root: true,
+            virtual_mfa_devices: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -66,13 +66,16 @@ pub(super) const CHECKS: [Check; 19] = [
         run: check_approvers,
     },
     Check {
-        name: "limits of age are not zero",
+        name: "limits of age and pauses are not zero",
         reads: &["rules"],
         run: check_rule_ages,
     },
     Check {
         name: "warnings come before the date, each once",
-        reads: &["rules.access_key_rotation.warn_before"],
+        reads: &[
+            "rules.access_key_rotation.warn_before",
+            "rules.user_mfa.warn_before",
+        ],
         run: check_warn_before,
     },
     Check {
@@ -319,6 +322,8 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
         rules.access_review.remind_every,
         "rules.access_review.remind_every",
     );
+    above_zero(rules.root_account.recent_use, "rules.root_account.recent_use");
+    above_zero(rules.root_account.remind_every, "rules.root_account.remind_every");
     if rules.access_key_rotation.delete_after.is_some_and(Span::is_zero) {
         tell(
             "rules.access_key_rotation.delete_after".into(),
@@ -329,16 +334,23 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
 }
 
 fn check_warn_before(config: &Config, tell: &mut Tell<'_>) {
-    let mut seen = BTreeSet::new();
-    for (n, span) in config.rules.access_key_rotation.warn_before.iter().enumerate() {
-        let key = format!("rules.access_key_rotation.warn_before[{n}]");
-        if span.is_zero() {
-            tell(
-                key,
-                "a warning at the date itself comes too late: expected more than zero".into(),
-            );
-        } else if !seen.insert(span) {
-            tell(key, format!("`{span}` stands there twice: expected each once"));
+    let rules = &config.rules;
+    let lists = [
+        ("access_key_rotation", &rules.access_key_rotation.warn_before),
+        ("user_mfa", &rules.user_mfa.warn_before),
+    ];
+    for (rule, warnings) in lists {
+        let mut seen = BTreeSet::new();
+        for (n, span) in warnings.iter().enumerate() {
+            let key = format!("rules.{rule}.warn_before[{n}]");
+            if span.is_zero() {
+                tell(
+                    key,
+                    "a warning at the date itself comes too late: expected more than zero".into(),
+                );
+            } else if !seen.insert(span) {
+                tell(key, format!("`{span}` stands there twice: expected each once"));
+            }
         }
     }
 }

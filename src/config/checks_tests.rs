@@ -410,10 +410,10 @@ fn a_trail_that_is_made_or_mended_has_what_cloudtrail_takes() {
     test.toml:1:49: rules.cloudtrail.bucket: `My_Logs` is not the name of a bucket: expected 3 to 63 small letters, digits, `.` and `-`
     ");
     insta::assert_snapshot!(rule(r#"log_group = "trail""#), @"test.toml:1:33: rules.cloudtrail.log_group: CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither");
-    insta::assert_snapshot!(rule(r#"log_role = "trail""#), @"test.toml:1:31: rules.cloudtrail.log_role: CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither");
+    insta::assert_snapshot!(rule(r#"log_role = "trail""#), @"test.toml:1:32: rules.cloudtrail.log_role: CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither");
     insta::assert_snapshot!(rule(r#"log_group = "arn:aws:logs:x", log_role = "arn:aws:iam::1:role/x""#), @r"
-    test.toml:1:32: rules.cloudtrail.log_group: `arn:aws:logs:x` is not the name of a log group: expected up to 512 letters, digits, `.`, `_`, `-`, `/` and `#`, no ARN
-    test.toml:1:61: rules.cloudtrail.log_role: `arn:aws:iam::1:role/x` is not the name of a role (its path before it, if it has one), no ARN
+    test.toml:1:33: rules.cloudtrail.log_group: `arn:aws:logs:x` is not the name of a log group: expected up to 512 letters, digits, `.`, `_`, `-`, `/` and `#`, no ARN
+    test.toml:1:62: rules.cloudtrail.log_role: `arn:aws:iam::1:role/x` is not the name of a role (its path before it, if it has one), no ARN
     ");
     assert_eq!(
         rule(r#"bucket = "logs.example-1", log_group = "/aws/trail", log_role = "service-role/trail""#),

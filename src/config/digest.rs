@@ -159,6 +159,14 @@ mod tests {
             "rules.cloudtrail = {log_group = \"x\", log_role = \"z\"}",
             "regions.include = [\"eu-central-1\", \"us-east-1\"]",
             "regions.include = [\"us-east-1\", \"eu-central-1\"]",
+            "rules.user_mfa.mode = \"off\"",
+            "rules.user_mfa.scope = \"all\"",
+            "rules.user_mfa.minimum_notice = \"1d\"",
+            "rules.user_mfa.warn_before = []",
+            "rules.root_account.mode = \"off\"",
+            "rules.root_account.require_hardware = true",
+            "rules.root_account.recent_use = \"1d\"",
+            "rules.root_account.remind_every = \"2d\"",
         ] {
             let digest = digest(text);
             assert!(!seen.contains(&digest), "{text}");

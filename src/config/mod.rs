@@ -34,8 +34,9 @@ pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, Channel, ChannelKind, CloudTrail, Config, Exemption,
-    Guardrails, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions,
-    RoleTrust, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
+    Guardrails, MfaScope, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
+    PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
+    StateSettings, UnusedAccessKeys, UnusedPermissions, UserMfa,
 };
 pub use window::{Window, WindowError};
 

@@ -183,6 +183,8 @@ mod tests {
             },
             authorization: Reading::Known(Authorization::default()),
             password_policy: Some(Reading::Unknown(gap.clone())),
+            root: None,
+            virtual_mfa_devices: None,
             last_accessed: Default::default(),
             credential_report_at: None,
             regions: Default::default(),

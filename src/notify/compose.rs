@@ -239,7 +239,6 @@ impl<'a> Matters<'a> {
             .into_iter()
             .flat_map(|finding| index.actions_for(&finding.id));
         let actions: Vec<&Action> = justified
-            .filter(|action| notice.is_none_or(|notice| action.change.subject() == notice.subject))
             .filter(|action| event != Event::ApprovalRequested || action.mode == ActionMode::Approve)
             .collect();
         let same = SameMatter {

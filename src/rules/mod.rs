@@ -15,9 +15,11 @@ mod password_policy;
 mod region;
 mod registry;
 mod role_trust;
+mod root_account;
 mod trust;
 mod unused_access_keys;
 pub mod unused_permissions;
+mod user_mfa;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use access_review::RULE as ACCESS_REVIEW;
@@ -27,4 +29,6 @@ pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;
+pub use root_account::RULE as ROOT_ACCOUNT;
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;
+pub use user_mfa::{RULE as USER_MFA, users_with_mfa};

@@ -97,6 +97,7 @@ fn user(n: usize) -> User {
             access_keys: vec![key(n)],
             password: Reading::Known(None),
         })),
+        sign_in: None,
     }
 }
 

@@ -279,6 +279,8 @@ pub fn needs(
         caller: caller.clone(),
         authorization: Reading::Known(Authorization::default()),
         password_policy: None,
+        root: None,
+        virtual_mfa_devices: None,
         last_accessed: BTreeMap::new(),
         credential_report_at: None,
         regions: Default::default(),

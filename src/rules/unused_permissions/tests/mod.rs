@@ -96,6 +96,8 @@ impl World {
             },
             authorization: Reading::Known(Authorization::default()),
             password_policy: None,
+            root: None,
+            virtual_mfa_devices: None,
             last_accessed: BTreeMap::new(),
             credential_report_at: None,
             regions: Default::default(),
@@ -160,6 +162,7 @@ impl World {
             inline: Vec::new(),
             boundary: None,
             credentials: None,
+            sign_in: None,
         };
         for group in groups {
             let membership = Observation::Membership {
