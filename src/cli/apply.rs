@@ -56,7 +56,12 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
     }
     let reports = match dry_run {
         true => Vec::new(),
-        false => run.apply(&state, &planned, file.as_ref()).await,
+        false => {
+            let progress = results::Progress::start("making changes");
+            let reports = run.apply(&state, &planned, file.as_ref()).await;
+            progress.end();
+            reports
+        }
     };
     run.tell(&state, &planned, &reports, Telling::Results).await?;
     let verdict = verdict(&planned.plan, &reports, dry_run);

@@ -329,7 +329,7 @@ impl Planner<'_> {
         Some((
             WithheldReason::Notice,
             format!(
-                "its owner is told {} before; not before {date}",
+                "{} of notice, so not before {date}",
                 announcement.minimum_notice
             ),
         ))

@@ -268,7 +268,7 @@ impl Run<'_> {
 
 /// Why there is no session, as a gap. The log has the whole chain of causes; ids of requests, by which two equal failures
 /// differ, stay there.
-fn unreachable(failure: &ConnectError) -> Gap {
+pub(super) fn unreachable(failure: &ConnectError) -> Gap {
     let (operation, cause, detail) = match failure {
         ConnectError::Aws { source, .. } => {
             return Gap {
