@@ -59,8 +59,12 @@ async fn once(house: &House) -> anyhow::Result<Exit> {
         done => done?,
     };
     progress.end();
-    print(&results::render(&done.reports))?;
-    print(&results::render_held(&done.planned.plan))?;
+    if house.config.dry_run {
+        print(&results::render_dry_run(&done.planned.plan))?;
+    } else {
+        print(&results::render(&done.reports))?;
+        print(&results::render_held(&done.planned.plan))?;
+    }
     let delivery = house.deliver(&house.courier()?, &state, ONCE_DELIVERY).await?;
     info!(
         accepted = delivery.accepted,

@@ -26,6 +26,9 @@ from conformance.differences import DIFFERENCES  # noqa: E402
 from conformance.scripts import SCRIPTS, WITH_AWS_POLICIES  # noqa: E402
 from conformance.targets import SEED, Moto, Recorder, Simulator, client  # noqa: E402
 
+# What was compared is summed up at the end, so all of it runs in one process.
+pytestmark = pytest.mark.xdist_group("conformance")
+
 SEEN: set[tuple[str, str]] = set()
 COVERED: set[str] = set()
 RUN: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
@@ -46,6 +47,12 @@ class Simulator:
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             raise RuntimeError("the simulator did not start")
+
+    def control(self, path: str, change: dict[str, Any] | None = None) -> Any:
+        """Asks the control API, or changes something by it."""
+        body = None if change is None else json.dumps(change).encode()
+        with urllib.request.urlopen(f"{self.url}/_control/{path}", data=body, timeout=60) as answer:
+            return json.loads(answer.read())
 
     def stop(self) -> None:
         self._process.terminate()
