@@ -299,8 +299,6 @@ fn some_account(id: u64) -> impl Strategy<Value = Snapshot> {
                 credential_report_at: Some(now()),
                 gaps: Vec::new(),
                 regions: iamwarden::inventory::Regions::default(),
-                root: None,
-                virtual_mfa_devices: None,
                 api_calls: BTreeMap::new(),
             }
         })
