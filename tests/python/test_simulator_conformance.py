@@ -143,6 +143,37 @@ mfa = [{ kind = "hardware" }, { kind = "passkey" }]
 attached = ["AdministratorAccess"]
 used = { s3 = { last = "2d", actions = { CreateBucket = "9d" } }, sqs = "7d" }
 service_credentials = [{ service = "codecommit" }, { service = "bedrock", expires = "-30d" }]
+[[accounts.regions.us-east-1.analyzers]]
+name = "outside"
+findings = [
+  { id = "a", resource = "arn:aws:s3:::bucket", external = { principal = { AWS = "*" }, action = ["s3:GetObject"] } },
+  { id = "b", resource = "arn:aws:s3:::other", error = "ACCESS_DENIED", external = {} },
+]
+[[accounts.regions.us-east-1.analyzers]]
+name = "unused"
+type = "ACCOUNT_UNUSED_ACCESS"
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "permissions"
+resource = "role/web"
+unused_permissions = { s3 = { last = "200d", actions = { PutBucketPolicy = "never", GetBucketPolicy = "300d" } }, sqs = {} }
+[accounts.regions.us-east-1.analyzers.findings.recommendation]
+polls = 1
+steps = [
+  { action = "CREATE_POLICY", policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}' },
+  { action = "DETACH_POLICY", existing = "arn:aws:iam::aws:policy/AmazonS3FullAccess", updated = "9d" },
+]
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "key"
+resource = "user/ada"
+unused_key = { id = "AKIAADA0000000000001", last = "200d" }
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "role"
+resource = "role/web"
+unused_role = "never"
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "password"
+resource = "user/ada"
+unused_password = "200d"
 [[accounts.users]]
 name = "eve"
 advisor = { failed = "no luck" }
@@ -194,13 +225,56 @@ def test_devices_and_credentials_fit_the_model(of_the_model):
     assert len(left) == 1
 
 
+def test_access_analyzer_fits_the_model(of_the_model):
+    recorder = of_the_model
+    call = recorder.call
+    analyzers = call("accessanalyzer.list_analyzers")["analyzers"]
+    outside, unused = (analyzer["arn"] for analyzer in analyzers)
+    call("accessanalyzer.get_analyzer", analyzerName="unused")
+    call("accessanalyzer.get_analyzer", analyzerName="none")
+    call("accessanalyzer.create_analyzer", analyzerName="unused", type="ACCOUNT_UNUSED_ACCESS")
+    call("accessanalyzer.create_analyzer", analyzerName="more", type="ACCOUNT")
+    call("accessanalyzer.create_analyzer", analyzerName="more", type="SOME")
+    active = {"status": {"eq": ["ACTIVE"]}}
+    assert len(call("accessanalyzer.list_findings", analyzerArn=outside, filter=active)["findings"]) == 2
+    call("accessanalyzer.get_finding", analyzerArn=outside, id="a")
+    findings = call("accessanalyzer.list_findings_v2", analyzerArn=unused, filter=active)["findings"]
+    assert len(findings) == 4
+    for finding in findings:
+        call("accessanalyzer.get_finding_v2", analyzerArn=unused, id=finding["id"])
+    call("accessanalyzer.get_finding_v2", analyzerArn=outside, id="b")
+    call("accessanalyzer.get_finding_v2", analyzerArn=outside, id="none")
+    of = {"analyzerArn": unused, "id": "permissions"}
+    call("accessanalyzer.get_finding_recommendation", **of)
+    call("accessanalyzer.generate_finding_recommendation", **of)
+    states = [call("accessanalyzer.get_finding_recommendation", **of)["status"] for _ in range(2)]
+    assert states == ["IN_PROGRESS", "SUCCEEDED"]
+    call("accessanalyzer.generate_finding_recommendation", analyzerArn=unused, id="role")
+    call("accessanalyzer.update_findings", analyzerArn=outside, ids=["a"], status="ARCHIVED")
+    policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"%s","Resource":"*"}]}'
+    check = {"existingPolicyDocument": policy % "s3:Get*", "policyType": "IDENTITY_POLICY"}
+    for action, result in [("s3:GetObject", "PASS"), ("s3:*", "FAIL")]:
+        answer = call("accessanalyzer.check_no_new_access", newPolicyDocument=policy % action, **check)
+        assert answer["result"] == result
+    call("accessanalyzer.check_no_new_access", newPolicyDocument="{", **check)
+    check["policyType"] = "RESOURCE_POLICY"
+    call("accessanalyzer.check_no_new_access", newPolicyDocument=policy % "s3:*", **check)
+    call("accessanalyzer.delete_analyzer", analyzerName="unused")
+    call("accessanalyzer.delete_analyzer", analyzerName="unused")
+
+
 def test_paginators_of_boto3_read_everything():
     seed = '[[accounts]]\nid = "123456789012"\n[[accounts.users]]\nname = "user-{n}"\nrepeat = 250\n'
+    findings = ['{ resource = "arn:aws:s3:::bucket", external = {} }'] * 41
+    seed += f'[[accounts.regions.us-east-1.analyzers]]\nname = "outside"\nfindings = [{", ".join(findings)}]\n'
     server = Simulator("[paging]\nsize = 40\nempty_pages = true\n" + seed)
     try:
         iam = client(server.url, "iam")
         names = {user["UserName"] for page in iam.get_paginator("list_users").paginate() for user in page["Users"]}
         assert len(names) == 250
+        analyzers = client(server.url, "accessanalyzer").get_paginator("list_findings_v2")
+        arn = "arn:aws:access-analyzer:us-east-1:123456789012:analyzer/outside"
+        assert sum(len(page["findings"]) for page in analyzers.paginate(analyzerArn=arn)) == 41
         details = iam.get_paginator("get_account_authorization_details").paginate()
         assert sum(len(page["UserDetailList"]) for page in details) == 250
     finally:

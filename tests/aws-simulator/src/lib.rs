@@ -1,4 +1,4 @@
-//! IAM, STS and Secrets Manager over the real wire protocols, for tests and demonstrations.
+//! IAM, STS, Secrets Manager and Access Analyzer over the real wire protocols, for tests and demonstrations.
 //!
 //! A [`Seed`] describes accounts: users, keys, groups, roles, policies, and when they were used. A [`Simulator`] plants
 //! it and [serves](Simulator::serve) it to unmodified SDKs, which find it by `AWS_ENDPOINT_URL`. Which account is meant
@@ -23,10 +23,12 @@
 //! # }
 //! ```
 
+mod access_analyzer;
 mod account;
 mod caller;
 mod calls;
 mod clock;
+mod context;
 mod control;
 mod demo;
 mod edit;
@@ -34,9 +36,11 @@ mod faults;
 mod iam;
 mod ids;
 mod policy;
+mod region;
 mod secrets;
 mod seed;
 mod server;
+mod services;
 mod simulator;
 mod sts;
 mod wire;
@@ -50,15 +54,16 @@ pub use demo::{DEMO_SEED, demo_seed};
 pub use edit::{Edit, EditError};
 pub use faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release};
 pub use seed::{
-    AccountSeed, AdvisorSeed, AttachmentSeed, BadTime, CallerSeed, Consistency, DetailedUse, DeviceSeed,
-    Document, GroupSeed, InstanceProfileSeed, KeySeed, MfaKind, MfaSeed, Paging, PasswordPolicy,
-    PasswordSeed, PolicySeed, ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError,
-    ServiceCredentialSeed, SessionExpiration, UploadSeed, UseSeed, UserSeed, VersionSeed, VirtualDeviceSeed,
-    When,
+    AccountSeed, AdvisorSeed, AnalyzerSeed, AttachmentSeed, BadTime, CallerSeed, Consistency, DetailedUse,
+    DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GroupSeed, InstanceProfileSeed, KeySeed, MfaKind,
+    MfaSeed, Paging, PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed, RegionSeed, ReportSeed,
+    RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed, SessionExpiration,
+    StepSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed, VersionSeed,
+    VirtualDeviceSeed, When,
 };
 pub use server::Server;
 pub use simulator::{Credentials, Simulator};
-pub use wire::request::Service;
+pub use wire::service::Service;
 
 /// Locks a mutex. What a panicking thread left behind is whole all the same: nothing here is changed by halves.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

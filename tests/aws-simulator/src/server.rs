@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::control;
-use crate::simulator::{HttpAnswer, Reply, Simulator};
+use crate::simulator::{Reply, Simulator};
+use crate::wire::reply::HttpAnswer;
 
 /// A running server. It stops when it is dropped.
 #[derive(Debug)]
@@ -143,7 +144,7 @@ async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Res
     let answer = if head.uri.path().starts_with("/_control/") {
         control::answer(&simulator, &head.method, &head.uri, &body).await
     } else {
-        match simulator.answer(&head.headers, &body).await {
+        match simulator.answer(&head, &body).await {
             Reply::Answer(answer) => answer,
             Reply::Reset => return Err(Reset),
         }
@@ -202,17 +203,20 @@ fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Payload> {
         status,
         content_type,
         request_id,
+        error_type,
         body,
         cut,
     } = answer;
-    let built = Response::builder()
+    let mut built = Response::builder()
         .status(status)
         .header("content-type", content_type)
         .header("x-amzn-requestid", request_id)
         // By this clients tell whether their clock is right, so it is the simulator's time.
-        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .body(Payload::new(body, cut));
-    built.unwrap_or_else(|_| {
+        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    if let Some(error) = error_type {
+        built = built.header("x-amzn-errortype", error);
+    }
+    built.body(Payload::new(body, cut)).unwrap_or_else(|_| {
         // Only a fault with an impossible status leads here.
         let mut response = Response::new(Payload::new(String::new(), false));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

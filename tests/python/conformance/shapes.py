@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,6 +24,8 @@ def complaints(model: Any, response: dict, raw: bytes) -> list[str]:
     if shape is None:
         return []
     found = list(_missing(shape, response, model.name))
+    if "json" in model.service_model.protocol:
+        return found + list(_unknown_keys(shape, json.loads(raw or b"{}"), model.name))
     if model.service_model.protocol == "query":
         result = ElementTree.fromstring(raw).find(f"{{*}}{shape.serialization['resultWrapper']}")
         if result is None:
@@ -62,6 +65,24 @@ def _missing(shape: Any, value: Any, path: str):
         if (path.rpartition(".")[2], value) in _OTHER_WORDS:
             return
         yield f"{path}: {value!r} is none of {shape.enum}"
+
+
+def _unknown_keys(shape: Any, value: Any, path: str):
+    if shape.type_name == "structure" and isinstance(value, dict):
+        known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        for key, inner in value.items():
+            if key not in known:
+                yield f"{path}.{key}: not in the model"
+            else:
+                yield from _unknown_keys(known[key], inner, f"{path}.{key}")
+    elif shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _unknown_keys(shape.member, item, f"{path}[]")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unknown_keys(shape.value, inner, f"{path}.{key}")
+    elif shape.type_name in ("structure", "list", "map"):
+        yield f"{path}: not a {shape.type_name}"
 
 
 def _local(element: ElementTree.Element) -> str:

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::region::Region;
 use crate::seed::{AdvisorSeed, PasswordPolicy};
 use crate::wire::error::AwsError;
 
@@ -34,6 +35,8 @@ pub(crate) struct Account {
     /// Managed policies by ARN, those of AWS included.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
     pub(crate) secrets: BTreeMap<String, Secret>,
+    /// What there is in each region, where there is something.
+    pub(crate) regions: BTreeMap<String, Region>,
 }
 
 /// The three kinds of entities that policies are attached to.

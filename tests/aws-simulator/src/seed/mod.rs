@@ -5,9 +5,11 @@
 mod credentials;
 mod plant;
 mod principals;
+mod regions;
 mod service;
 mod when;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -18,12 +20,16 @@ pub use credentials::{
     VirtualDeviceSeed,
 };
 pub(crate) use plant::{
-    Place, Planted, access_key, certificates, devices, pinned, plant, register_devices, service_credentials,
-    service_use, ssh_keys,
+    Place, Planted, access_key, certificates, devices, pinned, plant, region, register_devices,
+    service_credentials, service_use, ssh_keys,
 };
 pub use principals::{
     AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, InstanceProfileSeed, RoleSeed, RowSeed,
     UseSeed, UserSeed,
+};
+pub use regions::{
+    AnalyzerSeed, ExternalAccessSeed, FindingSeed, RecommendationSeed, RegionSeed, StepSeed, UnusedKeySeed,
+    UnusedServiceSeed,
 };
 pub use service::{CallerSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed};
 pub(crate) use when::span;
@@ -128,6 +134,9 @@ pub struct AccountSeed {
     /// Secrets of Secrets Manager.
     #[serde(default)]
     pub secrets: Vec<SecretSeed>,
+    /// What there is in each region, by its name.
+    #[serde(default)]
+    pub regions: BTreeMap<String, RegionSeed>,
     /// How the credential report behaves.
     #[serde(default)]
     pub report: ReportSeed,
@@ -155,6 +164,7 @@ impl AccountSeed {
             identity_providers: Vec::new(),
             policies: Vec::new(),
             secrets: Vec::new(),
+            regions: BTreeMap::new(),
             report: ReportSeed::default(),
             advisor: AdvisorSeed::default(),
         }

@@ -1,7 +1,11 @@
 //! The protocols: what comes in, what goes out, and how errors look.
 
 pub(crate) mod error;
+pub(crate) mod input;
 pub(crate) mod page;
 pub(crate) mod query;
+pub(crate) mod reply;
 pub(crate) mod request;
+mod routes;
+pub(crate) mod service;
 pub(crate) mod xml;

@@ -51,6 +51,19 @@ impl Answer {
             .collect()
     }
 
+    /// Status and the error code of the JSON protocols.
+    pub fn json_failure(&self) -> (u16, String) {
+        let in_head = self
+            .head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-amzn-errortype: "));
+        let code = in_head.map(str::to_owned);
+        (
+            self.status,
+            code.unwrap_or_else(|| self.json()["__type"].as_str().unwrap_or_default().to_owned()),
+        )
+    }
+
     /// Status and error code.
     pub fn failure(&self) -> (u16, &str) {
         (self.status, self.text("Code").unwrap_or_default())
@@ -137,6 +150,12 @@ impl World {
         .unwrap()
     }
 
+    /// A call of a service in a region, by the account's own caller.
+    pub fn call(&self, at: At<'_>, method: &str, path: &str, head: &str, body: &str) -> Answer {
+        let head = format!("{}{head}", signature_in(&Signer::of(ACCOUNT), at));
+        send(self.server.address(), method, path, &head, body).unwrap()
+    }
+
     /// A call of the control API.
     pub fn control(&self, method: &str, path: &str, body: &str) -> Answer {
         send(
@@ -168,14 +187,22 @@ pub fn report_row(answer: &Answer, user: &str) -> BTreeMap<String, String> {
     columns.into_iter().zip(row).collect()
 }
 
+/// A service in a region.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a>(pub &'a str, pub &'a str);
+
 fn signature(signer: &Signer, service: &str) -> String {
+    signature_in(signer, At(service, "us-east-1"))
+}
+
+fn signature_in(signer: &Signer, At(service, region): At<'_>) -> String {
     let token = signer
         .token
         .as_ref()
         .map(|token| format!("X-Amz-Security-Token: {token}\r\n"))
         .unwrap_or_default();
     format!(
-        "Authorization: AWS4-HMAC-SHA256 Credential={}/20260901/us-east-1/{service}/aws4_request, \
+        "Authorization: AWS4-HMAC-SHA256 Credential={}/20260901/{region}/{service}/aws4_request, \
          SignedHeaders=host, Signature=0\r\n{token}",
         signer.key
     )

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod principals;
+mod regions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +17,14 @@ use crate::ids::IdSource;
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::managed;
 use crate::policy::services::Catalogue;
+use crate::region::Region;
 
 pub(crate) use credentials::{
     access_key, certificates, devices, register_devices, service_credentials, ssh_keys,
 };
 use principals::repeated;
 pub(crate) use principals::{pinned, service_use};
+pub(crate) use regions::region;
 
 /// An account as planted, with the credentials that work in it.
 #[derive(Debug)]
@@ -120,6 +123,7 @@ impl<'a> Planter<'a> {
             identity_providers: self.identity_providers(),
             policies,
             secrets: BTreeMap::new(),
+            regions: self.regions()?,
         };
         for (name, group) in groups {
             account.groups.insert(name, self.group(group)?);
@@ -145,6 +149,16 @@ impl<'a> Planter<'a> {
             seed.callers.clone()
         };
         Ok(Planted { account, callers })
+    }
+
+    fn regions(&mut self) -> Result<BTreeMap<String, Region>, SeedError> {
+        let mut regions = BTreeMap::new();
+        for (name, seed) in &self.seed.regions {
+            let planted = region(name, seed, self.place(), self.ids);
+            let planted = planted.map_err(|problem| self.problem(format!("region {name}: {problem}")))?;
+            regions.insert(name.clone(), planted);
+        }
+        Ok(regions)
     }
 
     fn default_caller(&self) -> CallerSeed {

@@ -1,0 +1,52 @@
+//! What an account holds in one region.
+
+mod analyzers;
+
+use super::Place;
+use crate::ids::IdSource;
+use crate::region::Region;
+use crate::seed::RegionSeed;
+
+/// Something in a region: where, and how its ARN begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Site<'a> {
+    place: Place<'a>,
+    region: &'a str,
+}
+
+impl Site<'_> {
+    fn arn(&self, service: &str, resource: &str) -> String {
+        let Place {
+            partition, account, ..
+        } = self.place;
+        format!("arn:{partition}:{service}:{}:{account}:{resource}", self.region)
+    }
+}
+
+/// A region as its seed says, or what is wrong with it.
+pub(crate) fn region(
+    name: &str,
+    seed: &RegionSeed,
+    place: Place<'_>,
+    ids: &mut IdSource,
+) -> Result<Region, String> {
+    let site = Site { place, region: name };
+    let mut region = Region::empty();
+    for seed in &seed.analyzers {
+        let analyzer = analyzers::analyzer(seed, site, ids)?;
+        once(
+            "analyzer",
+            &seed.name,
+            region.analyzers.insert(seed.name.clone(), analyzer),
+        )?;
+    }
+    Ok(region)
+}
+
+/// An error if there was one of that name already.
+fn once<T>(what: &str, name: &str, before: Option<T>) -> Result<(), String> {
+    match before {
+        Some(_) => Err(format!("{what} `{name}` is there twice")),
+        None => Ok(()),
+    }
+}
