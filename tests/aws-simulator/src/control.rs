@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use crate::edit::Edit;
 use crate::faults::{Fault, Release};
 use crate::seed::{Consistency, Paging, Seed, span};
+use crate::services::names;
 use crate::simulator::Simulator;
 use crate::wire::reply::HttpAnswer;
+use crate::wire::service::Service;
 
 /// Waiting for a hold takes at most this long, whatever is asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -67,6 +69,9 @@ async fn route(
             done()
         }
         ("POST", ["holds", id, "release"]) => release(simulator, id, body),
+        ("GET", ["operations"]) => Ok(Service::all()
+            .map(|service| (service.name().to_owned(), json!(names(service))))
+            .collect()),
         ("GET", ["accounts"]) => json_of(&simulator.accounts()),
         ("GET", ["state", account]) => simulator
             .state(account)

@@ -134,7 +134,8 @@ impl Edit {
         }
         let mut regions = Vec::new();
         for (name, seed) in &self.regions {
-            let planted = seed::region(name, seed, place(&slot.account, now), ids);
+            let profiles = &slot.account.instance_profiles;
+            let planted = seed::region(name, seed, place(&slot.account, now), profiles, ids);
             regions.push((name.clone(), planted.map_err(EditError)?));
         }
         slot.account.regions.extend(regions);

@@ -115,6 +115,7 @@ impl FaultKind {
             "AccessDenied"
             | "AccessDeniedException"
             | "ExpiredToken"
+            | "UnauthorizedOperation"
             | "InvalidClientTokenId"
             | "SignatureDoesNotMatch" => 403,
             "NoSuchEntity" | "ReportInProgress" => 404,
@@ -124,8 +125,13 @@ impl FaultKind {
             | "EntityAlreadyExists"
             | "ConcurrentModification" => 409,
             "ReportNotPresent" | "ReportExpired" => 410,
-            "ServiceFailure" | "InternalFailure" | "InternalServiceError" | "InternalServerException" => 500,
-            "ServiceUnavailable" | "SlowDown" => 503,
+            "ServiceFailure"
+            | "InternalFailure"
+            | "InternalServiceError"
+            | "InternalServerException"
+            | "InternalError" => 500,
+            "AuthFailure" => 401,
+            "ServiceUnavailable" | "SlowDown" | "Unavailable" | "RequestLimitExceeded" => 503,
             _ => 400,
         }
     }

@@ -1,4 +1,5 @@
-//! IAM, STS, Secrets Manager and Access Analyzer over the real wire protocols, for tests and demonstrations.
+//! IAM, STS, Secrets Manager, Access Analyzer and parts of EC2 over the real wire protocols, for tests and
+//! demonstrations.
 //!
 //! A [`Seed`] describes accounts: users, keys, groups, roles, policies, and when they were used. A [`Simulator`] plants
 //! it and [serves](Simulator::serve) it to unmodified SDKs, which find it by `AWS_ENDPOINT_URL`. Which account is meant
@@ -31,6 +32,7 @@ mod clock;
 mod context;
 mod control;
 mod demo;
+mod ec2;
 mod edit;
 mod faults;
 mod iam;
@@ -55,11 +57,11 @@ pub use edit::{Edit, EditError};
 pub use faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release};
 pub use seed::{
     AccountSeed, AdvisorSeed, AnalyzerSeed, AttachmentSeed, BadTime, CallerSeed, Consistency, DetailedUse,
-    DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GroupSeed, InstanceProfileSeed, KeySeed, MfaKind,
-    MfaSeed, Paging, PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed, RegionSeed, ReportSeed,
-    RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed, SessionExpiration,
-    StepSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed, VersionSeed,
-    VirtualDeviceSeed, When,
+    DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GroupSeed, InstanceProfileSeed, InstanceSeed,
+    KeySeed, MfaKind, MfaSeed, Paging, PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed,
+    RegionSeed, ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed,
+    SessionExpiration, StepSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed,
+    VersionSeed, VirtualDeviceSeed, When,
 };
 pub use server::Server;
 pub use simulator::{Credentials, Simulator};

@@ -141,6 +141,9 @@ impl World {
             .slots
             .get_mut(&caller.account)
             .ok_or_else(AwsError::invalid_token)?;
+        if request.service.is_regional() && !slot.account.is_enabled(request.region()) {
+            return Err(switched_off(request));
+        }
         let before = (operation.mutates && slot.needs_copy(&self.consistency)).then(|| slot.account.clone());
         let Slot {
             account,
@@ -261,9 +264,23 @@ pub(crate) fn mutates(request: &Request) -> bool {
     services::operation(request.service, &request.operation).is_some_and(|operation| operation.mutates)
 }
 
+/// What a region that is not switched on says to everybody.
+fn switched_off(request: &Request) -> AwsError {
+    let token = "The security token included in the request is invalid.";
+    match request.protocol {
+        Protocol::Query => AwsError::invalid_token(),
+        Protocol::Ec2 => {
+            let message = "AWS was not able to validate the provided access credentials";
+            AwsError::new("AuthFailure", 401, message)
+        }
+        Protocol::Json => AwsError::new("UnrecognizedClientException", 400, token),
+        Protocol::RestJson => AwsError::new("UnrecognizedClientException", 403, token),
+    }
+}
+
 fn unknown(request: &Request) -> AwsError {
     match request.protocol {
-        Protocol::Query => {
+        Protocol::Query | Protocol::Ec2 => {
             let version = request.query.optional("Version").unwrap_or_default();
             let message = format!(
                 "Could not find operation {} for version {version}",

@@ -21,6 +21,11 @@ _IDS = {
     "VersionId",
     "SSHPublicKeyId",
     "CertificateId",
+    "InstanceId",
+    "ReservationId",
+    "ImageId",
+    "AssociationId",
+    "Id",
 }
 _SECRET_SUFFIX = re.compile(r"(:secret:[^ ]+)-[A-Za-z0-9]{6}$")
 _OPAQUE = {"Marker", "SecretAccessKey", "SessionToken", "CertificateBody"}

@@ -9,6 +9,8 @@ _DOCUMENT = "the model's documentation: the document is not returned by CreatePo
 _REPORT = "moto writes not_supported where the user guide's table of columns says N/A"
 _BOOTSTRAP = "the secret of a device is shown when it is made and never again; the API reference has an example without"
 _SUBSET = "the model's documentation: in lists and in profiles roles are without tags and last use, and profiles without tags"
+_PLAIN = "optional in the model; instances here are as much as their roles and their metadata ask for"
+_TIMESTAMP = "moto leaves out when the association was made"
 _NO_PASSWORD = "the user guide: N/A for a user without a password"
 
 # (operation, place) -> reason. A place is a path into the answer, or `error`.
@@ -117,6 +119,49 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("GetCredentialReport", "Content.ada.cert_1_last_rotated"): (
         "in real reports inactive certificates keep their date, as inactive keys do"
     ),
+    # EC2.
+    **{
+        ("DescribeInstances", f"Reservations[].Instances[].{field}"): _PLAIN
+        for field in [
+            "AmiLaunchIndex",
+            "Architecture",
+            "BlockDeviceMappings",
+            "ClientToken",
+            "EbsOptimized",
+            "HibernationOptions",
+            "Hypervisor",
+            "Monitoring",
+            "NetworkInterfaces",
+            "Placement.GroupName",
+            "Platform",
+            "PrivateDnsName",
+            "PrivateIpAddress",
+            "ProductCodes",
+            "PublicDnsName",
+            "PublicIpAddress",
+            "RootDeviceName",
+            "RootDeviceType",
+            "SecurityGroups",
+            "SourceDestCheck",
+            "SriovNetSupport",
+            "StateReason",
+            "StateTransitionReason",
+            "SubnetId",
+            "VirtualizationType",
+            "VpcId",
+        ]
+    },
+    ("DescribeInstances", "error"): "moto takes every text for an id; AWS says InvalidInstanceID.Malformed",
+    ("DescribeInstances", "Reservations[].Instances[].IamInstanceProfile.Arn"): (
+        "moto shows an instance with the profile from before it was replaced"
+    ),
+    ("DescribeIamInstanceProfileAssociations", "IamInstanceProfileAssociations[].Timestamp"): _TIMESTAMP,
+    ("AssociateIamInstanceProfile", "IamInstanceProfileAssociation.Timestamp"): _TIMESTAMP,
+    ("DisassociateIamInstanceProfile", "IamInstanceProfileAssociation.Timestamp"): _TIMESTAMP,
+    ("ReplaceIamInstanceProfileAssociation", "IamInstanceProfileAssociation.Timestamp"): _TIMESTAMP,
+    ("AssociateIamInstanceProfile", "error"): "moto lets IAM's NoSuchEntity through; EC2 has InvalidParameterValue",
+    ("DescribeRegions", "Regions[#]"): "moto lists regions that have to be switched on, and ignores this filter",
+    ("DescribeRegions", "error"): _UNCHECKED,
     # Other services.
     ("AssumeRole", "PackedPolicySize"): "only there where session policies or tags are passed",
     ("GetSecretValue", "error"): "AWS answers errors of the JSON protocol with 400; moto says 404 here",

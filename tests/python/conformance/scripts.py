@@ -631,3 +631,82 @@ def secrets(r: Recorder) -> None:
     r.call("secretsmanager.get_secret_value", SecretId="app/token", VersionStage="AWSCURRENT")
     r.call("secretsmanager.get_secret_value", SecretId="app/token", VersionStage="AWSPREVIOUS")
     r.call("secretsmanager.get_secret_value", SecretId="app/none")
+
+
+INSTANCES = """
+[[accounts.roles]]
+name = "web"
+assumed_by = ["ec2.amazonaws.com"]
+instance_profiles = ["web"]
+[[accounts.instance_profiles]]
+name = "empty"
+[[accounts.regions.us-east-1.instances]]
+profile = "web"
+http_tokens = "optional"
+tags = { Name = "with" }
+[[accounts.regions.us-east-1.instances]]
+http_tokens = "required"
+tags = { Name = "without" }
+"""
+
+
+def instances_of_moto(service: Callable[[str], Any]) -> None:
+    iam, ec2 = service("iam"), service("ec2")
+    iam.create_role(RoleName="web", AssumeRolePolicyDocument=TRUST)
+    for name in ("web", "empty"):
+        iam.create_instance_profile(InstanceProfileName=name)
+    iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    for name, tokens, profile in [("with", "optional", {"Name": "web"}), ("without", "required", {})]:
+        ec2.run_instances(
+            ImageId=image,
+            InstanceType="t3.micro",
+            MinCount=1,
+            MaxCount=1,
+            MetadataOptions={"HttpTokens": tokens, "HttpPutResponseHopLimit": 2},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
+            **({"IamInstanceProfile": profile} if profile else {}),
+        )
+
+
+@seeded(INSTANCES, instances_of_moto)
+def instances(r: Recorder) -> None:
+    def named(name: str) -> dict[str, Any]:
+        answer = r.call("ec2.describe_instances", Filters=[{"Name": "tag:Name", "Values": [name]}])
+        return answer["Reservations"][0]["Instances"][0]
+
+    with_profile, without = named("with")["InstanceId"], named("without")["InstanceId"]
+    r.call("ec2.describe_instances", InstanceIds=[without])
+    r.call("ec2.describe_instances", InstanceIds=["i-0123456789abcdef0"])
+    r.call("ec2.describe_instances", InstanceIds=["nonsense"])
+    for name, value in [("instance-state-name", "running"), ("instance-state-name", "stopped"), ("tag:Name", "*out")]:
+        filters = [{"Name": name, "Values": [value]}, {"Name": "instance-id", "Values": [without]}]
+        r.call("ec2.describe_instances", Filters=filters)
+    associations = "ec2.describe_iam_instance_profile_associations"
+    r.call(associations)
+    r.call(associations, Filters=[{"Name": "instance-id", "Values": [without]}])
+    r.call("ec2.associate_iam_instance_profile", InstanceId=without, IamInstanceProfile={"Name": "none"})
+    r.call("ec2.associate_iam_instance_profile", InstanceId=with_profile, IamInstanceProfile={"Name": "web"})
+    profile = {"Name": "empty"}
+    made = r.call("ec2.associate_iam_instance_profile", InstanceId=without, IamInstanceProfile=profile)
+    association = made["IamInstanceProfileAssociation"]["AssociationId"]
+    r.call("ec2.associate_iam_instance_profile", InstanceId=without, IamInstanceProfile=profile)
+    r.call(associations, AssociationIds=[association])
+    arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/web"
+    replace = {"AssociationId": association, "IamInstanceProfile": {"Arn": arn}}
+    made = r.call("ec2.replace_iam_instance_profile_association", **replace)
+    association = made["IamInstanceProfileAssociation"]["AssociationId"]
+    r.call(associations, Filters=[{"Name": "instance-id", "Values": [without]}])
+    r.call("ec2.describe_instances", InstanceIds=[without])
+    r.call("ec2.disassociate_iam_instance_profile", AssociationId=association)
+    r.call("ec2.disassociate_iam_instance_profile", AssociationId=association)
+    r.call(associations, Filters=[{"Name": "instance-id", "Values": [without]}])
+    r.call("ec2.replace_iam_instance_profile_association", **replace)
+
+
+@script
+def regions(r: Recorder) -> None:
+    r.call("ec2.describe_regions")
+    r.call("ec2.describe_regions", RegionNames=["eu-central-1", "us-east-1"])
+    r.call("ec2.describe_regions", RegionNames=["eu-nowhere-1"])
+    r.call("ec2.describe_regions", Filters=[{"Name": "region-name", "Values": ["eu-west-*"]}])

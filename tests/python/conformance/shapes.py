@@ -31,6 +31,11 @@ def complaints(model: Any, response: dict, raw: bytes) -> list[str]:
         if result is None:
             return [*found, f"{model.name}: no result element"]
         found += _unknown(shape, result, model.name)
+    if model.service_model.protocol == "ec2":
+        root = ElementTree.fromstring(raw)
+        found += [
+            complaint for complaint in _unknown(shape, root, model.name) if not complaint.startswith(f"{model.name}.requestId:")
+        ]
     return found
 
 

@@ -28,8 +28,8 @@ pub use principals::{
     UseSeed, UserSeed,
 };
 pub use regions::{
-    AnalyzerSeed, ExternalAccessSeed, FindingSeed, RecommendationSeed, RegionSeed, StepSeed, UnusedKeySeed,
-    UnusedServiceSeed,
+    AnalyzerSeed, ExternalAccessSeed, FindingSeed, InstanceSeed, RecommendationSeed, RegionSeed, StepSeed,
+    UnusedKeySeed, UnusedServiceSeed,
 };
 pub use service::{CallerSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed};
 pub(crate) use when::span;

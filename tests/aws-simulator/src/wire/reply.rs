@@ -36,7 +36,7 @@ impl HttpAnswer {
 
 fn content_type(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Query => "text/xml",
+        Protocol::Query | Protocol::Ec2 => "text/xml",
         Protocol::Json => "application/x-amz-json-1.1",
         Protocol::RestJson => "application/json",
     }
@@ -44,13 +44,12 @@ fn content_type(protocol: Protocol) -> &'static str {
 
 /// A success.
 pub(crate) fn success(request: &Request, answer: Answer, request_id: String) -> HttpAnswer {
+    let namespace = request.service.namespace();
     let body = match answer {
-        Answer::Xml(result) => xml::response(
-            request.service.namespace(),
-            &request.operation,
-            result,
-            &request_id,
-        ),
+        Answer::Xml(result) if request.protocol == Protocol::Ec2 => {
+            xml::ec2_response(namespace, &request.operation, result, &request_id)
+        }
+        Answer::Xml(result) => xml::response(namespace, &request.operation, result, &request_id),
         Answer::Json(value) if value.is_null() => String::new(),
         Answer::Json(value) => value.to_string(),
     };
@@ -66,6 +65,7 @@ pub(crate) fn refusal(
 ) -> HttpAnswer {
     let body = match protocol {
         Protocol::Query => xml::error_response(service.namespace(), error, &request_id),
+        Protocol::Ec2 => xml::ec2_error_response(error, &request_id),
         Protocol::Json => json!({ "__type": error.code, "message": error.message }).to_string(),
         Protocol::RestJson => json!({ "message": error.message }).to_string(),
     };

@@ -69,7 +69,9 @@ impl Request {
         }
         match signer.as_ref().and_then(|signer| signer.service) {
             Some(Service::AccessAnalyzer) => Some(Self::rest(method, uri, body, signer)),
-            Some(Service::Iam | Service::Sts | Service::SecretsManager) | None => Self::form(body, signer),
+            Some(Service::Iam | Service::Sts | Service::SecretsManager | Service::Ec2) | None => {
+                Self::form(body, signer)
+            }
         }
     }
 
@@ -77,9 +79,14 @@ impl Request {
         let query = Query::parse(body);
         let operation = query.optional("Action")?.to_owned();
         let service = signer.as_ref().and_then(|signer| signer.service);
+        let service = service.unwrap_or_else(|| Service::versioned(query.optional("Version")));
         Some(Self {
-            service: service.unwrap_or_else(|| Service::versioned(query.optional("Version"))),
-            protocol: Protocol::Query,
+            service,
+            protocol: if service == Service::Ec2 {
+                Protocol::Ec2
+            } else {
+                Protocol::Query
+            },
             operation,
             query,
             input: Value::Null,

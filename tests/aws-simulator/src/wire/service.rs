@@ -15,14 +15,17 @@ pub enum Service {
     /// IAM Access Analyzer.
     #[serde(rename = "access-analyzer")]
     AccessAnalyzer,
+    /// Elastic Compute Cloud.
+    Ec2,
 }
 
 /// All services.
-const ALL: [Service; 4] = [
+const ALL: [Service; 5] = [
     Service::Iam,
     Service::Sts,
     Service::SecretsManager,
     Service::AccessAnalyzer,
+    Service::Ec2,
 ];
 
 /// How requests and answers look.
@@ -30,6 +33,8 @@ const ALL: [Service; 4] = [
 pub(crate) enum Protocol {
     /// Forms in, XML out.
     Query,
+    /// The same in the way of EC2.
+    Ec2,
     /// JSON in and out, the operation in a header.
     Json,
     /// JSON in and out, the operation in method and path.
@@ -37,6 +42,11 @@ pub(crate) enum Protocol {
 }
 
 impl Service {
+    /// All services.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        ALL.into_iter()
+    }
+
     /// The service whose credential scope has this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         ALL.into_iter().find(|service| service.name() == name)
@@ -54,6 +64,7 @@ impl Service {
     pub(crate) fn versioned(version: Option<&str>) -> Self {
         match version {
             Some("2011-06-15") => Self::Sts,
+            Some("2016-11-15") => Self::Ec2,
             _ => Self::Iam,
         }
     }
@@ -65,6 +76,7 @@ impl Service {
             Self::Sts => "sts",
             Self::SecretsManager => "secretsmanager",
             Self::AccessAnalyzer => "access-analyzer",
+            Self::Ec2 => "ec2",
         }
     }
 
@@ -73,6 +85,7 @@ impl Service {
         match self {
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            Self::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
             Self::SecretsManager | Self::AccessAnalyzer => "",
         }
     }
@@ -83,6 +96,15 @@ impl Service {
             Self::Iam | Self::Sts => "ValidationError",
             Self::SecretsManager => "InvalidParameterException",
             Self::AccessAnalyzer => "ValidationException",
+            Self::Ec2 => "InvalidParameterValue",
+        }
+    }
+
+    /// Whether it is another service in each region.
+    pub(crate) fn is_regional(self) -> bool {
+        match self {
+            Self::Iam | Self::Sts => false,
+            Self::SecretsManager | Self::AccessAnalyzer | Self::Ec2 => true,
         }
     }
 }

@@ -68,6 +68,22 @@ impl Xml {
         self.close(name)
     }
 
+    /// `<name><item>…</item>…</name>`, as EC2 has its lists.
+    pub(crate) fn items<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut fill: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.open(name);
+        for item in items {
+            self.open("item");
+            fill(self, item);
+            self.close("item");
+        }
+        self.close(name)
+    }
+
     /// `<name><member>text</member>…</name>`
     pub(crate) fn strings(&mut self, name: &str, items: impl IntoIterator<Item = impl Display>) -> &mut Self {
         self.open(name);
@@ -135,6 +151,28 @@ pub(crate) fn error_response(namespace: &str, error: &AwsError, request_id: &str
         "<ErrorResponse xmlns=\"{namespace}\">{}</ErrorResponse>",
         xml.into_string()
     )
+}
+
+/// A successful answer of EC2, which has no result element.
+pub(crate) fn ec2_response(namespace: &str, operation: &str, result: Xml, request_id: &str) -> String {
+    format!(
+        "<{operation}Response xmlns=\"{namespace}\"><requestId>{request_id}</requestId>{}</{operation}Response>",
+        result.into_string()
+    )
+}
+
+/// An error answer of EC2.
+pub(crate) fn ec2_error_response(error: &AwsError, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    xml.node("Response", |x| {
+        x.node("Errors", |x| {
+            x.node("Error", |x| {
+                x.text("Code", &error.code).text("Message", &error.message);
+            });
+        });
+        x.text("RequestID", request_id);
+    });
+    xml.into_string()
 }
 
 #[cfg(test)]

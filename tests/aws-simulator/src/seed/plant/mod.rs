@@ -123,7 +123,7 @@ impl<'a> Planter<'a> {
             identity_providers: self.identity_providers(),
             policies,
             secrets: BTreeMap::new(),
-            regions: self.regions()?,
+            regions: BTreeMap::new(),
         };
         for (name, group) in groups {
             account.groups.insert(name, self.group(group)?);
@@ -139,6 +139,7 @@ impl<'a> Planter<'a> {
             self.profiles_of(role, &mut account)?;
         }
         self.other_profiles(&mut account)?;
+        account.regions = self.regions(&account)?;
         for secret in &seed.secrets {
             let secret = self.secret(secret);
             account.secrets.insert(secret.arn.clone(), secret);
@@ -151,10 +152,10 @@ impl<'a> Planter<'a> {
         Ok(Planted { account, callers })
     }
 
-    fn regions(&mut self) -> Result<BTreeMap<String, Region>, SeedError> {
+    fn regions(&mut self, account: &Account) -> Result<BTreeMap<String, Region>, SeedError> {
         let mut regions = BTreeMap::new();
         for (name, seed) in &self.seed.regions {
-            let planted = region(name, seed, self.place(), self.ids);
+            let planted = region(name, seed, self.place(), &account.instance_profiles, self.ids);
             let planted = planted.map_err(|problem| self.problem(format!("region {name}: {problem}")))?;
             regions.insert(name.clone(), planted);
         }

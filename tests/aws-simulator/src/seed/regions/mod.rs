@@ -1,6 +1,7 @@
 //! What a seed holds in one region.
 
 mod analyzers;
+mod instances;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +10,16 @@ pub use analyzers::{
     UnusedServiceSeed,
 };
 
+pub use instances::InstanceSeed;
+
 /// One region of an account.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RegionSeed {
+    /// Whether the region is switched on, if it is one that has to be; it is unless this says otherwise.
+    pub opted_in: Option<bool>,
     /// Analyzers of Access Analyzer.
     pub analyzers: Vec<AnalyzerSeed>,
+    /// Instances of EC2.
+    pub instances: Vec<InstanceSeed>,
 }

@@ -1,8 +1,12 @@
 //! What an account holds in one region.
 
 mod analyzers;
+mod instances;
+
+use std::collections::BTreeMap;
 
 use super::Place;
+use crate::account::InstanceProfile;
 use crate::ids::IdSource;
 use crate::region::Region;
 use crate::seed::RegionSeed;
@@ -28,10 +32,14 @@ pub(crate) fn region(
     name: &str,
     seed: &RegionSeed,
     place: Place<'_>,
+    profiles: &BTreeMap<String, InstanceProfile>,
     ids: &mut IdSource,
 ) -> Result<Region, String> {
     let site = Site { place, region: name };
-    let mut region = Region::empty();
+    let mut region = Region {
+        off: seed.opted_in == Some(false),
+        ..Region::empty()
+    };
     for seed in &seed.analyzers {
         let analyzer = analyzers::analyzer(seed, site, ids)?;
         once(
@@ -39,6 +47,12 @@ pub(crate) fn region(
             &seed.name,
             region.analyzers.insert(seed.name.clone(), analyzer),
         )?;
+    }
+    for seed in &seed.instances {
+        for instance in instances::instances(seed, site, profiles, ids) {
+            let id = instance.id.clone();
+            once("instance", &id, region.instances.insert(id.clone(), instance))?;
+        }
     }
     Ok(region)
 }
