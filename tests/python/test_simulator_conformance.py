@@ -60,7 +60,7 @@ def test_answers_are_those_of_moto(name, moto):
     script.prepare(lambda service: client(moto.url, service))
     # A seed of its own, or more for the account that every script has.
     simulator = Simulator(script.seed if "[[accounts]]" in script.seed else SEED + script.seed)
-    ours, theirs = Recorder(simulator.url), Recorder(moto.url)
+    ours, theirs = Recorder(simulator.url, script.protocol), Recorder(moto.url)
     try:
         script.run(ours)
     finally:
@@ -86,7 +86,10 @@ def test_no_listed_difference_has_gone():
 
 
 # The service as the simulator names it, and moto's module for it.
-MODULES = {"iam": "iam", "sts": "sts", "secretsmanager": "secretsmanager", "ec2": "ec2"}
+MODULES = {
+    **{name: name for name in ("iam", "sts", "secretsmanager", "ec2", "cloudtrail", "logs", "sns", "s3")},
+    "monitoring": "cloudwatch",
+}
 
 
 def test_every_operation_both_know_is_covered(simulator):

@@ -116,6 +116,7 @@ impl FaultKind {
             | "AccessDeniedException"
             | "ExpiredToken"
             | "UnauthorizedOperation"
+            | "AuthorizationError"
             | "InvalidClientTokenId"
             | "SignatureDoesNotMatch" => 403,
             "NoSuchEntity" | "ReportInProgress" => 404,
@@ -131,7 +132,11 @@ impl FaultKind {
             | "InternalServerException"
             | "InternalError" => 500,
             "AuthFailure" => 401,
-            "ServiceUnavailable" | "SlowDown" | "Unavailable" | "RequestLimitExceeded" => 503,
+            "ServiceUnavailable"
+            | "SlowDown"
+            | "Unavailable"
+            | "RequestLimitExceeded"
+            | "ServiceUnavailableException" => 503,
             _ => 400,
         }
     }

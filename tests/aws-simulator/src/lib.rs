@@ -1,5 +1,5 @@
-//! IAM, STS, Secrets Manager, Access Analyzer and parts of EC2 over the real wire protocols, for tests and
-//! demonstrations.
+//! IAM and STS over the real wire protocols, for tests and demonstrations, and those parts of Secrets Manager, Access
+//! Analyzer, EC2, CloudTrail, CloudWatch, CloudWatch Logs, SNS and S3 that keeping an account tidy needs.
 //!
 //! A [`Seed`] describes accounts: users, keys, groups, roles, policies, and when they were used. A [`Simulator`] plants
 //! it and [serves](Simulator::serve) it to unmodified SDKs, which find it by `AWS_ENDPOINT_URL`. Which account is meant
@@ -29,6 +29,8 @@ mod account;
 mod caller;
 mod calls;
 mod clock;
+mod cloudtrail;
+mod cloudwatch;
 mod context;
 mod control;
 mod demo;
@@ -37,13 +39,16 @@ mod edit;
 mod faults;
 mod iam;
 mod ids;
+mod logs;
 mod policy;
 mod region;
+mod s3;
 mod secrets;
 mod seed;
 mod server;
 mod services;
 mod simulator;
+mod sns;
 mod sts;
 mod wire;
 mod world;
@@ -56,11 +61,12 @@ pub use demo::{DEMO_SEED, demo_seed};
 pub use edit::{Edit, EditError};
 pub use faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release};
 pub use seed::{
-    AccountSeed, AdvisorSeed, AnalyzerSeed, AttachmentSeed, BadTime, CallerSeed, Consistency, DetailedUse,
-    DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GroupSeed, InstanceProfileSeed, InstanceSeed,
-    KeySeed, MfaKind, MfaSeed, Paging, PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed,
-    RegionSeed, ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed,
-    SessionExpiration, StepSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed,
+    AccountSeed, AdvisorSeed, AlarmSeed, AnalyzerSeed, AttachmentSeed, BadTime, BucketSeed, CallerSeed,
+    Consistency, DetailedUse, DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GrantSeed, GroupSeed,
+    InstanceProfileSeed, InstanceSeed, KeySeed, LogGroupSeed, MetricFilterSeed, MfaKind, MfaSeed, Paging,
+    PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed, RegionSeed, ReportSeed, RoleSeed, RootSeed,
+    RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed, SessionExpiration, StepSeed,
+    SubscriptionSeed, TopicSeed, TrailSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed,
     VersionSeed, VirtualDeviceSeed, When,
 };
 pub use server::Server;

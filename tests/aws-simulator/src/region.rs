@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use crate::access_analyzer::Analyzer;
 use crate::account::Account;
+use crate::cloudtrail::Trail;
+use crate::cloudwatch::Alarm;
 use crate::ec2::Instance;
+use crate::logs::LogGroup;
+use crate::sns::Topic;
 
 /// One region's part of an account.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -17,6 +21,14 @@ pub(crate) struct Region {
     pub(crate) analyzers: BTreeMap<String, Analyzer>,
     /// Instances of EC2 by id.
     pub(crate) instances: BTreeMap<String, Instance>,
+    /// Trails of CloudTrail that belong to this region, by name.
+    pub(crate) trails: BTreeMap<String, Trail>,
+    /// Log groups by name.
+    pub(crate) log_groups: BTreeMap<String, LogGroup>,
+    /// Alarms by name.
+    pub(crate) alarms: BTreeMap<String, Alarm>,
+    /// Topics by name.
+    pub(crate) topics: BTreeMap<String, Topic>,
 }
 
 impl Region {
@@ -25,6 +37,10 @@ impl Region {
             off: false,
             analyzers: BTreeMap::new(),
             instances: BTreeMap::new(),
+            trails: BTreeMap::new(),
+            log_groups: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            topics: BTreeMap::new(),
         }
     }
 }

@@ -160,8 +160,8 @@ struct Payload {
 }
 
 impl Payload {
-    fn new(text: String, cut: bool) -> Self {
-        let mut bytes = Bytes::from(text);
+    fn new(bytes: Vec<u8>, cut: bool) -> Self {
+        let mut bytes = Bytes::from(bytes);
         let length = bytes.len();
         if cut {
             bytes.truncate(length / 2);
@@ -203,7 +203,7 @@ fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Payload> {
         status,
         content_type,
         request_id,
-        error_type,
+        headers,
         body,
         cut,
     } = answer;
@@ -213,12 +213,12 @@ fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Payload> {
         .header("x-amzn-requestid", request_id)
         // By this clients tell whether their clock is right, so it is the simulator's time.
         .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    if let Some(error) = error_type {
-        built = built.header("x-amzn-errortype", error);
+    for (name, value) in headers {
+        built = built.header(name, value);
     }
     built.body(Payload::new(body, cut)).unwrap_or_else(|_| {
         // Only a fault with an impossible status leads here.
-        let mut response = Response::new(Payload::new(String::new(), false));
+        let mut response = Response::new(Payload::new(Vec::new(), false));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     })

@@ -2,7 +2,7 @@
 
 use crate::context::Operation;
 use crate::wire::service::Service;
-use crate::{access_analyzer, ec2, iam, secrets, sts};
+use crate::{access_analyzer, cloudtrail, cloudwatch, ec2, iam, logs, s3, secrets, sns, sts};
 
 /// The operation of that name, if it is built.
 pub(crate) fn operation(service: Service, name: &str) -> Option<&'static Operation> {
@@ -28,6 +28,11 @@ fn operations(service: Service) -> &'static [Operation] {
         Service::SecretsManager => secrets::OPERATIONS,
         Service::AccessAnalyzer => access_analyzer::OPERATIONS,
         Service::Ec2 => ec2::OPERATIONS,
+        Service::CloudTrail => cloudtrail::OPERATIONS,
+        Service::Logs => logs::OPERATIONS,
+        Service::CloudWatch => cloudwatch::OPERATIONS,
+        Service::Sns => sns::OPERATIONS,
+        Service::S3 => s3::OPERATIONS,
         // The world answers for it: roles are assumed across accounts.
         Service::Sts => &[],
     }

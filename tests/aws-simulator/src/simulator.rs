@@ -333,11 +333,11 @@ impl Turn {
                 answer.body.clear();
             }
             if fault.kind == FaultKind::MalformedBody {
-                let half = (0..=answer.body.len() / 2)
-                    .rev()
-                    .find(|&at| answer.body.is_char_boundary(at));
+                // Not in the middle of a letter: the text is to be broken, not its encoding.
+                let begins = |at: &usize| answer.body.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+                let half = (0..=answer.body.len() / 2).rev().find(begins);
                 answer.body.truncate(half.unwrap_or_default());
-                answer.body.push('<');
+                answer.body.push(b'<');
             }
         }
         answer

@@ -132,6 +132,10 @@ impl World {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<Answer, AwsError> {
+        if request.is_broken {
+            let message = "The request's body cannot be read.";
+            return Err(AwsError::new("SerializationException", 400, message));
+        }
         if request.service == Service::Sts {
             return self.sts(request, caller, now).map(Answer::Xml);
         }
@@ -273,8 +277,9 @@ fn switched_off(request: &Request) -> AwsError {
             let message = "AWS was not able to validate the provided access credentials";
             AwsError::new("AuthFailure", 401, message)
         }
-        Protocol::Json => AwsError::new("UnrecognizedClientException", 400, token),
+        Protocol::Json | Protocol::Cbor => AwsError::new("UnrecognizedClientException", 400, token),
         Protocol::RestJson => AwsError::new("UnrecognizedClientException", 403, token),
+        Protocol::RestXml => AwsError::new("InvalidAccessKeyId", 403, token),
     }
 }
 
@@ -289,6 +294,11 @@ fn unknown(request: &Request) -> AwsError {
             AwsError::new("InvalidAction", 400, message)
         }
         Protocol::Json => AwsError::new("UnknownOperationException", 400, ""),
+        Protocol::Cbor => AwsError::new("UnknownOperationException", 404, ""),
+        Protocol::RestXml => {
+            let message = "The specified method is not allowed against this resource.";
+            AwsError::new("MethodNotAllowed", 405, message)
+        }
         Protocol::RestJson => {
             let message = format!(
                 "Unable to determine service/operation name: {}",

@@ -24,19 +24,22 @@ def complaints(model: Any, response: dict, raw: bytes) -> list[str]:
     if shape is None:
         return []
     found = list(_missing(shape, response, model.name))
-    if "json" in model.service_model.protocol:
+    protocol = model.service_model.resolved_protocol
+    if "json" in protocol:
         return found + list(_unknown_keys(shape, json.loads(raw or b"{}"), model.name))
-    if model.service_model.protocol == "query":
-        result = ElementTree.fromstring(raw).find(f"{{*}}{shape.serialization['resultWrapper']}")
-        if result is None:
+    # What is in CBOR is the same as what is in JSON; botocore has read it already.
+    if protocol == "smithy-rpc-v2-cbor":
+        return found
+    element = ElementTree.fromstring(raw)
+    if protocol == "query":
+        element = element.find(f"{{*}}{shape.serialization['resultWrapper']}")
+        if element is None:
             return [*found, f"{model.name}: no result element"]
-        found += _unknown(shape, result, model.name)
-    if model.service_model.protocol == "ec2":
-        root = ElementTree.fromstring(raw)
-        found += [
-            complaint for complaint in _unknown(shape, root, model.name) if not complaint.startswith(f"{model.name}.requestId:")
-        ]
-    return found
+    if protocol == "rest-xml" and "payload" in shape.serialization:
+        shape = shape.members[shape.serialization["payload"]]
+    found += _unknown(shape, element, model.name)
+    envelope = f"{model.name}.requestId:"
+    return [complaint for complaint in found if not (protocol == "ec2" and complaint.startswith(envelope))]
 
 
 def complaints_of_error(model: Any, code: str, status: int) -> list[str]:
@@ -66,7 +69,7 @@ def _missing(shape: Any, value: Any, path: str):
         for key in value:
             if key not in shape.key.enum:
                 yield f"{path}: key {key!r} is not in the model"
-    elif getattr(shape, "enum", None) and value not in shape.enum:
+    elif getattr(shape, "enum", None) and value not in (None, *shape.enum):
         if (path.rpartition(".")[2], value) in _OTHER_WORDS:
             return
         yield f"{path}: {value!r} is none of {shape.enum}"

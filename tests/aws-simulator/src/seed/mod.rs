@@ -20,7 +20,7 @@ pub use credentials::{
     VirtualDeviceSeed,
 };
 pub(crate) use plant::{
-    Place, Planted, access_key, certificates, devices, pinned, plant, region, register_devices,
+    Place, Planted, access_key, bucket, certificates, devices, pinned, plant, region, register_devices,
     service_credentials, service_use, ssh_keys,
 };
 pub use principals::{
@@ -28,10 +28,13 @@ pub use principals::{
     UseSeed, UserSeed,
 };
 pub use regions::{
-    AnalyzerSeed, ExternalAccessSeed, FindingSeed, InstanceSeed, RecommendationSeed, RegionSeed, StepSeed,
-    UnusedKeySeed, UnusedServiceSeed,
+    AlarmSeed, AnalyzerSeed, ExternalAccessSeed, FindingSeed, InstanceSeed, LogGroupSeed, MetricFilterSeed,
+    RecommendationSeed, RegionSeed, StepSeed, SubscriptionSeed, TopicSeed, TrailSeed, UnusedKeySeed,
+    UnusedServiceSeed,
 };
-pub use service::{CallerSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed};
+pub use service::{
+    BucketSeed, CallerSeed, GrantSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed,
+};
 pub(crate) use when::span;
 pub use when::{BadTime, When};
 
@@ -134,6 +137,9 @@ pub struct AccountSeed {
     /// Secrets of Secrets Manager.
     #[serde(default)]
     pub secrets: Vec<SecretSeed>,
+    /// Buckets of S3.
+    #[serde(default)]
+    pub buckets: Vec<BucketSeed>,
     /// What there is in each region, by its name.
     #[serde(default)]
     pub regions: BTreeMap<String, RegionSeed>,
@@ -164,6 +170,7 @@ impl AccountSeed {
             identity_providers: Vec::new(),
             policies: Vec::new(),
             secrets: Vec::new(),
+            buckets: Vec::new(),
             regions: BTreeMap::new(),
             report: ReportSeed::default(),
             advisor: AdvisorSeed::default(),

@@ -55,6 +55,38 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// A truth; text in forms.
+    pub(crate) fn boolean(self, name: &str) -> Result<Option<bool>, AwsError> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let truth = value
+            .as_bool()
+            .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+        truth.map(Some).ok_or_else(|| self.wrong(name, "true or false"))
+    }
+
+    /// Any number; text in forms.
+    pub(crate) fn number(self, name: &str) -> Result<Option<f64>, AwsError> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        let number = value
+            .as_f64()
+            .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+        let finite = number.filter(|number| number.is_finite());
+        finite.map(Some).ok_or_else(|| self.wrong(name, "a number"))
+    }
+
+    /// A list of structures, empty where it is left out.
+    pub(crate) fn inners(self, name: &str) -> Result<Vec<Self>, AwsError> {
+        match self.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => Ok(items.iter().map(|value| Self { value, ..self }).collect()),
+            Some(_) => Err(self.wrong(name, "a list")),
+        }
+    }
+
     /// A list of strings, empty where it is left out.
     pub(crate) fn texts(self, name: &str) -> Result<Vec<&'a str>, AwsError> {
         let wrong = || self.wrong(name, "a list of strings");

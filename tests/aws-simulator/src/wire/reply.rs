@@ -5,7 +5,8 @@ use serde_json::json;
 use super::error::AwsError;
 use super::request::Request;
 use super::service::{Protocol, Service};
-use super::xml;
+use super::xml::Xml;
+use super::{cbor, nested, xml};
 use crate::context::Answer;
 
 /// An HTTP response.
@@ -14,46 +15,80 @@ pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) request_id: String,
-    /// The error's code, where the protocol has it in a header.
-    pub(crate) error_type: Option<String>,
-    pub(crate) body: String,
+    /// Headers that not all protocols have.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
     /// The connection is lost when half of the body is sent.
     pub(crate) cut: bool,
 }
 
 impl HttpAnswer {
-    pub(crate) fn new(status: u16, content_type: &'static str, request_id: String, body: String) -> Self {
+    pub(crate) fn new(
+        status: u16,
+        content_type: &'static str,
+        request_id: String,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
         Self {
             status,
             content_type,
             request_id,
-            error_type: None,
-            body,
+            headers: Vec::new(),
+            body: body.into(),
             cut: false,
         }
     }
 }
 
-fn content_type(protocol: Protocol) -> &'static str {
+fn content_type(service: Service, protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Query | Protocol::Ec2 => "text/xml",
+        Protocol::Json if service == Service::CloudWatch => "application/x-amz-json-1.0",
         Protocol::Json => "application/x-amz-json-1.1",
+        Protocol::Cbor => "application/cbor",
         Protocol::RestJson => "application/json",
+        Protocol::RestXml => "application/xml",
+    }
+}
+
+/// Headers that every answer of a protocol has.
+fn headers(protocol: Protocol, request_id: &str) -> Vec<(&'static str, String)> {
+    match protocol {
+        Protocol::Cbor => vec![("smithy-protocol", "rpc-v2-cbor".to_owned())],
+        Protocol::RestXml => vec![("x-amz-request-id", request_id.to_owned())],
+        Protocol::Query | Protocol::Ec2 | Protocol::Json | Protocol::RestJson => Vec::new(),
     }
 }
 
 /// A success.
 pub(crate) fn success(request: &Request, answer: Answer, request_id: String) -> HttpAnswer {
-    let namespace = request.service.namespace();
-    let body = match answer {
-        Answer::Xml(result) if request.protocol == Protocol::Ec2 => {
-            xml::ec2_response(namespace, &request.operation, result, &request_id)
+    let Request {
+        service,
+        protocol,
+        operation,
+        ..
+    } = request;
+    let namespace = service.namespace();
+    let body = match (answer, protocol) {
+        (Answer::Xml(result), Protocol::RestXml) => result.into_string().into_bytes(),
+        (Answer::Xml(result), Protocol::Ec2) => {
+            xml::ec2_response(namespace, operation, result, &request_id).into_bytes()
         }
-        Answer::Xml(result) => xml::response(namespace, &request.operation, result, &request_id),
-        Answer::Json(value) if value.is_null() => String::new(),
-        Answer::Json(value) => value.to_string(),
+        (Answer::Xml(result), _) => xml::response(namespace, operation, result, &request_id).into_bytes(),
+        (Answer::Json(value), Protocol::Query) => {
+            let mut result = Xml::new();
+            nested::write(&mut result, &value);
+            xml::response(namespace, operation, result, &request_id).into_bytes()
+        }
+        (Answer::Json(value), Protocol::Cbor) if value.is_null() => cbor::encode(&json!({})),
+        (Answer::Json(value), Protocol::Cbor) => cbor::encode(&value),
+        (Answer::Json(value), _) if value.is_null() => Vec::new(),
+        (Answer::Json(value), _) => value.to_string().into_bytes(),
     };
-    HttpAnswer::new(200, content_type(request.protocol), request_id, body)
+    let headers = headers(*protocol, &request_id);
+    let mut answer = HttpAnswer::new(200, content_type(*service, *protocol), request_id, body);
+    answer.headers = headers;
+    answer
 }
 
 /// An error.
@@ -63,15 +98,25 @@ pub(crate) fn refusal(
     error: &AwsError,
     request_id: String,
 ) -> HttpAnswer {
+    let structure = json!({ "__type": error.code, "message": error.message });
     let body = match protocol {
-        Protocol::Query => xml::error_response(service.namespace(), error, &request_id),
-        Protocol::Ec2 => xml::ec2_error_response(error, &request_id),
-        Protocol::Json => json!({ "__type": error.code, "message": error.message }).to_string(),
-        Protocol::RestJson => json!({ "message": error.message }).to_string(),
+        Protocol::Query => xml::error_response(service.namespace(), error, &request_id).into_bytes(),
+        Protocol::Ec2 => xml::ec2_error_response(error, &request_id).into_bytes(),
+        Protocol::Json => structure.to_string().into_bytes(),
+        Protocol::Cbor => cbor::encode(&structure),
+        Protocol::RestJson => json!({ "message": error.message }).to_string().into_bytes(),
+        Protocol::RestXml => xml::rest_error_response(error, &request_id).into_bytes(),
     };
-    let mut answer = HttpAnswer::new(error.status, content_type(protocol), request_id, body);
+    let mut headers = headers(protocol, &request_id);
+    headers.extend(error.header.clone());
     if protocol == Protocol::RestJson {
-        answer.error_type = Some(error.code.clone());
+        headers.push(("x-amzn-errortype", error.code.clone()));
     }
+    // A service that spoke the Query protocol before says in a header what the error was called there.
+    if service == Service::CloudWatch && protocol != Protocol::Query {
+        headers.push(("x-amzn-query-error", format!("{};{}", error.code, error.blame())));
+    }
+    let mut answer = HttpAnswer::new(error.status, content_type(service, protocol), request_id, body);
+    answer.headers = headers;
     answer
 }

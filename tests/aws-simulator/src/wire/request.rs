@@ -6,8 +6,8 @@ use hyper::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value};
 
 use super::query::Query;
-use super::routes;
 use super::service::{Protocol, Service};
+use super::{cbor, nested, routes};
 
 /// The signature's public part. The signature itself is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) query: Query,
     /// The parameters of other protocols.
     pub(crate) input: Value,
+    /// The body could not be read.
+    pub(crate) is_broken: bool,
     pub(crate) signer: Option<Signer>,
 }
 
@@ -55,8 +57,8 @@ impl Request {
     /// Reads a request of one of the protocols; `None` if it is of none.
     pub(crate) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let signer = Signer::read(headers);
-        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-        if let Some((prefix, operation)) = target.and_then(|target| target.rsplit_once('.')) {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some((prefix, operation)) = header("x-amz-target").and_then(|target| target.rsplit_once('.')) {
             let service = Service::targeted(prefix)?;
             let input = serde_json::from_slice(body).unwrap_or_default();
             return Some(Self::structured(
@@ -67,12 +69,42 @@ impl Request {
                 signer,
             ));
         }
-        match signer.as_ref().and_then(|signer| signer.service) {
-            Some(Service::AccessAnalyzer) => Some(Self::rest(method, uri, body, signer)),
-            Some(Service::Iam | Service::Sts | Service::SecretsManager | Service::Ec2) | None => {
-                Self::form(body, signer)
-            }
+        if header("smithy-protocol") == Some("rpc-v2-cbor") {
+            return Self::cbor(uri.path(), body, signer);
         }
+        match signer.as_ref().and_then(|signer| signer.service) {
+            Some(service @ Service::AccessAnalyzer) => {
+                Some(Self::rest(service, Protocol::RestJson, method, uri, body, signer))
+            }
+            Some(service @ Service::S3) => {
+                Some(Self::rest(service, Protocol::RestXml, method, uri, &[], signer))
+            }
+            Some(
+                Service::Iam
+                | Service::Sts
+                | Service::SecretsManager
+                | Service::Ec2
+                | Service::CloudTrail
+                | Service::Logs
+                | Service::CloudWatch
+                | Service::Sns,
+            )
+            | None => Self::form(body, signer),
+        }
+    }
+
+    /// `/service/GraniteServiceVersion20100801/operation/DescribeAlarms`
+    fn cbor(path: &str, body: &[u8], signer: Option<Signer>) -> Option<Self> {
+        let (service, operation) = path.strip_prefix("/service/")?.split_once("/operation/")?;
+        let service = Service::targeted(service)?;
+        let input = cbor::decode(body);
+        Some(Self::structured(
+            service,
+            Protocol::Cbor,
+            operation,
+            input,
+            signer,
+        ))
     }
 
     fn form(body: &[u8], signer: Option<Signer>) -> Option<Self> {
@@ -88,39 +120,57 @@ impl Request {
                 Protocol::Query
             },
             operation,
+            input: if service == Service::CloudWatch {
+                nested::read(&query)
+            } else {
+                Value::Null
+            },
             query,
-            input: Value::Null,
+            is_broken: false,
             signer,
         })
     }
 
     /// A request whose operation is in method and path, and whose parameters are there, in the query and in the body.
-    fn rest(method: &Method, uri: &Uri, body: &[u8], signer: Option<Signer>) -> Self {
-        let (service, protocol) = (Service::AccessAnalyzer, Protocol::RestJson);
-        let Some((operation, in_path)) = routes::route(service, method.as_str(), uri.path()) else {
+    fn rest(
+        service: Service,
+        protocol: Protocol,
+        method: &Method,
+        uri: &Uri,
+        body: &[u8],
+        signer: Option<Signer>,
+    ) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let Some((operation, in_path)) = routes::route(service, method.as_str(), uri.path(), query) else {
             let unknown = format!("{method} {}", uri.path());
-            return Self::structured(service, protocol, &unknown, Value::Null, signer);
+            return Self::structured(service, protocol, &unknown, Some(Value::Null), signer);
         };
-        let mut parameters: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
-        let in_query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned();
+        let Some(Value::Object(mut parameters)) = json(body) else {
+            return Self::structured(service, protocol, operation, None, signer);
+        };
+        let in_query = form_urlencoded::parse(query.as_bytes()).into_owned();
         parameters.extend(in_query.map(|(name, value)| (name, Value::String(value))));
         parameters.extend(in_path);
-        Self::structured(service, protocol, operation, Value::Object(parameters), signer)
+        let input = Some(Value::Object(parameters));
+        Self::structured(service, protocol, operation, input, signer)
     }
 
     fn structured(
         service: Service,
         protocol: Protocol,
         operation: &str,
-        input: Value,
+        input: Option<Value>,
         signer: Option<Signer>,
     ) -> Self {
+        let is_broken = input.is_none();
+        let input = input.unwrap_or_default();
         Self {
             service,
             protocol,
             operation: operation.to_owned(),
             query: flat(&input),
             input,
+            is_broken,
             signer,
         }
     }
@@ -138,6 +188,14 @@ impl Request {
         }
         parameters
     }
+}
+
+/// A body of JSON; an empty one has no parameters.
+fn json(body: &[u8]) -> Option<Value> {
+    if body.is_empty() {
+        return Some(Value::Object(Map::new()));
+    }
+    serde_json::from_slice(body).ok()
 }
 
 /// The top level of structured parameters as flat ones: texts as they are, all else as JSON.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::service::Service;
 
-/// Method, path, operation. What is in braces is a parameter.
+/// Method, path, operation. What is in braces is a parameter, and what follows a question mark has to be in the query.
 const ROUTES: &[(Service, &str, &str, &str)] = &[
     (Service::AccessAnalyzer, "GET", "analyzer", "ListAnalyzers"),
     (Service::AccessAnalyzer, "PUT", "analyzer", "CreateAnalyzer"),
@@ -43,6 +43,20 @@ const ROUTES: &[(Service, &str, &str, &str)] = &[
         "policy/check-no-new-access",
         "CheckNoNewAccess",
     ),
+    (Service::S3, "GET", "{Bucket}?acl", "GetBucketAcl"),
+    (Service::S3, "GET", "{Bucket}?location", "GetBucketLocation"),
+    (
+        Service::S3,
+        "GET",
+        "{Bucket}?policyStatus",
+        "GetBucketPolicyStatus",
+    ),
+    (
+        Service::S3,
+        "GET",
+        "{Bucket}?publicAccessBlock",
+        "GetPublicAccessBlock",
+    ),
 ];
 
 /// The operation and the parameters in the path.
@@ -50,17 +64,22 @@ pub(crate) fn route(
     service: Service,
     method: &str,
     path: &str,
+    query: &str,
 ) -> Option<(&'static str, Map<String, Value>)> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     ROUTES
         .iter()
         .filter(|(of, verb, ..)| *of == service && *verb == method)
-        .find_map(|(_, _, pattern, operation)| Some((*operation, fit(pattern, &parts)?)))
+        .find_map(|(_, _, pattern, operation)| Some((*operation, fit(pattern, &parts, query)?)))
 }
 
-fn fit(pattern: &str, parts: &[&str]) -> Option<Map<String, Value>> {
+fn fit(pattern: &str, parts: &[&str], query: &str) -> Option<Map<String, Value>> {
+    let (pattern, needed) = pattern.split_once('?').unwrap_or((pattern, ""));
+    let mut names = query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or_default());
     let pattern: Vec<&str> = pattern.split('/').collect();
-    if pattern.len() != parts.len() {
+    if pattern.len() != parts.len() || !(needed.is_empty() || names.any(|name| name == needed)) {
         return None;
     }
     let mut parameters = Map::new();
@@ -84,7 +103,7 @@ mod tests {
     #[test]
     fn paths_lead_to_operations_and_their_parameters() {
         let of = |method, path| {
-            let (operation, parameters) = route(Service::AccessAnalyzer, method, path)?;
+            let (operation, parameters) = route(Service::AccessAnalyzer, method, path, "")?;
             Some((operation, Value::Object(parameters).to_string()))
         };
         assert_eq!(of("PUT", "/analyzer"), Some(("CreateAnalyzer", "{}".to_owned())));
@@ -94,6 +113,10 @@ mod tests {
         );
         assert_eq!(of("POST", "/analyzer"), None);
         assert_eq!(of("GET", "/analyzer/a/b"), None);
-        assert_eq!(route(Service::Iam, "GET", "/analyzer"), None);
+        assert_eq!(route(Service::Iam, "GET", "/analyzer", ""), None);
+        let of_bucket = |query| route(Service::S3, "GET", "/bucket", query).map(|(operation, _)| operation);
+        assert_eq!(of_bucket("x-id=1&acl="), Some("GetBucketAcl"));
+        assert_eq!(of_bucket("policyStatus"), Some("GetBucketPolicyStatus"));
+        assert_eq!(of_bucket(""), None);
     }
 }

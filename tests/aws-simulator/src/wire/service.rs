@@ -17,15 +17,31 @@ pub enum Service {
     AccessAnalyzer,
     /// Elastic Compute Cloud.
     Ec2,
+    /// CloudTrail.
+    CloudTrail,
+    /// CloudWatch Logs.
+    Logs,
+    /// CloudWatch.
+    #[serde(rename = "monitoring")]
+    CloudWatch,
+    /// Simple Notification Service.
+    Sns,
+    /// Simple Storage Service.
+    S3,
 }
 
 /// All services.
-const ALL: [Service; 5] = [
+const ALL: [Service; 10] = [
     Service::Iam,
     Service::Sts,
     Service::SecretsManager,
     Service::AccessAnalyzer,
     Service::Ec2,
+    Service::CloudTrail,
+    Service::Logs,
+    Service::CloudWatch,
+    Service::Sns,
+    Service::S3,
 ];
 
 /// How requests and answers look.
@@ -37,8 +53,12 @@ pub(crate) enum Protocol {
     Ec2,
     /// JSON in and out, the operation in a header.
     Json,
+    /// CBOR in and out, the operation in the path.
+    Cbor,
     /// JSON in and out, the operation in method and path.
     RestJson,
+    /// Parameters in path and query in, XML out.
+    RestXml,
 }
 
 impl Service {
@@ -52,10 +72,15 @@ impl Service {
         ALL.into_iter().find(|service| service.name() == name)
     }
 
-    /// The service of a JSON target, without the operation.
+    /// The service of a JSON target, without the operation, or of a path of the CBOR protocol.
     pub(crate) fn targeted(prefix: &str) -> Option<Self> {
         match prefix {
             "secretsmanager" => Some(Self::SecretsManager),
+            "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" | "CloudTrail_20131101" => {
+                Some(Self::CloudTrail)
+            }
+            "Logs_20140328" => Some(Self::Logs),
+            "GraniteServiceVersion20100801" => Some(Self::CloudWatch),
             _ => None,
         }
     }
@@ -65,6 +90,8 @@ impl Service {
         match version {
             Some("2011-06-15") => Self::Sts,
             Some("2016-11-15") => Self::Ec2,
+            Some("2010-08-01") => Self::CloudWatch,
+            Some("2010-03-31") => Self::Sns,
             _ => Self::Iam,
         }
     }
@@ -77,6 +104,11 @@ impl Service {
             Self::SecretsManager => "secretsmanager",
             Self::AccessAnalyzer => "access-analyzer",
             Self::Ec2 => "ec2",
+            Self::CloudTrail => "cloudtrail",
+            Self::Logs => "logs",
+            Self::CloudWatch => "monitoring",
+            Self::Sns => "sns",
+            Self::S3 => "s3",
         }
     }
 
@@ -86,17 +118,22 @@ impl Service {
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             Self::Ec2 => "http://ec2.amazonaws.com/doc/2016-11-15/",
-            Self::SecretsManager | Self::AccessAnalyzer => "",
+            Self::CloudWatch => "http://monitoring.amazonaws.com/doc/2010-08-01/",
+            Self::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
+            Self::S3 => "http://s3.amazonaws.com/doc/2006-03-01/",
+            Self::SecretsManager | Self::AccessAnalyzer | Self::CloudTrail | Self::Logs => "",
         }
     }
 
     /// The code of the error about a parameter that cannot be, where operations do not have their own.
     pub(crate) fn validation(self) -> &'static str {
         match self {
-            Self::Iam | Self::Sts => "ValidationError",
-            Self::SecretsManager => "InvalidParameterException",
+            Self::Iam | Self::Sts | Self::CloudWatch => "ValidationError",
+            Self::SecretsManager | Self::CloudTrail | Self::Logs => "InvalidParameterException",
             Self::AccessAnalyzer => "ValidationException",
             Self::Ec2 => "InvalidParameterValue",
+            Self::Sns => "InvalidParameter",
+            Self::S3 => "InvalidArgument",
         }
     }
 
@@ -104,7 +141,14 @@ impl Service {
     pub(crate) fn is_regional(self) -> bool {
         match self {
             Self::Iam | Self::Sts => false,
-            Self::SecretsManager | Self::AccessAnalyzer | Self::Ec2 => true,
+            Self::SecretsManager
+            | Self::AccessAnalyzer
+            | Self::Ec2
+            | Self::CloudTrail
+            | Self::Logs
+            | Self::CloudWatch
+            | Self::Sns
+            | Self::S3 => true,
         }
     }
 }

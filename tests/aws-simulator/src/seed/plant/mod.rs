@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::principals::Document;
-use super::service::{CallerSeed, PolicySeed, SecretSeed, VersionSeed};
+use super::service::{BucketSeed, CallerSeed, GrantSeed, PolicySeed, SecretSeed, VersionSeed};
 use super::when::When;
 use super::{AccountSeed, SeedError};
 use crate::account::{Account, ManagedPolicy, PolicyVersion, Secret};
@@ -18,6 +18,7 @@ use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::managed;
 use crate::policy::services::Catalogue;
 use crate::region::Region;
+use crate::s3::{Block, Bucket};
 
 pub(crate) use credentials::{
     access_key, certificates, devices, register_devices, service_credentials, ssh_keys,
@@ -123,6 +124,7 @@ impl<'a> Planter<'a> {
             identity_providers: self.identity_providers(),
             policies,
             secrets: BTreeMap::new(),
+            buckets: self.buckets()?,
             regions: BTreeMap::new(),
         };
         for (name, group) in groups {
@@ -150,6 +152,17 @@ impl<'a> Planter<'a> {
             seed.callers.clone()
         };
         Ok(Planted { account, callers })
+    }
+
+    fn buckets(&self) -> Result<BTreeMap<String, Bucket>, SeedError> {
+        let mut buckets = BTreeMap::new();
+        for seed in &self.seed.buckets {
+            let bucket = bucket(seed);
+            if buckets.insert(seed.name.clone(), bucket).is_some() {
+                return Err(self.problem(format!("bucket `{}` is there twice", seed.name)));
+            }
+        }
+        Ok(buckets)
     }
 
     fn regions(&mut self, account: &Account) -> Result<BTreeMap<String, Region>, SeedError> {
@@ -305,5 +318,31 @@ impl<'a> Planter<'a> {
             version_id: self.ids.uuid(),
             created: self.at(seed.age),
         }
+    }
+}
+
+/// A bucket as its seed says.
+pub(crate) fn bucket(seed: &BucketSeed) -> Bucket {
+    let all = |on: bool| Block {
+        block_acls: on,
+        ignore_acls: on,
+        block_policy: on,
+        restrict_buckets: on,
+    };
+    let grant = |grant: &GrantSeed| {
+        let to = match grant.to.as_str() {
+            "AllUsers" => "http://acs.amazonaws.com/groups/global/AllUsers",
+            "AuthenticatedUsers" => "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+            "LogDelivery" => "http://acs.amazonaws.com/groups/s3/LogDelivery",
+            other => other,
+        };
+        (to.to_owned(), grant.permission.clone())
+    };
+    Bucket {
+        name: seed.name.clone(),
+        region: seed.region.clone(),
+        public_policy: seed.public_policy,
+        block: seed.block_public_access.map(all),
+        grants: seed.grants.iter().map(grant).collect(),
     }
 }

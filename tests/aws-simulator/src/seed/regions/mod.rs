@@ -2,6 +2,8 @@
 
 mod analyzers;
 mod instances;
+mod monitoring;
+mod trails;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,8 @@ pub use analyzers::{
 };
 
 pub use instances::InstanceSeed;
+pub use monitoring::{AlarmSeed, LogGroupSeed, MetricFilterSeed, SubscriptionSeed, TopicSeed};
+pub use trails::TrailSeed;
 
 /// One region of an account.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -22,4 +26,12 @@ pub struct RegionSeed {
     pub analyzers: Vec<AnalyzerSeed>,
     /// Instances of EC2.
     pub instances: Vec<InstanceSeed>,
+    /// Trails of CloudTrail that belong to this region.
+    pub trails: Vec<TrailSeed>,
+    /// Log groups of CloudWatch Logs.
+    pub log_groups: Vec<LogGroupSeed>,
+    /// Alarms of CloudWatch.
+    pub alarms: Vec<AlarmSeed>,
+    /// Topics of SNS.
+    pub topics: Vec<TopicSeed>,
 }

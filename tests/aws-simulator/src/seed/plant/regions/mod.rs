@@ -2,6 +2,8 @@
 
 mod analyzers;
 mod instances;
+mod monitoring;
+mod trails;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +55,38 @@ pub(crate) fn region(
             let id = instance.id.clone();
             once("instance", &id, region.instances.insert(id.clone(), instance))?;
         }
+    }
+    for seed in &seed.trails {
+        let trail = trails::trail(seed, site);
+        once(
+            "trail",
+            &seed.name,
+            region.trails.insert(seed.name.clone(), trail),
+        )?;
+    }
+    for seed in &seed.log_groups {
+        let group = monitoring::log_group(seed, site)?;
+        once(
+            "log group",
+            &seed.name,
+            region.log_groups.insert(seed.name.clone(), group),
+        )?;
+    }
+    for seed in &seed.alarms {
+        let alarm = monitoring::alarm(seed, site);
+        once(
+            "alarm",
+            &seed.name,
+            region.alarms.insert(seed.name.clone(), alarm),
+        )?;
+    }
+    for seed in &seed.topics {
+        let topic = monitoring::topic(seed, site, ids);
+        once(
+            "topic",
+            &seed.name,
+            region.topics.insert(seed.name.clone(), topic),
+        )?;
     }
     Ok(region)
 }
