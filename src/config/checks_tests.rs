@@ -185,7 +185,7 @@ fn exemptions() {
         reason = "SEC-1"
     "#), @r#"
     test.toml:9:32: exemptions[1].principals[1]: a blank pattern matches nothing
-    test.toml:10:18: exemptions[1].rules[0]: `acces_key_rotation` is not one of `access_key_rotation`, `password_policy`, `role_trust`, `unused_access_keys` or `unused_permissions`; did you mean `access_key_rotation`?
+    test.toml:10:18: exemptions[1].rules[0]: `acces_key_rotation` is not one of `access_key_rotation`, `broad_policies`, `password_policy`, `role_trust`, `unused_access_keys` or `unused_permissions`; did you mean `access_key_rotation`?
     test.toml:11:17: exemptions[1].until: `2027-02-29` is not a date (year, month, day, such as "2027-01-31")
     "#);
     insta::assert_snapshot!(refused(r#"

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    AccessKeyRotation, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule, RoleTrust, Rules,
-    UnusedAccessKeys, UnusedPermissions,
+    AccessKeyRotation, BroadPolicies, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule,
+    RoleTrust, Rules, UnusedAccessKeys, UnusedPermissions,
 };
 use crate::model::{Digest, canonical_json};
 
@@ -97,6 +97,7 @@ fn of_rules(rules: &Rules) -> Value {
         password_policy,
         unused_permissions,
         role_trust,
+        broad_policies,
     } = rules;
     json!({
         "access_key_rotation": of_access_key_rotation(access_key_rotation),
@@ -104,6 +105,7 @@ fn of_rules(rules: &Rules) -> Value {
         "password_policy": of_password_policy(password_policy),
         "unused_permissions": of_unused_permissions(unused_permissions),
         "role_trust": of_role_trust(role_trust),
+        "broad_policies": of_broad_policies(broad_policies),
     })
 }
 
@@ -200,6 +202,20 @@ fn of_role_trust(rule: &RoleTrust) -> Value {
     json!({
         "mode": of_mode(*mode),
         "trusted_accounts": texts(trusted_accounts),
+    })
+}
+
+fn of_broad_policies(rule: &BroadPolicies) -> Value {
+    let BroadPolicies {
+        mode,
+        schedule: _,
+        unused_for,
+        allow_attached_to_users,
+    } = rule;
+    json!({
+        "mode": of_mode(*mode),
+        "unused_for": text(unused_for),
+        "allow_attached_to_users": allow_attached_to_users,
     })
 }
 
@@ -317,6 +333,9 @@ mod tests {
             "rules.unused_permissions.principals = [\"user\"]",
             "rules.unused_permissions.trust_existing = true",
             "rules.role_trust.mode = \"off\"",
+            "rules.broad_policies.mode = \"off\"",
+            "rules.broad_policies.unused_for = \"1d\"",
+            "rules.broad_policies.allow_attached_to_users = true",
             "rules.role_trust.trusted_accounts = [\"000000000001\"]",
         ] {
             let digest = digest(text);

@@ -39,8 +39,9 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 5] = [
+    pub const NAMES: [&'static str; 6] = [
         "access_key_rotation",
+        "broad_policies",
         "password_policy",
         "role_trust",
         "unused_access_keys",
@@ -55,6 +56,7 @@ impl Rules {
             password_policy,
             unused_permissions,
             role_trust,
+            broad_policies,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -62,6 +64,7 @@ impl Rules {
             "password_policy" => Some((password_policy.mode, password_policy.schedule.as_ref())),
             "unused_permissions" => Some((unused_permissions.mode, unused_permissions.schedule.as_ref())),
             "role_trust" => Some((role_trust.mode, role_trust.schedule.as_ref())),
+            "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             _ => None,
         }
     }

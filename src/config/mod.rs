@@ -33,9 +33,9 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretError, SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, Account, Approvals, Channel, ChannelKind, Config, Exemption, Guardrails, Mode,
-    Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, RoleTrust, Rules,
-    ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
+    AccessKeyRotation, Account, Approvals, BroadPolicies, Channel, ChannelKind, Config, Exemption,
+    Guardrails, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule,
+    RoleTrust, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
 };
 pub use window::{Window, WindowError};
 

@@ -171,6 +171,8 @@ pub struct Rules {
     pub unused_permissions: UnusedPermissions,
     /// Roles that outsiders can assume too freely.
     pub role_trust: RoleTrust,
+    /// Policies that allow far more than anybody needs.
+    pub broad_policies: BroadPolicies,
 }
 
 /// `[rules.access_key_rotation]`
@@ -285,6 +287,21 @@ pub struct RoleTrust {
     pub schedule: Option<Schedule>,
     /// Accounts that are yours besides those under `[[accounts]]`: they may be trusted without an external id.
     pub trusted_accounts: Vec<AccountId>,
+}
+
+/// `[rules.broad_policies]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BroadPolicies {
+    /// What the rule may do; it only ever reports.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// A narrower policy leaves out the services that were not used for that long.
+    pub unused_for: Span,
+    /// Whether users may have policies of their own, besides those of their groups.
+    pub allow_attached_to_users: bool,
 }
 
 /// `[[exemptions]]`

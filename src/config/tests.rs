@@ -101,6 +101,12 @@ fn the_defaults_are_those_of_the_documentation() {
           "mode": "report",
           "schedule": null,
           "trusted_accounts": []
+        },
+        "broad_policies": {
+          "mode": "report",
+          "schedule": null,
+          "unused_for": "90d",
+          "allow_attached_to_users": false
         }
       },
       "exemptions": [],

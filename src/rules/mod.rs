@@ -5,6 +5,7 @@
 
 mod access_key;
 mod access_key_rotation;
+mod broad_policies;
 mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -17,6 +18,7 @@ mod unused_access_keys;
 pub mod unused_permissions;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
+pub use broad_policies::RULE as BROAD_POLICIES;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;

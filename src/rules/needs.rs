@@ -50,7 +50,7 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
         keys,
         passwords: is_on(&super::PASSWORD_POLICY) && could_lock_out(config),
         password_policy: is_on(&super::PASSWORD_POLICY),
-        policies: is_on(&unused_permissions::NAME),
+        policies: is_on(&unused_permissions::NAME) || is_on(&super::BROAD_POLICIES),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, password_policy, role_trust, unused_access_keys,
+    Context, Judgement, access_key_rotation, broad_policies, password_policy, role_trust, unused_access_keys,
     unused_permissions,
 };
 use crate::config::{Config, Mode, Schedule};
@@ -86,12 +86,13 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 5] = [
+pub const REGISTRY: [Rule; 6] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
     unused_permissions::ENTRY,
     role_trust::ENTRY,
+    broad_policies::ENTRY,
 ];
 
 /// The rule of that name.

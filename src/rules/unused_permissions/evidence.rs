@@ -12,7 +12,7 @@ const REPORT_LIFETIME: TimeDelta = TimeDelta::hours(24);
 
 /// The names of the rules of evidence by which a policy is kept, as in `evidence.kept_by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum KeptBy {
+pub(in crate::rules) enum KeptBy {
     /// What it reaches is unknown.
     D1,
     /// It also denies.
@@ -51,7 +51,7 @@ pub(super) enum KeptBy {
 
 impl KeptBy {
     /// The name.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::rules) fn as_str(self) -> &'static str {
         match self {
             Self::D1 => "D1",
             Self::D2 => "D2",
@@ -76,13 +76,13 @@ impl KeptBy {
 
 /// Why a policy stays, in plain words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
-    pub(super) rule: KeptBy,
-    pub(super) why: String,
+pub(in crate::rules) struct Doubt {
+    pub(in crate::rules) rule: KeptBy,
+    pub(in crate::rules) why: String,
 }
 
 impl Doubt {
-    pub(super) fn new(rule: KeptBy, why: impl Into<String>) -> Self {
+    pub(in crate::rules) fn new(rule: KeptBy, why: impl Into<String>) -> Self {
         Self {
             rule,
             why: why.into(),
@@ -132,9 +132,9 @@ pub(super) fn check_age(report: &ServiceLastAccessed, now: DateTime<Utc>) -> Res
 
 /// One or more reports, read together: the use of a group's policies is that of all its members (D10).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(in crate::rules) struct Usage {
     /// When the oldest of the reports was completed.
-    pub(super) completed_at: DateTime<Utc>,
+    pub(in crate::rules) completed_at: DateTime<Utc>,
     /// The newest use by service, of every service in any report.
     services: BTreeMap<String, Option<DateTime<Utc>>>,
     /// Services that every report has a row for.
@@ -168,17 +168,20 @@ impl Usage {
     }
 
     /// Whether every report has a row for the service: what is absent is unknown, never unused (E4).
-    pub(super) fn covers(&self, service: &str) -> bool {
+    pub(in crate::rules) fn covers(&self, service: &str) -> bool {
         self.everywhere.contains(service)
     }
 
     /// The newest use of the service.
-    pub(super) fn last(&self, service: &str) -> Option<DateTime<Utc>> {
+    pub(in crate::rules) fn last(&self, service: &str) -> Option<DateTime<Utc>> {
         self.services.get(service).copied().flatten()
     }
 
     /// Services used at or after this time. The edge itself is use (E6).
-    pub(super) fn used_since(&self, start: DateTime<Utc>) -> impl Iterator<Item = (&String, DateTime<Utc>)> {
+    pub(in crate::rules) fn used_since(
+        &self,
+        start: DateTime<Utc>,
+    ) -> impl Iterator<Item = (&String, DateTime<Utc>)> {
         self.services
             .iter()
             .filter_map(|(name, last)| last.map(|at| (name, at)))
@@ -186,7 +189,7 @@ impl Usage {
     }
 
     /// The newest use of anything.
-    pub(super) fn newest(&self) -> Option<DateTime<Utc>> {
+    pub(in crate::rules) fn newest(&self) -> Option<DateTime<Utc>> {
         self.services.values().copied().flatten().max()
     }
 }

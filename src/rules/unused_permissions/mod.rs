@@ -27,7 +27,7 @@ mod verdict;
 mod wording;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::rules) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,9 +40,12 @@ use crate::rules::{Context, Judgement, Practice, Standing};
 
 pub use recheck::{LiveAttachment, RecheckError, still_unused};
 
-use evidence::{Doubt, KeptBy, Usage};
-use holder::{Holder, is_subject};
-use survey::Survey;
+pub(in crate::rules) use age::Terms;
+pub(in crate::rules) use catalogue::Catalogue;
+pub(in crate::rules) use evidence::{Doubt, KeptBy, Usage};
+pub(in crate::rules) use holder::{Holder, is_subject};
+pub(in crate::rules) use survey::Survey;
+
 use verdict::{Verdict, judge, last_policies};
 
 /// The rule's name.
@@ -73,11 +76,12 @@ pub fn check(ctx: &Context<'_>) -> Vec<Judgement> {
         Ok(authorization) => authorization,
         Err(gap) => return vec![wording::unread_account(ctx, gap)],
     };
-    let survey = Survey::new(*ctx, authorization);
+    let settings = &ctx.config.rules.unused_permissions;
+    let survey = Survey::new(*ctx, authorization, Terms::of(settings));
     let holders = Holder::all(authorization, &ctx.snapshot.account);
     let in_scope: Vec<_> = holders
         .iter()
-        .filter(|holder| holder.is_in_scope(survey.settings, ctx.now))
+        .filter(|holder| holder.is_in_scope(settings, ctx.now))
         .collect();
     if !in_scope.is_empty() && !ctx.snapshot.partition.is_commercial() && survey.has_no_reports_at_all() {
         return vec![wording::uncovered_partition(ctx)];
@@ -114,7 +118,7 @@ enum Content<'a> {
 }
 
 fn opinion<'h, 'a>(survey: &Survey<'a>, holder: &'h Holder<'a>) -> Option<Opinion<'h, 'a>> {
-    let standing = holder.standing(&survey.ctx);
+    let standing = holder.standing(&survey.ctx, &NAME);
     let is_worth = |policy: &AttachedPolicy| survey.is_worth_a_report(&policy.arn);
     let nobody_asked = survey.has_no_report(holder);
     if nobody_asked && !is_subject(&standing.0) {
@@ -149,7 +153,7 @@ fn opinion<'h, 'a>(survey: &Survey<'a>, holder: &'h Holder<'a>) -> Option<Opinio
 }
 
 /// The reports on the holder, where nothing speaks against believing them.
-fn reported(survey: &Survey<'_>, holder: &Holder<'_>) -> Result<Usage, Doubt> {
+pub(in crate::rules) fn reported(survey: &Survey<'_>, holder: &Holder<'_>) -> Result<Usage, Doubt> {
     holder.check_trust()?;
     let usage = survey.usage(holder)?;
     if let Some(seen) = holder.last_seen {
@@ -291,12 +295,13 @@ pub fn needs(
         history: &history,
         now,
     };
-    let survey = Survey::new(ctx, authorization);
+    let settings = &config.rules.unused_permissions;
+    let survey = Survey::new(ctx, authorization, Terms::of(settings));
     let holders = Holder::all(authorization, account);
     let worth = holders.iter().filter(|holder| {
-        holder.is_in_scope(survey.settings, now)
+        holder.is_in_scope(settings, now)
             && holder.check_trust().is_ok()
-            && is_subject(&holder.standing(&ctx).0)
+            && is_subject(&holder.standing(&ctx, &NAME).0)
             && holder
                 .attached
                 .iter()
