@@ -242,7 +242,7 @@ async fn undo_one(stage: &Stage, tell: Teller<'_>, done: &Done) -> anyhow::Resul
         .state
         .applied_actions(AppliedSelection::Action(&disabled.action))
         .await?;
-    let reports = run.roll_back(&stage.state, &applied).await?;
+    let reports = run.roll_back(&stage.state, &applied).await;
     run.finish(&stage.state, "done", &reports).await?;
     for report in &reports {
         tell(&format!(

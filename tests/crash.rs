@@ -381,6 +381,52 @@ mod rollback {
         at_each_change(|n| kill_at(n, Fault::new(FaultKind::Hold).after_effect()));
     }
 
+    /// An apply that was killed after its n-th change, with nobody left who knows that it was made.
+    fn killed_apply(n: u32) -> (World, Value, String, String) {
+        let world = World::untidy();
+        let before = world.account();
+        let fault = Fault::new(FaultKind::Hold).after_effect();
+        world.simulator.faults().add(fault.on_mutations().only_nth(n));
+        let killed = world.start(&APPLY);
+        let hold = world.held();
+        let (_, subject) = direction_and_subject(&hold.operation, &hold.parameters);
+        killed.kill();
+        world.wait_until_nothing_is_held();
+        world.let_leases_end();
+        let run = world.latest_run("apply").unwrap();
+        (world, before, run, subject)
+    }
+
+    #[test]
+    fn what_a_killed_apply_did_is_settled_first_and_then_undone() {
+        at_each_change(|n| {
+            let (world, before, run, subject) = killed_apply(n);
+            let undo = ["rollback", "--run", &run, "--yes"];
+            let ended = world.run(&undo);
+            if subject == POLICY {
+                assert_eq!(ended.code, Some(1), "{}{}", ended.out, ended.log);
+                assert!(ended.out.contains("still being settled"), "{}", ended.out);
+                world.let_readings_agree_for_a_minute();
+                let ended = world.run(&undo);
+                assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.log);
+            } else {
+                assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.log);
+            }
+            assert_eq!(world.account(), before, "change {n}");
+            world.assert_accounted_for();
+        });
+    }
+
+    #[test]
+    fn what_nobody_heard_of_cannot_be_rolled_back() {
+        let (world, ..) = applied();
+        for unknown in [["--run", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], ["--action", "act_slip"]] {
+            let ended = world.run(&["rollback", unknown[0], unknown[1], "--yes"]);
+            assert_eq!(ended.code, Some(1), "{}", ended.out);
+            assert!(ended.log.contains(unknown[1]), "{}", ended.log);
+        }
+    }
+
     #[test]
     fn a_second_rollback_does_nothing_and_what_was_undone_stays_so() {
         let (world, before, run) = applied();
@@ -534,6 +580,51 @@ mod state_writes {
             world.restart_until_settled();
             world.assert_tidy(&before);
         });
+    }
+
+    /// Readiness is red while nothing can be written, and says why; green again without a restart.
+    #[test]
+    fn a_daemon_without_room_for_its_state_is_not_ready_until_there_is_some() {
+        let world = World::plant(
+            "[[accounts]]\nid = \"123456789012\"\n",
+            "[schedule]\ndefault = \"0 59 23 31 Dec *\"\n",
+        );
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let listening = format!("trap '' XFSZ; IAMWARDEN__SERVER__LISTEN={address} exec \"$@\"");
+        let daemon = world.start_under(&["sh", "-c", &listening, "sh"], &["run"]);
+        let readiness = || {
+            let answer = block_on(reqwest::get(format!("http://{address}/readyz")));
+            answer.map_or(0, |answer| answer.status().as_u16())
+        };
+        support::eventually("it is not ready", || readiness() == 200);
+        let size = std::fs::metadata(world.path("state.db")).unwrap().len();
+        let limit = |bytes: &str| {
+            let id = daemon.id().to_string();
+            let limited = Command::new("prlimit")
+                .args(["--pid", &id, &format!("--fsize={bytes}:unlimited")])
+                .status();
+            assert!(limited.unwrap().success());
+            // It looks again at once, instead of in ten seconds.
+            daemon.signal("HUP");
+        };
+        limit("0");
+        support::eventually("it is still ready", || readiness() == 503);
+        let report = block_on(async {
+            let answer = reqwest::get(format!("http://{address}/readyz")).await.unwrap();
+            answer.json::<Value>().await.unwrap()
+        });
+        assert_eq!(report["checks"]["state_reachable"], json!({"ok": true}));
+        assert_eq!(report["checks"]["state_writable"]["ok"], json!(false));
+        limit("unlimited");
+        support::eventually("it does not recover", || readiness() == 200);
+        for _ in 0..20 {
+            daemon.signal("HUP");
+        }
+        assert_eq!(std::fs::metadata(world.path("state.db")).unwrap().len(), size);
+        daemon.signal("TERM");
+        assert_eq!(daemon.end().code, Some(0));
     }
 
     #[test]

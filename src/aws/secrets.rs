@@ -10,7 +10,9 @@ use std::time::Duration;
 use aws_config::Region;
 use aws_sdk_secretsmanager::Client;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::ambient::Ambient;
 use super::errors::{AwsError, Scope};
@@ -19,6 +21,9 @@ use crate::config::SecretReference;
 
 /// How long a value of Secrets Manager is believed.
 const KEPT_FOR: Duration = Duration::from_secs(300);
+
+/// The longest secret in bytes: what Secrets Manager takes.
+const LONGEST: u64 = 64 * 1024;
 
 /// Why a secret could not be resolved. Names the reference, never the value.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +53,8 @@ pub enum SecretError {
         /// The failure.
         source: Box<AwsError>,
     },
-    /// It is binary, or empty.
-    #[error("the secret {0} holds no text: store it as a string")]
+    /// It is binary, empty, or longer than any secret.
+    #[error("the secret {0} holds no text that could be a secret: store it as a string of at most 64 KiB")]
     NotText(SecretReference),
     /// It is not a JSON object, though the reference names a key in one.
     #[error(
@@ -96,7 +101,7 @@ impl Secrets {
     pub async fn resolve(&self, reference: &SecretReference) -> Result<SecretString, SecretError> {
         match reference {
             SecretReference::Env(name) => (self.environment)(name)
-                .filter(|value| !value.is_empty())
+                .filter(|value| !value.trim().is_empty())
                 .map(SecretString::from)
                 .ok_or_else(|| SecretError::NotSet(reference.clone())),
             SecretReference::File(path) => read_file(reference, path).await,
@@ -168,20 +173,23 @@ impl Secrets {
     }
 }
 
+/// The text of a file, without the line break at its end.
 async fn read_file(reference: &SecretReference, path: &std::path::Path) -> Result<SecretString, SecretError> {
-    let text = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|source| SecretError::Unreadable {
-            reference: reference.clone(),
-            kind: source.kind(),
-            source,
-        })?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() {
-        return Err(SecretError::NotText(reference.clone()));
-    }
-    Ok(SecretString::from(line))
+    let unreadable = |source: std::io::Error| SecretError::Unreadable {
+        reference: reference.clone(),
+        kind: source.kind(),
+        source,
+    };
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    let mut file = file.take(LONGEST + 1);
+    file.read_to_end(&mut bytes).await.map_err(unreadable)?;
+    let text = std::str::from_utf8(&bytes).ok();
+    let line = text.map(|text| text.strip_suffix('\n').unwrap_or(text));
+    let line = line.map(|line| line.strip_suffix('\r').unwrap_or(line));
+    line.filter(|line| !line.trim().is_empty() && file.limit() > 0)
+        .map(SecretString::from)
+        .ok_or_else(|| SecretError::NotText(reference.clone()))
 }
 
 fn value_of_key(
@@ -257,6 +265,12 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(read.expose_secret(), value);
+        }
+        for nothing in [&b"\n"[..], b" ", b"canary\xff", &[b'x'; 64 * 1024 + 1]] {
+            std::fs::write(&path, nothing).unwrap();
+            let error = secrets.resolve(&SecretReference::File(path.clone())).await;
+            let error = error.unwrap_err();
+            assert!(matches!(error, SecretError::NotText(_)) && !format!("{error:?}").contains("canary"));
         }
         let gone = SecretReference::File(folder.path().join("gone"));
         assert!(matches!(

@@ -141,6 +141,13 @@ impl Sessions {
             .collect()
     }
 
+    /// How many calls a second every account known so far may be called with now.
+    pub fn rates(&self) -> Vec<(AccountId, f64)> {
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = |(account, budget): (&AccountId, &Arc<CallBudget>)| (account.clone(), budget.per_second());
+        budgets.iter().map(rate).collect()
+    }
+
     /// A session in this account (`None`: in that of the ambient credentials), once AWS has confirmed the account, and
     /// that `now` is right. Connect anew for each run: it costs one call, and proves the account each time.
     ///

@@ -32,14 +32,25 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
     let dry_run = house.config.dry_run;
     let run = Run::new(&house, if dry_run { Reach::Remember } else { Reach::Change });
     let progress = results::Progress::start("reading AWS");
-    let planned = run.plan_or_stop(&selection).await?;
+    let mut planned = match run.plan_or_stop(&selection).await {
+        Err(_) if house.shutdown.is_requested() => {
+            tracing::warn!("told to stop before anything was done");
+            return Ok(Exit::Ok);
+        }
+        planned => planned?,
+    };
     progress.end();
+    if let Some(file) = &file {
+        file.narrow(&mut planned.plan);
+    }
     run.begin(&state, "apply", planned.caller()).await?;
     let due = run.due(&planned.plan, file.as_ref());
     if dry_run {
         print(&plan_command::rendered(&planned.plan, PlanFormat::Text, true))?;
         print("dry_run = true in the configuration: nothing was changed.\n")?;
     } else if !due.is_empty() && !arguments.yes && !asks_and_hears_yes(&planned.plan, due.len())? {
+        // What turned out applied of an earlier run is told all the same.
+        run.tell(&state, &planned, &[], Telling::Results).await?;
         run.finish(&state, "declined", &[]).await?;
         return Ok(Exit::Held);
     }
@@ -58,7 +69,7 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
     Ok(match verdict {
         Verdict::Failed => Exit::Failed,
         Verdict::Held => Exit::Held,
-        Verdict::Done => Exit::Ok,
+        Verdict::Interrupted | Verdict::Done => Exit::Ok,
     })
 }
 

@@ -85,6 +85,18 @@ pub enum Command {
         #[arg(long)]
         account: Option<String>,
     },
+    /// Record that somebody looked at a principal's permissions.
+    Review {
+        /// What to record.
+        #[command(subcommand)]
+        command: ReviewCommand,
+    },
+    /// List the rules: what each finds, its mode, what it changes, and what it answers.
+    Rules {
+        /// Without: the list.
+        #[command(subcommand)]
+        command: Option<RulesCommand>,
+    },
     /// Check the configuration, offline.
     Validate,
     /// Print the JSON Schema of the configuration.
@@ -112,6 +124,35 @@ pub enum Command {
         /// Where the report, the plan and the metrics are left [default: a new temporary folder].
         #[arg(long, value_name = "FOLDER")]
         output: Option<PathBuf>,
+    },
+}
+
+/// What is recorded of a review.
+#[derive(Debug, Subcommand)]
+pub enum ReviewCommand {
+    /// The permissions are right as they are.
+    Confirm {
+        /// An ARN, a name, or user/NAME, group/NAME, role/NAME.
+        principal: String,
+        /// Who says so [default: the caller's name on this machine].
+        #[arg(long)]
+        by: Option<String>,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Only in this account.
+        #[arg(long)]
+        account: Option<String>,
+    },
+}
+
+/// More of the rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Print the documentation of one rule.
+    Explain {
+        /// Its name.
+        name: String,
     },
 }
 

@@ -3,16 +3,18 @@
 use super::opening::{Opening, StateUse};
 use super::{Exit, print};
 use crate::aws::Purpose;
-use crate::daemon::{House, Reach, Reading, Run, Selection};
-use crate::model::RuleName;
+use crate::config::Mode;
+use crate::daemon::{House, Reach, Reading, Run, Selection, Surveyed};
+use crate::plan::{PlanOptions, plan_account};
+use crate::rules::REGISTRY;
 use crate::state::State;
 use crate::telemetry::Chain;
 
 pub(super) async fn run(opening: &Opening, send: bool) -> anyhow::Result<Exit> {
-    let house = opening.house(StateUse::Read).await?;
+    let mut house = opening.house(StateUse::Read).await?;
     let mut report = Report::default();
     report.good(format!("configuration: valid ({})", house.config.digest()));
-    state(&house, &mut report).await;
+    state(&mut house, &mut report).await;
     for rule in house.config.rules_never_due(house.clock.now()) {
         report.bad(format!(
             "schedule of {rule}: has no time left, the rule never runs"
@@ -25,6 +27,9 @@ pub(super) async fn run(opening: &Opening, send: bool) -> anyhow::Result<Exit> {
         true => "All is well.\n",
         false => "Mend what is marked with ✗; nothing is changed where something is unknown.\n",
     });
+    if let Some(state) = &house.state {
+        state.close().await;
+    }
     print(&report.text)?;
     Ok(if all_good { Exit::Ok } else { Exit::Error })
 }
@@ -40,14 +45,20 @@ impl Report {
         self.text.push_str(&format!("✓ {}\n", line.as_ref()));
     }
 
+    /// Worth a look, and no problem by itself.
+    fn note(&mut self, line: impl AsRef<str>) {
+        self.text.push_str(&format!("! {}\n", line.as_ref()));
+    }
+
     fn bad(&mut self, line: impl AsRef<str>) {
         self.problems += 1;
         self.text.push_str(&format!("✗ {}\n", line.as_ref()));
     }
 }
 
-async fn state(house: &House, report: &mut Report) {
-    let Some(known) = &house.state else {
+/// One that is there is opened as the daemon opens it; there is none to be made.
+async fn state(house: &mut House, report: &mut Report) {
+    let Some(known) = &mut house.state else {
         report.good(format!(
             "state: there is none yet at {}; the first run makes it",
             house.config.state.url
@@ -55,13 +66,16 @@ async fn state(house: &House, report: &mut Report) {
         return;
     };
     match State::open(&house.config.state.url).await {
-        Ok(opened) => match opened.state.check().await {
-            Ok(()) => report.good(format!(
-                "state: {} can be read and written",
-                house.config.state.url
-            )),
-            Err(error) => report.bad(error.to_string()),
-        },
+        Ok(opened) => {
+            match opened.state.check_writable().await {
+                Ok(()) => report.good(format!(
+                    "state: {} can be read and written",
+                    house.config.state.url
+                )),
+                Err(error) => report.bad(error.to_string()),
+            }
+            *known = opened.state;
+        }
         Err(error) => report.bad(error.to_string()),
     }
     match known.verify(None).await {
@@ -76,16 +90,40 @@ async fn state(house: &House, report: &mut Report) {
     }
     match known.frozen().await {
         Ok(None) => {}
-        Ok(Some(freeze)) => report.good(format!("frozen by {}: {}", freeze.by, freeze.reason)),
+        Ok(Some(freeze)) => report.note(format!(
+            "all changes are frozen by {} since {}: {} (`iamwarden unfreeze` releases them)",
+            freeze.by,
+            freeze.at.format("%Y-%m-%d %H:%M UTC"),
+            freeze.reason
+        )),
+        Err(error) => report.bad(error.to_string()),
+    }
+    match known.dead_messages().await {
+        Ok(dead) => {
+            if let Some(last) = dead.first() {
+                report.note(format!(
+                    "messages given up: {}, the last for channel {} on {}: {} (`iamwarden history` lists them)",
+                    dead.len(),
+                    last.channel,
+                    last.dead_at.format("%Y-%m-%d %H:%M UTC"),
+                    last.error
+                ));
+            }
+        }
         Err(error) => report.bad(error.to_string()),
     }
 }
 
 /// Reads every account as a plan would: the surest check of credentials and permissions.
 async fn accounts(house: &House, report: &mut Report) {
-    let readings = match Run::new(house, Reach::Look).read(&Selection::default()).await {
+    let run = Run::new(house, Reach::Look);
+    let readings = match run.read(&Selection::default()).await {
         Ok(readings) => readings,
-        Err(error) => return report.bad(format!("credentials: {error:#}")),
+        // What lies beneath the first two are the SDK's own words for the same.
+        Err(error) => {
+            let causes: Vec<_> = error.chain().take(2).map(ToString::to_string).collect();
+            return report.bad(format!("credentials: {}", causes.join("\n    ")));
+        }
     };
     for reading in readings {
         match reading {
@@ -93,22 +131,32 @@ async fn accounts(house: &House, report: &mut Report) {
                 report.bad(format!("account {id}: {} failed: {}", gap.operation, gap.detail))
             }
             Reading::Done(surveyed) => {
-                let (snapshot, caller) = (&surveyed.snapshot, &surveyed.snapshot.caller.arn);
+                let Surveyed {
+                    snapshot, history, ..
+                } = surveyed.as_ref();
+                let (id, name, caller) = (&snapshot.account, &snapshot.name, &snapshot.caller.arn);
                 if snapshot.gaps.is_empty() {
-                    report.good(format!(
-                        "account {} ({}): read whole, as {caller}",
-                        snapshot.account, snapshot.name
-                    ));
+                    let name = if name == id.as_str() {
+                        String::new()
+                    } else {
+                        format!(" ({name})")
+                    };
+                    report.good(format!("account {id}{name}: read whole, as {caller}"));
                 }
-                for gap in &snapshot.gaps {
-                    let on = gap
-                        .resource
-                        .as_ref()
-                        .map(|arn| format!(" of {arn}"))
-                        .unwrap_or_default();
+                let plan = plan_account(&house.config, snapshot, history, run.now, &PlanOptions::default());
+                for gap in &plan.summary.errors {
+                    if let Some(rule) = gap.operation.strip_prefix("rule:") {
+                        report.bad(format!(
+                            "account {id}: rule {rule} cannot do its work: {}",
+                            gap.detail
+                        ));
+                        continue;
+                    }
+                    let on = gap.resource.as_ref().map(|arn| format!(" of {arn}"));
+                    let on = on.unwrap_or_default();
                     report.bad(format!(
-                        "account {}: {}{on} failed: {}",
-                        snapshot.account, gap.operation, gap.detail
+                        "account {id}: {}{on} failed: {}",
+                        gap.operation, gap.detail
                     ));
                 }
             }
@@ -158,18 +206,19 @@ async fn channels(house: &House, report: &mut Report, send: bool) -> anyhow::Res
             Err(error) => report.bad(format!("channel {}: {}", channel.name, Chain(&error))),
         }
     }
-    let acting: Vec<RuleName> = crate::rules::enabled(&house.config, &[])
-        .into_iter()
-        .filter(|rule| {
-            house
-                .config
-                .rules
-                .mode(rule)
-                .is_some_and(|mode| mode >= crate::config::Mode::Approve)
-        })
-        .collect();
-    if !acting.is_empty() && house.config.notifications.channels.is_empty() {
-        report.bad("channels: none is declared, so no owner can be told and no key is ever disabled");
+    if house.config.notifications.channels.is_empty() {
+        let rules = &house.config.rules;
+        let acts = |mode: Mode| mode >= Mode::Approve;
+        let (rotation, unused) = (&rules.access_key_rotation, &rules.unused_access_keys);
+        let waits = acts(rotation.mode) && !rotation.minimum_notice.is_zero()
+            || acts(unused.mode) && !unused.minimum_notice.is_zero();
+        if waits {
+            report.bad(
+                "channels: none is declared, so no owner can be told, and no key is disabled before that",
+            );
+        } else if REGISTRY.iter().any(|rule| acts((rule.mode)(&house.config))) {
+            report.note("channels: none is declared, so nobody hears of changes");
+        }
     }
     Ok(())
 }

@@ -4,10 +4,15 @@ use anyhow::Context as _;
 
 use super::opening::{Opening, StateUse, selection};
 use super::{Exit, print};
+use crate::aws::Session;
+use crate::config::Mode;
 use crate::daemon::{House, Reach, Reading, Run, Surveyed};
-use crate::inventory::{Authorization, LastUsed, Snapshot};
-use crate::model::{Arn, visible};
+use crate::inventory::{
+    AttachedPolicy, Authorization, Credentials, InlinePolicy, LastUsed, Reading as Read, Snapshot,
+};
+use crate::model::{Arn, Finding, visible};
 use crate::plan::{AccountPlan, PlanOptions, plan_account};
+use crate::rules::{REGISTRY, Rule};
 use crate::state::ActionRecord;
 
 pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str>) -> anyhow::Result<Exit> {
@@ -15,36 +20,42 @@ pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str
     let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
     let selection = selection(&house.config, &[], &accounts)?;
     let run = Run::new(&house, Reach::Look);
-    let mut text = String::new();
+    let (mut text, mut unread) = (String::new(), String::new());
     for reading in run.read(&selection).await? {
         let surveyed = match reading {
             Reading::Done(surveyed) => surveyed,
             Reading::Failed { id, gap, .. } => {
-                text.push_str(&format!(
+                unread.push_str(&format!(
                     "account {id} could not be read: {} failed: {}\n",
                     gap.operation, gap.detail
                 ));
                 continue;
             }
         };
-        let Some(authorization) = surveyed.snapshot.authorization.known() else {
-            text.push_str(&format!(
-                "the principals of account {} could not be read\n",
-                surveyed.snapshot.account
-            ));
-            continue;
+        let account = &surveyed.snapshot.account;
+        let authorization = match surveyed.snapshot.authorization.as_result() {
+            Ok(authorization) => authorization,
+            Err(gap) => {
+                unread.push_str(&format!(
+                    "the principals of account {account} could not be read: {} failed: {}\n",
+                    gap.operation, gap.detail
+                ));
+                continue;
+            }
         };
         for arn in matching(authorization, principal) {
             text.push_str(&explained(&house, &surveyed, authorization, &arn, &run).await?);
         }
     }
-    anyhow::ensure!(!text.is_empty(), "no user, group or role is called `{principal}`");
     print(&text)?;
+    // One that may be there and could not be looked for is not one that is not there.
+    anyhow::ensure!(unread.is_empty(), "{}", unread.trim_end());
+    anyhow::ensure!(!text.is_empty(), "no user, group or role is called `{principal}`");
     Ok(Exit::Ok)
 }
 
 /// By ARN, by `user/NAME` with or without the path, or by bare name.
-fn matching(authorization: &Authorization, wanted: &str) -> Vec<Arn> {
+pub(super) fn matching(authorization: &Authorization, wanted: &str) -> Vec<Arn> {
     let users = authorization.users.iter().map(|user| &user.arn);
     let groups = authorization.groups.iter().map(|group| &group.arn);
     let roles = authorization.roles.iter().map(|role| &role.arn);
@@ -68,7 +79,7 @@ async fn explained(
     let Surveyed {
         snapshot,
         history,
-        session: _,
+        session,
     } = surveyed;
     let plan = plan_account(&house.config, snapshot, history, run.now, &PlanOptions::default());
     let past = match &house.state {
@@ -80,142 +91,211 @@ async fn explained(
     };
     let mut text = format!("{arn}\n");
     facts(&mut text, authorization, snapshot, arn);
-    verdicts(&mut text, &plan, arn);
+    key_ids(&mut text, authorization, session, arn).await;
+    text.push_str("\n  What the rules say\n");
+    for rule in &REGISTRY {
+        verdict(&mut text, rule, (rule.mode)(&house.config), &plan, arn);
+    }
     actions(&mut text, &past);
+    text.push('\n');
     Ok(text)
+}
+
+/// A line of facts: a label and what is known.
+fn fact(text: &mut String, label: &str, value: impl AsRef<str>) {
+    text.push_str(&format!("  {label:<15} {}\n", visible(value.as_ref())));
 }
 
 fn facts(text: &mut String, authorization: &Authorization, snapshot: &Snapshot, arn: &Arn) {
     if let Some(user) = authorization.users.iter().find(|user| user.arn == *arn) {
-        text.push_str(&format!(
-            "  made {}, in groups: {}\n",
-            user.created_at.format("%Y-%m-%d"),
-            list(&user.groups)
-        ));
-        let credentials = user
-            .credentials
-            .as_ref()
-            .and_then(crate::inventory::Reading::known);
-        for key in credentials
+        fact(text, "made", day(user.created_at));
+        fact(
+            text,
+            "tags",
+            list(user.tags.iter().map(|(key, value)| format!("{key}={value}"))),
+        );
+        fact(text, "groups", list(user.groups.iter().cloned()));
+        credentials(text, user.credentials.as_ref());
+        policies(text, &user.attached, &user.inline, user.boundary.as_ref());
+    }
+    if let Some(group) = authorization.groups.iter().find(|group| group.arn == *arn) {
+        let members = authorization
+            .users
             .iter()
-            .flat_map(|credentials| &credentials.access_keys)
-        {
-            let id = key
-                .id
-                .as_ref()
-                .map_or("(id not read: far from any limit)", |id| id.as_str());
-            let used = match key.last_used.known() {
-                Some(LastUsed::Never) => "never used".to_owned(),
-                Some(LastUsed::At { at, .. }) => format!("last used {}", at.format("%Y-%m-%d")),
-                None => "last use not known".to_owned(),
-            };
-            let made = key.created_at.format("%Y-%m-%d");
-            text.push_str(&format!(
-                "  access key {id}: {}, made {made}, {used}\n",
-                key.status.as_str()
-            ));
-        }
-        let tags: Vec<_> = user
-            .tags
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        text.push_str(&format!("  tags: {}\n", list(&tags)));
+            .filter(|user| user.groups.contains(&group.name));
+        fact(text, "made", day(group.created_at));
+        fact(text, "members", list(members.map(|user| user.name.clone())));
+        policies(text, &group.attached, &group.inline, None);
     }
     if let Some(role) = authorization.roles.iter().find(|role| role.arn == *arn) {
         let used = role
             .last_used_at
-            .map_or("not in the tracking period".to_owned(), |at| {
-                at.format("%Y-%m-%d").to_string()
+            .map_or("not in the tracking period".to_owned(), day);
+        fact(text, "made", day(role.created_at));
+        fact(
+            text,
+            "tags",
+            list(role.tags.iter().map(|(key, value)| format!("{key}={value}"))),
+        );
+        fact(text, "last used", used);
+        policies(text, &role.attached, &role.inline, role.boundary.as_ref());
+    }
+    match snapshot.last_accessed.get(arn).map(Read::as_result) {
+        Some(Ok(report)) => {
+            let used = report.services.iter().filter_map(|(service, row)| {
+                row.last_authenticated
+                    .map(|at| format!("{service} ({})", day(at)))
             });
-        text.push_str(&format!(
-            "  made {}, last used: {used}\n",
-            role.created_at.format("%Y-%m-%d")
-        ));
-    }
-    let attached = attached(authorization, arn);
-    text.push_str(&format!("  attached: {}\n", list(&attached)));
-    if let Some(report) = snapshot.last_accessed.get(arn) {
-        match report.as_result() {
-            Ok(report) => {
-                let used = report.services.iter().filter_map(|(service, row)| {
-                    row.last_authenticated
-                        .map(|at| format!("{service} ({})", at.format("%Y-%m-%d")))
-                });
-                text.push_str(&format!("  services used: {}\n", list(&used.collect::<Vec<_>>())));
-            }
-            Err(gap) => text.push_str(&format!("  services used: not known ({})\n", gap.detail)),
+            fact(text, "services used", list(used));
         }
+        Some(Err(gap)) => fact(text, "services used", format!("not known: {}", gap.detail)),
+        None => {}
     }
 }
 
-fn attached(authorization: &Authorization, arn: &Arn) -> Vec<String> {
-    let users = authorization.users.iter().map(|user| (&user.arn, &user.attached));
-    let groups = authorization
-        .groups
-        .iter()
-        .map(|group| (&group.arn, &group.attached));
-    let roles = authorization.roles.iter().map(|role| (&role.arn, &role.attached));
-    let all = users.chain(groups).chain(roles);
-    all.filter(|(of, _)| *of == arn)
-        .flat_map(|(_, policies)| policies.iter().map(|p| p.name.clone()))
-        .collect()
+fn credentials(text: &mut String, read: Option<&Read<Credentials>>) {
+    let credentials = match read.map(Read::as_result) {
+        Some(Ok(credentials)) => credentials,
+        Some(Err(gap)) => return fact(text, "access keys", format!("not known: {}", gap.detail)),
+        None => return,
+    };
+    if credentials.access_keys.is_empty() {
+        fact(text, "access keys", "none");
+    }
+    for key in &credentials.access_keys {
+        let id = key.id.as_ref().map_or("(far from any limit)", |id| id.as_str());
+        let used = match key.last_used.as_result() {
+            Ok(LastUsed::Never) => "never used".to_owned(),
+            Ok(LastUsed::At { at, service, region }) => {
+                let service = service.as_ref().map(|service| format!(" for {service}"));
+                let region = region.as_ref().map(|region| format!(" in {region}"));
+                format!(
+                    "last used {}{}{}",
+                    day(*at),
+                    service.unwrap_or_default(),
+                    region.unwrap_or_default()
+                )
+            }
+            Err(gap) => format!("last use not known: {}", gap.detail),
+        };
+        let (status, made) = (key.status.as_str(), day(key.created_at));
+        fact(text, "access key", format!("{id}: {status}, made {made}, {used}"));
+    }
+    let password = match credentials.password.as_result() {
+        Ok(None) => "none".to_owned(),
+        Ok(Some(password)) => {
+            let set = password.last_changed.map_or("at an unknown time".to_owned(), day);
+            let used = password
+                .last_used
+                .map_or("never used".to_owned(), |at| format!("last used {}", day(at)));
+            format!("set {set}, {used}")
+        }
+        Err(gap) => format!("not known: {}", gap.detail),
+    };
+    fact(text, "password", password);
 }
 
-fn list(items: &[String]) -> String {
+/// Of keys far from any limit the ids are not read for a plan; one principal's are worth a call.
+async fn key_ids(text: &mut String, authorization: &Authorization, session: &Session, arn: &Arn) {
+    let mut users = authorization.users.iter().filter(|user| user.arn == *arn);
+    let credentials = users.find_map(|user| user.credentials.as_ref()?.known());
+    let is_unread = credentials.is_some_and(|c| c.access_keys.iter().any(|key| key.id.is_none()));
+    if is_unread {
+        let ids = match session.reader().access_keys(arn).await {
+            Ok(keys) => list(
+                keys.iter()
+                    .map(|key| format!("{} (made {})", key.id, day(key.created_at))),
+            ),
+            Err(error) => format!("not known: {error}"),
+        };
+        fact(text, "key ids", ids);
+    }
+}
+
+fn policies(text: &mut String, attached: &[AttachedPolicy], inline: &[InlinePolicy], boundary: Option<&Arn>) {
+    fact(
+        text,
+        "attached",
+        list(attached.iter().map(|policy| policy.name.clone())),
+    );
+    fact(
+        text,
+        "inline",
+        list(inline.iter().map(|policy| policy.name.clone())),
+    );
+    if let Some(boundary) = boundary {
+        fact(text, "boundary", boundary.as_str());
+    }
+}
+
+fn day(at: chrono::DateTime<chrono::Utc>) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.collect();
     match items.is_empty() {
         true => "none".to_owned(),
-        false => visible(&items.join(", ")).into_owned(),
+        false => items.join(", "),
     }
 }
 
-fn verdicts(text: &mut String, plan: &AccountPlan, arn: &Arn) {
-    let findings: Vec<_> = plan
-        .findings
-        .iter()
-        .filter(|finding| finding.resource == *arn)
-        .collect();
+/// What one rule says: each finding with its reasons and its action, or that there is nothing.
+fn verdict(text: &mut String, rule: &Rule, mode: Mode, plan: &AccountPlan, arn: &Arn) {
+    let word = match mode {
+        Mode::Off => "off",
+        Mode::Report => "report",
+        Mode::Approve => "approve",
+        Mode::Enforce => "enforce",
+    };
+    let is_its = |finding: &&Finding| finding.resource == *arn && finding.rule.as_str() == rule.name;
+    let findings: Vec<_> = plan.findings.iter().filter(is_its).collect();
     if findings.is_empty() {
-        text.push_str("  no rule has anything to say of it\n");
+        let nothing = if mode == Mode::Off {
+            "does not run"
+        } else {
+            "nothing to say"
+        };
+        text.push_str(&format!("  {} (mode {word}): {nothing}\n", rule.name));
     }
     for finding in findings {
         text.push_str(&format!(
-            "  {} ({}): {}\n",
-            finding.rule,
+            "  {} (mode {word}): {}: {}\n      {}\n",
+            rule.name,
             finding.status.as_str(),
-            visible(&finding.title)
+            visible(&finding.title),
+            visible(&finding.detail)
         ));
-        text.push_str(&format!("      {}\n", visible(&finding.detail)));
         for action in plan
             .actions
             .iter()
-            .filter(|a| a.finding == finding.id || a.also.contains(&finding.id))
+            .filter(|action| action.findings().any(|id| *id == finding.id))
         {
             let held = action.withheld_reason.map_or("due".to_owned(), |reason| {
-                format!(
-                    "withheld: {}",
-                    action.withheld_detail.as_deref().unwrap_or(reason.explanation())
-                )
+                let why = action.withheld_detail.as_deref().unwrap_or(reason.explanation());
+                format!("withheld ({}): {why}", reason.as_str())
             });
-            text.push_str(&format!(
-                "      {} {}: {}\n",
-                action.change.kind(),
-                action.id,
-                visible(&held)
-            ));
+            let (kind, id) = (action.change.kind(), &action.id);
+            text.push_str(&format!("      {kind} {id}: {}\n", visible(&held)));
         }
     }
 }
 
 fn actions(text: &mut String, past: &[ActionRecord]) {
+    if !past.is_empty() {
+        text.push_str("\n  What was done to it\n");
+    }
     for record in past {
+        let detail = record.detail.as_ref().filter(|detail| !detail.is_empty());
+        let detail = detail.map(|detail| format!(": {}", visible(detail)));
         text.push_str(&format!(
-            "  {}  {} {} {}: {}\n",
+            "  {}  {} {} {}  {}{}\n",
             record.at.format("%Y-%m-%d %H:%M UTC"),
             record.direction.as_str(),
             record.kind,
             record.id,
             record.outcome.as_str(),
+            detail.unwrap_or_default(),
         ));
     }
 }

@@ -7,7 +7,7 @@ use super::arguments::HistoryFormat;
 use super::opening::{Opening, StateUse};
 use super::{Exit, print};
 use crate::model::{Verdict, visible};
-use crate::state::{DecisionRecord, JournalHead, RunRecord, State, VerifyReport};
+use crate::state::{DeadMessage, DecisionRecord, JournalHead, RunRecord, State, VerifyReport};
 
 pub(super) async fn run(
     opening: &Opening,
@@ -20,7 +20,7 @@ pub(super) async fn run(
     let Some(state) = house.state else {
         print(match format {
             HistoryFormat::Text => "There is no state yet, so nothing has happened.\n",
-            HistoryFormat::Json => "{\"runs\": [], \"decisions\": []}\n",
+            HistoryFormat::Json => "{\"runs\": [], \"decisions\": [], \"dead_messages\": []}\n",
         })?;
         return Ok(Exit::Ok);
     };
@@ -28,9 +28,13 @@ pub(super) async fn run(
         return check(&state, format, head).await;
     }
     let (runs, decisions) = (state.runs(limit).await?, state.decisions(limit).await?);
+    let dead = state.dead_messages().await?;
     print(&match format {
-        HistoryFormat::Text => text(&runs, &decisions),
-        HistoryFormat::Json => format!("{:#}\n", json!({"runs": runs, "decisions": decisions})),
+        HistoryFormat::Text => text(&runs, &decisions, &dead),
+        HistoryFormat::Json => format!(
+            "{:#}\n",
+            json!({"runs": runs, "decisions": decisions, "dead_messages": dead})
+        ),
     })?;
     Ok(Exit::Ok)
 }
@@ -58,7 +62,7 @@ async fn check(state: &State, format: HistoryFormat, head: Option<&str>) -> anyh
     Ok(if report.is_whole() { Exit::Ok } else { Exit::Error })
 }
 
-fn text(runs: &[RunRecord], decisions: &[DecisionRecord]) -> String {
+fn text(runs: &[RunRecord], decisions: &[DecisionRecord], dead: &[DeadMessage]) -> String {
     let mut text = String::new();
     for run in runs {
         let RunRecord {
@@ -112,6 +116,29 @@ fn text(runs: &[RunRecord], decisions: &[DecisionRecord]) -> String {
             record.decision.action,
             visible(&record.decision.by),
             reason.unwrap_or_default(),
+        ));
+    }
+    if !dead.is_empty() {
+        text.push_str("\nMessages given up\n");
+    }
+    for message in dead {
+        let DeadMessage {
+            id,
+            channel,
+            event,
+            owner,
+            created_at: _,
+            attempts,
+            dead_at,
+            error,
+        } = message;
+        let owner = owner.as_ref().map_or("nobody", |owner| owner.0.as_str());
+        text.push_str(&format!(
+            "{}  {id}  {event} for {} by {}, tried {attempts} times\n                         {}\n",
+            dead_at.format("%Y-%m-%d %H:%M:%S UTC"),
+            visible(owner),
+            visible(channel),
+            visible(error),
         ));
     }
     if text.is_empty() {

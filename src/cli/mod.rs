@@ -14,7 +14,9 @@ mod opening;
 mod permissions;
 mod plan;
 mod results;
+mod review;
 mod rollback;
+mod rules;
 mod run;
 mod snapshot;
 mod validate;
@@ -64,7 +66,7 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
         shutdown,
     };
     match arguments.command {
-        Command::Plan(plan) => Box::pin(plan::run(&opening, &plan)).await,
+        Command::Plan(plan) => unless_stopped(&opening, Box::pin(plan::run(&opening, &plan))).await,
         Command::Apply(apply) => Box::pin(apply::run(&opening, &apply)).await,
         Command::Run(run) => Box::pin(run::run(&opening, &run, reload)).await,
         Command::Approve(decision) => {
@@ -83,15 +85,19 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
             limit,
         } => Box::pin(history::run(&opening, format, verify, head.as_deref(), limit)).await,
         Command::Explain { principal, account } => {
-            Box::pin(explain::run(&opening, &principal, account.as_deref())).await
+            let explain = Box::pin(explain::run(&opening, &principal, account.as_deref()));
+            unless_stopped(&opening, explain).await
         }
         Command::Snapshot { output, account } => {
-            Box::pin(snapshot::run(&opening, &output, account.as_deref())).await
+            let snapshot = Box::pin(snapshot::run(&opening, &output, account.as_deref()));
+            unless_stopped(&opening, snapshot).await
         }
+        Command::Review { command } => Box::pin(review::run(&opening, &command)).await,
+        Command::Rules { command } => rules::run(&opening, command.as_ref()),
         Command::Validate => validate::validate(&opening),
         Command::Schema => validate::schema(),
         Command::Permissions { member, rollback } => permissions::run(&opening, member, rollback),
-        Command::Doctor { send } => Box::pin(doctor::run(&opening, send)).await,
+        Command::Doctor { send } => unless_stopped(&opening, Box::pin(doctor::run(&opening, send))).await,
         Command::Health => {
             let healthy = health::run(&opening.load()?.config.server).await;
             Ok(if healthy { Exit::Ok } else { Exit::Error })
@@ -99,6 +105,15 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
         #[cfg(feature = "demo")]
         Command::Demo { output } => Box::pin(demo::run(&opening, output)).await,
     }
+}
+
+/// A command that changes nothing is abandoned when the process is told to stop.
+async fn unless_stopped(
+    opening: &Opening,
+    command: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let ended = opening.shutdown.unless_requested(command).await;
+    ended.unwrap_or_else(|| Err(anyhow::anyhow!("told to stop before there was an answer")))
 }
 
 /// Writes an answer to standard output. A reader that went away (`| head`) is no error.

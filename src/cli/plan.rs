@@ -1,7 +1,6 @@
 //! `iamwarden plan`: what is found and would be done. Changes nothing in AWS and sends nothing.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use anyhow::Context as _;
 
@@ -33,7 +32,13 @@ pub(super) async fn run(opening: &Opening, arguments: &PlanArguments) -> anyhow:
                 rules: selection.rules.clone(),
                 as_if_enforce,
             };
-            plan_from_file(&house, file, &options).await?
+            let snapshot = Snapshot::read_from(file)?;
+            let account = &snapshot.account;
+            anyhow::ensure!(
+                selection.accounts.is_empty() || selection.accounts.contains(account),
+                "--account: the snapshot is of account {account}, which was not asked for"
+            );
+            plan_from_file(&house, &snapshot, &options).await?
         }
         None => {
             let reach = if arguments.save {
@@ -84,19 +89,19 @@ pub(super) fn text_style(terminal: bool) -> TextStyle {
         .map(|(_, columns)| columns);
     TextStyle {
         width: columns.map_or(100, |width| width.clamp(80, 160)),
-        color: terminal,
+        // Not where NO_COLOR is set, nor on a terminal that has none.
+        color: terminal && console::colors_enabled(),
     }
 }
 
 /// Plans from a snapshot file, at the time at which it was taken: the same file gives the same plan.
-async fn plan_from_file(house: &House, file: &Path, options: &PlanOptions) -> anyhow::Result<Plan> {
-    let snapshot = Snapshot::read_from(file)?;
+async fn plan_from_file(house: &House, snapshot: &Snapshot, options: &PlanOptions) -> anyhow::Result<Plan> {
     let now = snapshot.taken_at;
     let history = match &house.state {
         Some(state) => state.history(&snapshot.account, now).await?,
         None => History::default(),
     };
-    let account = plan::plan_account(&house.config, &snapshot, &history, now, options);
+    let account = plan::plan_account(&house.config, snapshot, &history, now, options);
     let id = crate::daemon::new_id(house.clock.now());
     Ok(plan::assemble(
         &house.config,

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{error, info, warn};
 
 use super::arguments::RunArguments;
 use super::opening::{Opening, StateUse};
 use super::{Exit, print, results};
-use crate::aws::{self, CallCount, operation};
+use crate::aws::{self, CallCount, Purpose, operation};
 use crate::config::{Config, Schedule};
 use crate::daemon::{
     Check, Clock, House, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection, Tick, TickStore,
     Verdict, Wake, repeat,
 };
 use crate::model::{AccountId, RuleName};
+use crate::notify::DeliveryReport;
 use crate::rules;
 use crate::state::{MessageState, State, StateError};
 use crate::telemetry::{CallResult, Metrics, OutboxState};
@@ -29,10 +30,12 @@ const ONCE_DELIVERY: Duration = Duration::from_secs(60);
 const DELIVERY_EVERY: Duration = Duration::from_secs(5);
 /// How long one round of deliveries may take.
 const DELIVERY_ROUND: Duration = Duration::from_secs(60);
+/// How often it is asked which account the ambient credentials lead to, until that is known.
+const DECLARE_EVERY: Duration = Duration::from_secs(60);
 /// How often attempts without an outcome are looked at: readings have to agree for a minute.
 const SETTLE_EVERY: Duration = Duration::from_secs(20);
 /// How often the state is probed, and what is old is forgotten.
-const PROBE_EVERY: Duration = Duration::from_secs(15);
+const PROBE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(opening: &Opening, arguments: &RunArguments, reload: Reload) -> anyhow::Result<Exit> {
     let mut config = opening.load()?.config;
@@ -66,7 +69,7 @@ async fn once(house: &House) -> anyhow::Result<Exit> {
     Ok(match done.verdict {
         Verdict::Failed => Exit::Failed,
         Verdict::Held => Exit::Held,
-        Verdict::Done => Exit::Ok,
+        Verdict::Interrupted | Verdict::Done => Exit::Ok,
     })
 }
 
@@ -84,26 +87,34 @@ impl InForce {
     }
 }
 
+/// What wakes the recurring tasks before their time.
+#[derive(Debug, Clone, Default)]
+struct Wakes {
+    /// There may be something to send.
+    delivery: Wake,
+    /// There may be something new to show.
+    probe: Wake,
+    /// There may be other accounts.
+    accounts: Wake,
+}
+
 async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reload) -> anyhow::Result<Exit> {
     let state = house.state.clone().context("there is no state")?;
     let metrics = Arc::new(Metrics::new(
         rules::REGISTRY.iter().map(rules::Rule::rule_name),
         &operation::ALL,
     ));
-    for account in &house.config.accounts {
-        metrics.declare_account(&account.id);
-    }
     house.metrics = Some(Arc::clone(&metrics));
     let readiness = Readiness::new();
     readiness.pass(Check::PolicyLoaded);
-    let (clock, shutdown) = (house.clock.clone(), house.shutdown.clone());
+    let (clock, shutdown, holder) = (house.clock.clone(), house.shutdown.clone(), house.holder.clone());
     let agenda = agenda(&house.config);
     let listener = match house.config.server.listen {
         Some(address) => Some(web::bind(address).await?),
         None => None,
     };
     let in_force = InForce(Arc::new(Mutex::new(house)));
-    let wake = Wake::new();
+    let wakes = Wakes::default();
     let scheduler = Scheduler {
         clock: clock.clone(),
         shutdown: shutdown.clone(),
@@ -121,14 +132,15 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         }
     };
     let scheduled = async {
-        let run = |tick: Tick| tick_run(in_force.get(), tick, wake.clone());
-        let reload = || async { reloaded(opening, dry_run, &in_force, &wake) };
+        let run = |tick: Tick| tick_run(in_force.get(), tick, wakes.clone());
+        let reload = || async { reloaded(opening, dry_run, &in_force, &wakes) };
         let end = scheduler.run(agenda, &Ticks(state.clone()), run, reload).await;
         ended.cancel();
         end
     };
     let every = |name, every, wake: Wake| Repetition { name, every, wake };
-    let deliveries = deliveries(&in_force, &state, every("delivery", DELIVERY_EVERY, wake.clone()));
+    let delivery = every("delivery", DELIVERY_EVERY, wakes.delivery.clone());
+    let deliveries = deliveries(&in_force, &state, delivery, &wakes.probe);
     let calls = Arc::new(CallsSeen::default());
     let probe = || {
         probe(
@@ -139,10 +151,19 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
             Arc::clone(&calls),
         )
     };
-    let probes = repeat(every("probe", PROBE_EVERY, Wake::new()), &clock, &shutdown, probe);
+    let probes = repeat(
+        every("probe", PROBE_EVERY, wakes.probe.clone()),
+        &clock,
+        &shutdown,
+        probe,
+    );
+    let declared = Arc::new(tokio::sync::Mutex::new(None));
+    let declare = || declare_accounts(in_force.get(), Arc::clone(&metrics), Arc::clone(&declared));
+    let declarations = every("accounts", DECLARE_EVERY, wakes.accounts.clone());
+    let declarations = repeat(declarations, &clock, &shutdown, declare);
     let settling = || async {
         in_force.get().settle().await?;
-        wake.now();
+        wakes.delivery.now();
         Ok::<_, anyhow::Error>(())
     };
     let settled = repeat(
@@ -152,9 +173,13 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         settling,
     );
     info!("iamwarden runs");
-    let (scheduled, served, (), (), ()) = tokio::join!(scheduled, served, deliveries, probes, settled);
+    let (scheduled, served, (), (), (), ()) =
+        tokio::join!(scheduled, served, deliveries, probes, settled, declarations);
     scheduled?;
     served?;
+    if let Err(error) = state.release_claims(&holder).await {
+        warn!(%error, "messages that were being sent are due again in two minutes");
+    }
     state.close().await;
     info!("iamwarden stopped");
     Ok(Exit::Ok)
@@ -174,15 +199,15 @@ fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
 }
 
 /// One tick: the rules due, in one run.
-async fn tick_run(house: House, tick: Tick, wake: Wake) -> anyhow::Result<RunEnd> {
+async fn tick_run(house: House, tick: Tick, wakes: Wakes) -> anyhow::Result<RunEnd> {
     let rules: Vec<_> = tick.rules.iter().map(ToString::to_string).collect();
-    let span = info_span!("run", rule = rules.join(","));
     let selection = Selection {
         rules,
         accounts: Vec::new(),
     };
-    let ended = house.run("run", &selection).instrument(span).await;
-    wake.now();
+    let ended = house.run("run", &selection).await;
+    wakes.delivery.now();
+    wakes.probe.now();
     if house.shutdown.is_requested() {
         return Ok(RunEnd::Interrupted);
     }
@@ -194,7 +219,7 @@ fn reloaded(
     opening: &Opening,
     dry_run: bool,
     in_force: &InForce,
-    wake: &Wake,
+    wakes: &Wakes,
 ) -> anyhow::Result<Vec<(RuleName, Schedule)>> {
     let mut config = opening.load()?.config;
     config.dry_run |= dry_run;
@@ -205,12 +230,14 @@ fn reloaded(
     let agenda = agenda(&config);
     info!(digest = %config.digest(), "configuration read again");
     in_force.replace(config);
-    wake.now();
+    for wake in [&wakes.delivery, &wakes.accounts, &wakes.probe] {
+        wake.now();
+    }
     Ok(agenda)
 }
 
 /// Delivers what is due, again and again. A courier lives as long as its configuration.
-async fn deliveries(in_force: &InForce, state: &State, repetition: Repetition) {
+async fn deliveries(in_force: &InForce, state: &State, repetition: Repetition, seen: &Wake) {
     let house = in_force.get();
     let kept = tokio::sync::Mutex::new(None);
     let work = || async {
@@ -221,11 +248,40 @@ async fn deliveries(in_force: &InForce, state: &State, repetition: Repetition) {
             *kept = Some((Arc::clone(&house.config), house.courier()?));
         }
         if let Some((_, courier)) = &*kept {
-            house.deliver(courier, state, DELIVERY_ROUND).await?;
+            let report = house.deliver(courier, state, DELIVERY_ROUND).await?;
+            if report != DeliveryReport::default() {
+                seen.now();
+            }
         }
         Ok::<_, anyhow::Error>(())
     };
     repeat(repetition, &house.clock, &house.shutdown, work).await;
+}
+
+/// Shows the series of every account from the start, at zero where nothing happened yet. Which account the ambient
+/// credentials lead to, AWS says: credentials that lead nowhere show in the log at once, and not only when a rule is due.
+async fn declare_accounts(
+    house: House,
+    metrics: Arc<Metrics>,
+    declared: Arc<tokio::sync::Mutex<Option<Arc<Config>>>>,
+) -> anyhow::Result<()> {
+    let mut declared = declared.lock().await;
+    if declared
+        .as_ref()
+        .is_some_and(|known| Arc::ptr_eq(known, &house.config))
+    {
+        return Ok(());
+    }
+    for account in &house.config.accounts {
+        metrics.declare_account(&account.id);
+    }
+    if house.config.accounts.is_empty() {
+        let now = house.clock.now();
+        let session = house.sessions.connect(None, Purpose::Work, now).await?;
+        metrics.declare_account(session.account());
+    }
+    *declared = Some(Arc::clone(&house.config));
+    Ok(())
 }
 
 /// Whether the state can be read and written; what the outbox holds; what may be forgotten.
@@ -237,14 +293,15 @@ async fn probe(
     calls: Arc<CallsSeen>,
 ) -> anyhow::Result<()> {
     let now = house.clock.now();
-    let probed = state.check().await;
-    for check in [Check::StateReachable, Check::StateWritable] {
-        match &probed {
+    let (read, written) = (state.check().await, state.check_writable().await);
+    for (check, outcome) in [(Check::StateReachable, &read), (Check::StateWritable, &written)] {
+        match outcome {
             Ok(()) => readiness.pass(check),
             Err(error) => readiness.fail(check, error.to_string()),
         }
     }
-    probed?;
+    read?;
+    written?;
     let depth = state.outbox_depth().await?;
     let of = |wanted| {
         depth
@@ -288,6 +345,9 @@ impl CallsSeen {
                 metrics.aws_call_ended(&operation, label);
             }
             *before = count;
+        }
+        for (account, per_second) in house.sessions.rates() {
+            metrics.set_call_rate(&account, per_second);
         }
     }
 }

@@ -294,6 +294,11 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
         rules.unused_permissions.unused_for,
         "rules.unused_permissions.unused_for",
     );
+    above_zero(rules.access_review.every, "rules.access_review.every");
+    above_zero(
+        rules.access_review.remind_every,
+        "rules.access_review.remind_every",
+    );
     above_zero(rules.broad_policies.unused_for, "rules.broad_policies.unused_for");
     if rules.access_key_rotation.delete_after.is_some_and(Span::is_zero) {
         tell(

@@ -185,7 +185,7 @@ fn exemptions() {
         reason = "SEC-1"
     "#), @r#"
     test.toml:9:32: exemptions[1].principals[1]: a blank pattern matches nothing
-    test.toml:10:18: exemptions[1].rules[0]: `acces_key_rotation` is not one of `access_key_rotation`, `broad_policies`, `password_policy`, `role_trust`, `unused_access_keys` or `unused_permissions`; did you mean `access_key_rotation`?
+    test.toml:10:18: exemptions[1].rules[0]: `acces_key_rotation` is not one of `access_key_rotation`, `access_review`, `broad_policies`, `password_policy`, `role_trust`, `unused_access_keys` or `unused_permissions`; did you mean `access_key_rotation`?
     test.toml:11:17: exemptions[1].until: `2027-02-29` is not a date (year, month, day, such as "2027-01-31")
     "#);
     insta::assert_snapshot!(refused(r#"
@@ -261,7 +261,7 @@ fn channels() {
     test.toml:7:9: notifications.channels[1]: a webhook is signed: add `secret`, a reference such as "env:SIEM_SECRET"
     test.toml:8:16: notifications.channels[1].name: channel `secops` is declared twice: expected each once
     test.toml:11:24: notifications.channels[1].events[1]: `access_key.disable` is not an event; did you mean `access_key.disabled`?
-    test.toml:11:46: notifications.channels[1].events[2]: `everything` is not an event; expected `access_key.expiring`, `access_key.disabled`, `access_key.deleting`, `access_key.deleted`, `password_policy.updated`, `permissions.unused`, `permissions.detached`, `action.failed`, `action.rolled_back`, `approval.requested`, `approval.decided`, `exemption.expiring`, `run.failed`, `report.digest`, `mfa.missing`, `mfa.required`, `mfa.requirement_lifted`, `root_account.at_risk`, `password.unused`, `password.deleted`, `user.unused`, `role.unused` or `role.quarantined`, or `*` for all
+    test.toml:11:46: notifications.channels[1].events[2]: `everything` is not an event; expected `access_key.expiring`, `access_key.disabled`, `access_key.deleting`, `access_key.deleted`, `password_policy.updated`, `permissions.unused`, `permissions.detached`, `action.failed`, `action.rolled_back`, `approval.requested`, `approval.decided`, `exemption.expiring`, `run.failed`, `report.digest`, `mfa.missing`, `mfa.required`, `mfa.requirement_lifted`, `root_account.at_risk`, `password.unused`, `password.deleted`, `user.unused`, `role.unused`, `role.quarantined` or `review.overdue`, or `*` for all
     test.toml:13:16: notifications.channels[2].name: the name of a channel must not be blank
     "#);
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    AccessKeyRotation, BroadPolicies, Config, Exemption, Guardrails, Mode, OnExcess, PasswordPolicyRule,
-    RoleTrust, Rules, UnusedAccessKeys, UnusedPermissions,
+    AccessKeyRotation, AccessReview, BroadPolicies, Config, Exemption, Guardrails, Mode, OnExcess,
+    PasswordPolicyRule, RoleTrust, Rules, UnusedAccessKeys, UnusedPermissions,
 };
 use crate::model::{Digest, canonical_json};
 
@@ -96,6 +96,7 @@ fn of_rules(rules: &Rules) -> Value {
         unused_access_keys,
         password_policy,
         unused_permissions,
+        access_review,
         role_trust,
         broad_policies,
     } = rules;
@@ -104,6 +105,7 @@ fn of_rules(rules: &Rules) -> Value {
         "unused_access_keys": of_unused_access_keys(unused_access_keys),
         "password_policy": of_password_policy(password_policy),
         "unused_permissions": of_unused_permissions(unused_permissions),
+        "access_review": of_access_review(access_review),
         "role_trust": of_role_trust(role_trust),
         "broad_policies": of_broad_policies(broad_policies),
     })
@@ -190,6 +192,20 @@ fn of_unused_permissions(rule: &UnusedPermissions) -> Value {
         "confirm_after": text(confirm_after),
         "principals": texts(principals),
         "trust_existing": trust_existing,
+    })
+}
+
+fn of_access_review(rule: &AccessReview) -> Value {
+    let AccessReview {
+        mode,
+        schedule: _,
+        every,
+        remind_every,
+    } = rule;
+    json!({
+        "mode": of_mode(*mode),
+        "every": text(every),
+        "remind_every": text(remind_every),
     })
 }
 

@@ -39,8 +39,9 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         "access_key_rotation",
+        "access_review",
         "broad_policies",
         "password_policy",
         "role_trust",
@@ -55,6 +56,7 @@ impl Rules {
             unused_access_keys,
             password_policy,
             unused_permissions,
+            access_review,
             role_trust,
             broad_policies,
         } = self;
@@ -63,6 +65,7 @@ impl Rules {
             "unused_access_keys" => Some((unused_access_keys.mode, unused_access_keys.schedule.as_ref())),
             "password_policy" => Some((password_policy.mode, password_policy.schedule.as_ref())),
             "unused_permissions" => Some((unused_permissions.mode, unused_permissions.schedule.as_ref())),
+            "access_review" => Some((access_review.mode, access_review.schedule.as_ref())),
             "role_trust" => Some((role_trust.mode, role_trust.schedule.as_ref())),
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             _ => None,

@@ -31,11 +31,12 @@ pub use lookup::Route;
 pub use problem::{ConfigErrors, Place, Position, Problem, Source};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
-pub use secret_reference::{SecretError, SecretReference, SecretReferenceError};
+pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, Account, Approvals, BroadPolicies, Channel, ChannelKind, Config, Exemption,
-    Guardrails, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule,
-    RoleTrust, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPermissions,
+    AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, Config,
+    Exemption, Guardrails, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
+    PasswordPolicyRule, RoleTrust, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys,
+    UnusedPermissions,
 };
 pub use window::{Window, WindowError};
 

@@ -169,6 +169,8 @@ pub struct Rules {
     pub password_policy: PasswordPolicyRule,
     /// Managed policies that grant only what nobody uses.
     pub unused_permissions: UnusedPermissions,
+    /// Permissions that nobody has confirmed for too long.
+    pub access_review: AccessReview,
     /// Roles that outsiders can assume too freely.
     pub role_trust: RoleTrust,
     /// Policies that allow far more than anybody needs.
@@ -274,6 +276,21 @@ pub struct UnusedPermissions {
     pub principals: Vec<PrincipalKind>,
     /// Whether an attachment of unknown age is as old as the youngest thing it joins.
     pub trust_existing: bool,
+}
+
+/// `[rules.access_review]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessReview {
+    /// What the rule may do: in `approve` and `enforce` owners are reminded.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// How often the permissions of a principal are to be confirmed.
+    pub every: Span,
+    /// How often the owner of an overdue principal is reminded.
+    pub remind_every: Span,
 }
 
 /// `[rules.role_trust]`

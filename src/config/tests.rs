@@ -97,6 +97,12 @@ fn the_defaults_are_those_of_the_documentation() {
           ],
           "trust_existing": false
         },
+        "access_review": {
+          "mode": "report",
+          "schedule": null,
+          "every": "180d",
+          "remind_every": "7d"
+        },
         "role_trust": {
           "mode": "report",
           "schedule": null,

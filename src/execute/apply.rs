@@ -1,15 +1,16 @@
 //! One attempt after another, each by the same steps.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::precondition::{AttachmentJudge, LiveError, read_live};
 use super::report::{ActionReport, ActionResult};
 use crate::aws::{Reader, WriteError, Writer};
 use crate::config::Config;
 use crate::daemon::{Clock, Shutdown};
-use crate::model::{Action, ActionMode, Change, FindingId, Inverse, Precondition, WithheldReason};
+use crate::model::{Action, ActionMode, Change, FindingId, Inverse, Precondition, RuleName, WithheldReason};
 use crate::plan::{Approved, confirm};
 use crate::state::{
     DecisionId, Direction, Intent, IntentId, IntentRecorded, Lease, Outcome, StaleAction, State, StateError,
@@ -46,6 +47,8 @@ pub struct Executor<'a> {
     pub run: &'a str,
     /// Whether an attachment is still unused.
     pub judge: AttachmentJudge,
+    /// Which rule made a finding, for the log.
+    pub rules: &'a BTreeMap<FindingId, RuleName>,
 }
 
 /// What is to be attempted, in the words of the journal.
@@ -71,43 +74,12 @@ impl Executor<'_> {
                 true => (ActionResult::NotStarted, None),
                 false => self.apply_one(lease, action).await,
             };
-            reports.push(self.report(action, result));
+            let (result, intent) = result;
+            let report = ActionReport::of(action, result, intent);
+            report.log(self.rules.get(&action.finding));
+            reports.push(report);
         }
         reports
-    }
-
-    fn report(&self, action: &Action, (result, intent): (ActionResult, Option<IntentId>)) -> ActionReport {
-        let Action {
-            id,
-            account,
-            resource,
-            change,
-            inverse,
-            ..
-        } = action;
-        let (word, detail) = (result.as_str(), result.detail().unwrap_or_default());
-        match &result {
-            ActionResult::Applied => info!(action = %id, %resource, kind = %change.kind(), outcome = word),
-            ActionResult::Stale(_)
-            | ActionResult::Failed(_)
-            | ActionResult::Unsettled(_)
-            | ActionResult::Held(..)
-            | ActionResult::NoLease(_)
-            | ActionResult::NotStarted => {
-                warn!(action = %id, %resource, kind = %change.kind(), outcome = word, detail);
-            }
-        }
-        ActionReport {
-            action: id.clone(),
-            account: account.clone(),
-            resource: resource.clone(),
-            change: change.clone(),
-            inverse: inverse.clone(),
-            findings: action.findings().cloned().collect(),
-            undo: false,
-            intent,
-            result,
-        }
     }
 
     async fn apply_one(&self, lease: &Lease, action: &Action) -> (ActionResult, Option<IntentId>) {

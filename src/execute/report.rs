@@ -1,9 +1,10 @@
 //! What became of actions.
 
 use serde::Serialize;
+use tracing::{field, info, warn};
 
-use crate::model::{AccountId, ActionId, Arn, Change, FindingId, Inverse, WithheldReason};
-use crate::state::IntentId;
+use crate::model::{AccountId, Action, ActionId, Arn, Change, FindingId, Inverse, RuleName, WithheldReason};
+use crate::state::{Attempt, IntentId};
 
 /// What became of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -74,4 +75,69 @@ pub struct ActionReport {
     /// What became of it.
     #[serde(flatten)]
     pub result: ActionResult,
+}
+
+impl ActionReport {
+    /// Of an action that was to be made.
+    pub fn of(action: &Action, result: ActionResult, intent: Option<IntentId>) -> Self {
+        Self {
+            action: action.id.clone(),
+            account: action.account.clone(),
+            resource: action.resource.clone(),
+            change: action.change.clone(),
+            inverse: action.inverse.clone(),
+            findings: action.findings().cloned().collect(),
+            undo: false,
+            intent,
+            result,
+        }
+    }
+
+    /// Of an attempt that was made earlier; `undo`: what was to be done now is its inverse.
+    pub fn of_attempt(attempt: &Attempt, undo: bool, result: ActionResult) -> Self {
+        let intent = &attempt.intent;
+        Self {
+            action: intent.action.clone(),
+            account: intent.account.clone(),
+            resource: intent.resource.clone(),
+            change: intent.change.clone(),
+            inverse: intent.inverse.clone(),
+            findings: intent.findings.clone(),
+            undo,
+            intent: Some(attempt.id),
+            result,
+        }
+    }
+
+    /// The one line that the log has of it; `rule` is the one that justified it, where that is known.
+    pub fn log(&self, rule: Option<&RuleName>) {
+        let Self {
+            action,
+            account,
+            resource,
+            change,
+            undo,
+            result,
+            inverse: _,
+            findings: _,
+            intent: _,
+        } = self;
+        let (kind, outcome) = (change.kind(), result.as_str());
+        let undo = if *undo { "undo " } else { "" };
+        let rule = rule.map(field::display);
+        match result {
+            ActionResult::Applied => {
+                info!(%account, rule, %action, %resource, %kind, outcome, "{undo}{kind}: {outcome}");
+            }
+            ActionResult::Stale(_)
+            | ActionResult::Failed(_)
+            | ActionResult::Unsettled(_)
+            | ActionResult::Held(..)
+            | ActionResult::NoLease(_)
+            | ActionResult::NotStarted => {
+                let detail = result.detail();
+                warn!(%account, rule, %action, %resource, %kind, outcome, detail, "{undo}{kind}: {outcome}");
+            }
+        }
+    }
 }

@@ -17,18 +17,13 @@ impl Executor<'_> {
                 true => (ActionResult::NotStarted, None),
                 false => self.undo_one(lease, attempt).await,
             };
-            let intent = &attempt.intent;
-            reports.push(ActionReport {
-                action: intent.action.clone(),
-                account: intent.account.clone(),
-                resource: intent.resource.clone(),
-                change: intent.change.clone(),
-                inverse: intent.inverse.clone(),
-                findings: intent.findings.clone(),
-                undo: true,
-                intent: result.1,
-                result: result.0,
-            });
+            let (result, intent) = result;
+            let report = ActionReport {
+                intent,
+                ..ActionReport::of_attempt(attempt, true, result)
+            };
+            report.log(None);
+            reports.push(report);
         }
         reports
     }

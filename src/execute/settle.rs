@@ -28,11 +28,14 @@ pub async fn settle(
     let mut reports = Vec::new();
     for attempt in state.open_intents(account).await? {
         match settle_one(state, reader, &attempt, now).await {
-            Ok(Some(result)) => reports.push(report(&attempt, result)),
+            Ok(Some(result)) => {
+                let undo = attempt.intent.direction == Direction::Undo;
+                reports.push(ActionReport::of_attempt(&attempt, undo, result));
+            }
             Ok(None) => {}
             // It stays open, and so its action stays withheld; the others go on.
             Err(error) => {
-                warn!(action = %attempt.intent.action, resource = %attempt.intent.resource, %error, "not settled yet");
+                warn!(%account, action = %attempt.intent.action, resource = %attempt.intent.resource, %error, "not settled yet");
             }
         }
     }
@@ -70,7 +73,7 @@ async fn settle_one(
             now,
         )
         .await?;
-    info!(action = %intent.action, resource = %intent.resource, outcome = outcome.as_str(), "settled");
+    info!(account = %intent.account, action = %intent.action, resource = %intent.resource, outcome = outcome.as_str(), "settled");
     Ok(looks_applied.then_some(ActionResult::Applied))
 }
 
@@ -86,20 +89,5 @@ fn operation(attempt: &Attempt) -> (Operation, Option<Precondition>) {
             Operation::Apply(intent.change.clone()),
             intent.precondition.after(&intent.change),
         ),
-    }
-}
-
-fn report(attempt: &Attempt, result: ActionResult) -> ActionReport {
-    let intent = &attempt.intent;
-    ActionReport {
-        action: intent.action.clone(),
-        account: intent.account.clone(),
-        resource: intent.resource.clone(),
-        change: intent.change.clone(),
-        inverse: intent.inverse.clone(),
-        findings: intent.findings.clone(),
-        undo: intent.direction == Direction::Undo,
-        intent: Some(attempt.id),
-        result,
     }
 }

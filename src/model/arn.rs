@@ -183,6 +183,15 @@ impl Arn {
         self.text.get(start..end).unwrap_or_default()
     }
 
+    /// Whether it is a role that belongs to an AWS service or to Identity Center: not ours to touch or to judge.
+    /// (IAM user guide, "Service-linked role"; Identity Center user guide, "Referencing permission sets".)
+    pub fn is_role_of_aws(&self) -> bool {
+        let resource = self.resource().to_ascii_lowercase();
+        resource.starts_with("role/aws-service-role/")
+            || resource.starts_with("role/aws-reserved/")
+            || (resource.starts_with("role/") && self.name().starts_with("AWSServiceRoleFor"))
+    }
+
     /// The partition.
     pub fn partition(&self) -> Partition {
         Partition::new(self.part(0))
@@ -222,16 +231,6 @@ impl Arn {
             "role" => Some(PrincipalKind::Role),
             _ => None,
         }
-    }
-
-    /// Whether it names a role that belongs to an AWS service (service-linked) or to Identity Center: nobody but
-    /// these can change it.
-    pub fn is_role_of_aws(&self) -> bool {
-        let path = self.resource().to_ascii_lowercase();
-        path.starts_with("role/aws-service-role/")
-            || path.starts_with("role/aws-reserved/")
-            || (self.principal_kind() == Some(PrincipalKind::Role)
-                && self.name().starts_with("AWSServiceRoleFor"))
     }
 
     /// The part that principal patterns are matched against.

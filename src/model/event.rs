@@ -77,11 +77,14 @@ pub enum Event {
     /// A role was quarantined.
     #[serde(rename = "role.quarantined")]
     RoleQuarantined,
+    /// Nobody has confirmed the permissions of a principal for too long.
+    #[serde(rename = "review.overdue")]
+    ReviewOverdue,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -105,6 +108,7 @@ impl Event {
         Self::UserUnused,
         Self::RoleUnused,
         Self::RoleQuarantined,
+        Self::ReviewOverdue,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -133,6 +137,7 @@ impl Event {
             Self::UserUnused => "user.unused",
             Self::RoleUnused => "role.unused",
             Self::RoleQuarantined => "role.quarantined",
+            Self::ReviewOverdue => "review.overdue",
         }
     }
 
@@ -167,7 +172,8 @@ impl Event {
             | Self::MfaMissing
             | Self::PasswordUnused
             | Self::UserUnused
-            | Self::RoleUnused => true,
+            | Self::RoleUnused
+            | Self::ReviewOverdue => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated

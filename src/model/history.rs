@@ -29,6 +29,18 @@ pub struct History {
     pub changes_in_last_day: u32,
     /// The freeze by flag, where one holds.
     pub frozen: Option<Freeze>,
+    /// The latest confirmation of each principal's permissions.
+    #[serde(default)]
+    pub reviews: BTreeMap<Arn, Review>,
+}
+
+/// That somebody confirmed the permissions of a principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// A freeze by flag.

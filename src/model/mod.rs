@@ -27,7 +27,7 @@ pub use digest::{Digest, canonical_json};
 pub use event::{Event, Ladder, NoticeItem, Notification};
 pub use finding::{Finding, FindingId, FindingStatus, Proposal, RuleName, Severity};
 pub use glob::Glob;
-pub use history::{Decision, DisabledKey, Freeze, History, Notice, Observation, Observed, Verdict};
+pub use history::{Decision, DisabledKey, Freeze, History, Notice, Observation, Observed, Review, Verdict};
 pub use own_policy::{InlinePolicyText, OwnPolicy};
 pub use password_policy::PasswordPolicy;
 pub use policy_document::{ActionPattern, Actions, Effect, PolicyDocument, PolicyDocumentError, Statement};

@@ -28,8 +28,8 @@ pub struct Tidings<'a> {
     pub now: DateTime<Utc>,
     /// What the accounts are called.
     pub account_names: &'a BTreeMap<AccountId, String>,
-    /// The head of the audit chain.
-    pub audit_head: Option<Digest>,
+    /// The head of the audit chain, as `history --verify --head` takes it.
+    pub audit_head: Option<String>,
     /// All findings of the plan.
     pub findings: &'a [Finding],
     /// All its actions.
@@ -560,10 +560,11 @@ fn gravity(event: Event) -> u8 {
         Event::MfaMissing => 16,
         Event::PermissionsUnused => 17,
         Event::UserUnused => 18,
-        Event::ApprovalRequested => 19,
-        Event::ApprovalDecided => 20,
-        Event::ExemptionExpiring => 21,
-        Event::ReportDigest => 22,
+        Event::ReviewOverdue => 19,
+        Event::ApprovalRequested => 20,
+        Event::ApprovalDecided => 21,
+        Event::ExemptionExpiring => 22,
+        Event::ReportDigest => 23,
     }
 }
 

@@ -500,7 +500,7 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
         report: &mut DeliveryReport,
     ) -> Result<(), DeliveryError> {
         let error = format!("the stored message cannot be read ({why})");
-        tracing::error!(message = %entry.id, error, "a message was given up");
+        tracing::error!(id = %entry.id, error, "a message was given up");
         report.dead += 1;
         let now = (self.clock)();
         self.outbox
@@ -548,7 +548,7 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
         message: &Message,
         report: &mut DeliveryReport,
     ) -> Result<(), DeliveryError> {
-        tracing::info!(message = %entry.id, channel = message.channel, run = message.run, "a message was accepted");
+        tracing::info!(id = %entry.id, channel = message.channel, run = message.run, "a message was accepted");
         report.accepted += 1;
         let now = (self.clock)();
         self.outbox
@@ -581,13 +581,13 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
         let (channel, run) = (&message.channel, &message.run);
         match retry::next_try(&entry.id, tries, failure, retry_after, now) {
             Some(next) => {
-                tracing::warn!(message = %entry.id, channel, run, tries, %next, error, "a message was not accepted");
+                tracing::warn!(id = %entry.id, channel, run, tries, %next, error, "a message was not accepted");
                 report.retried += 1;
                 let booking = self.outbox.mark_retry(&entry.id, next, &error).await;
                 booking.map_err(booked("mark_retry"))
             }
             None => {
-                tracing::error!(message = %entry.id, channel, run, tries, error, "a message was given up");
+                tracing::error!(id = %entry.id, channel, run, tries, error, "a message was given up");
                 report.dead += 1;
                 let booking = self.outbox.mark_dead(&entry.id, now, &error).await;
                 booking.map_err(booked("mark_dead"))

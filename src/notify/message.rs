@@ -33,8 +33,9 @@ pub struct Message {
     pub copy: bool,
     /// Which part this is, where there are several.
     pub part: Option<Part>,
-    /// The head of the audit chain when it was composed: a chain that was cut off later shows.
-    pub audit_head: Option<Digest>,
+    /// The head of the audit chain when it was composed, as `history --verify --head` takes it: a chain that was cut off
+    /// later shows.
+    pub audit_head: Option<String>,
     /// By gravity of the event.
     pub sections: Vec<Section>,
 }

@@ -228,21 +228,20 @@ impl Transport {
 
 /// Whether a 2xx answer says that the message was taken.
 ///
-/// * Slack says `ok`, or JSON with `"ok": true`; nothing else.
-/// * Teams: Workflows answer 202 without a body or with JSON, connectors `1`. An error may come as a text with status 200
-///   ("Webhook message delivery failed with error: …"), so any other text is none.
-/// * Webhooks: any body that does not speak of an error.
+/// A body of JSON must not speak of an error. As for text:
+///
+/// * Slack and Teams say `ok`, `1` or nothing when they took it. An error may come with status 200 (`no_service`, "Webhook
+///   message delivery failed with error: …", a page to sign in), so any other text is taken for one.
+/// * Webhooks: any text that does not speak of an error.
 fn judge(kind: ChannelKind, answer: &str) -> ChannelAnswer {
     let answer = answer.trim();
     let json: Option<Value> = serde_json::from_str(answer).ok();
     let accepted = match (kind, &json) {
-        (ChannelKind::Slack, Some(json)) => {
-            json.get("ok") == Some(&Value::Bool(true)) && !tells_of_error(json)
+        (ChannelKind::Slack | ChannelKind::Teams, Some(Value::Number(number))) => number.as_u64() == Some(1),
+        (ChannelKind::Slack | ChannelKind::Teams | ChannelKind::Webhook, Some(json)) => !tells_of_error(json),
+        (ChannelKind::Slack | ChannelKind::Teams, None) => {
+            answer.is_empty() || answer.eq_ignore_ascii_case("ok")
         }
-        (ChannelKind::Slack, None) => answer == "ok",
-        (ChannelKind::Teams, Some(Value::Number(number))) => number.as_u64() == Some(1),
-        (ChannelKind::Teams | ChannelKind::Webhook, Some(json)) => !tells_of_error(json),
-        (ChannelKind::Teams, None) => answer.is_empty(),
         (ChannelKind::Webhook, None) => !speaks_of_error(answer),
     };
     if accepted {
@@ -335,11 +334,14 @@ mod tests {
             (Slack, r#"{"ok":true}"#, true),
             (Slack, r#"{"ok":true,"error":"no"}"#, false),
             (Slack, r#"{"ok":false,"error":"invalid_blocks"}"#, false),
-            (Slack, "", false),
+            (Slack, "", true),
+            (Slack, "{}", true),
+            (Slack, "invalid_token", false),
             (Slack, "no_service", false),
             (Slack, "<html>sign in</html>", false),
             (Teams, "", true),
             (Teams, "1", true),
+            (Teams, "ok", true),
             (Teams, r#"{"status":"accepted"}"#, true),
             (Teams, "0", false),
             (

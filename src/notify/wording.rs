@@ -297,6 +297,13 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         Event::PasswordUnused => exemption_advice(items, "If the password is needed, sign in once, or"),
         Event::UserUnused => user_steps(items),
         Event::RootAccountAtRisk => root_steps(),
+        Event::ReviewOverdue => vec![
+            Text::new()
+                .strong("To mend it: ")
+                .say("see what each holds and uses, take away what is not needed, then confirm it: "),
+            Text::new().code("iamwarden explain NAME"),
+            Text::new().code("iamwarden review confirm NAME --by YOU"),
+        ],
         Event::RoleQuarantined => vec![Text::new().say(
             "The role may still be assumed, but everything is denied to it. If something stopped working, undo it as above.",
         )],
@@ -437,7 +444,7 @@ fn footer(message: &Message) -> Text {
         None => text,
     };
     match &message.audit_head {
-        Some(head) => text.say(" · audit chain ends at ").code(head.as_str()),
+        Some(head) => text.say(" · audit chain ends at ").code(head),
         None => text,
     }
 }

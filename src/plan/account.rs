@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::announce::{self, Notices, Timing};
 use super::consent::Decisions;
-use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails};
+use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails, scorecard};
 use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
 use crate::model::{
@@ -75,6 +75,7 @@ pub fn failed_account(
             principals: PrincipalCounts::default(),
             errors: vec![gap],
             snapshot_digest: None,
+            scorecard: None,
         },
         findings: Vec::new(),
         actions: Vec::new(),
@@ -163,7 +164,7 @@ pub fn plan_account(
     findings.sort_by(|a, b| (&a.resource, &a.rule, &a.id).cmp(&(&b.resource, &b.rule, &b.id)));
     let notifications = told.into_notifications(&planner);
     AccountPlan {
-        summary: planner.summary(&findings),
+        summary: planner.summary(&options.rules, &findings),
         findings,
         actions,
         notifications,
@@ -353,7 +354,7 @@ impl Planner<'_> {
         guardrails::hold_excess(candidates, &config.guardrails, cap);
     }
 
-    fn summary(&self, findings: &[Finding]) -> AccountSummary {
+    fn summary(&self, selected: &[String], findings: &[Finding]) -> AccountSummary {
         let snapshot = self.ctx.snapshot;
         let mut errors = snapshot.gaps.clone();
         // A declaration that cannot be carried out is an error of its rule, not an action.
@@ -380,6 +381,7 @@ impl Planner<'_> {
             principals: self.principals,
             errors,
             snapshot_digest: Some(snapshot.digest()),
+            scorecard: Some(scorecard::score(self.ctx.config, selected, findings)),
         }
     }
 }

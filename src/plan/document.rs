@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::AccountPlan;
+use super::{AccountPlan, Scorecard};
 use crate::config::Config;
 use crate::inventory::Gap;
 use crate::model::{AccountId, Action, Digest, Event, Finding, Glob, Notification, Owner, RuleName};
@@ -70,6 +70,9 @@ pub struct AccountSummary {
     pub errors: Vec<Gap>,
     /// Digest of what was read; `None`: nothing was.
     pub snapshot_digest: Option<Digest>,
+    /// How it stands against the guide and the benchmark; `None`: nothing was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scorecard: Option<Scorecard>,
 }
 
 /// How many principals an account has.
@@ -185,6 +188,7 @@ fn join(notifications: &mut BTreeMap<Occasion, Notification>, new: Notification)
             known.findings.sort();
             known.notices.extend(new.notices);
             known.notices.sort();
+            known.every = known.every.into_iter().chain(new.every).min();
         }
         Entry::Vacant(place) => {
             place.insert(new);

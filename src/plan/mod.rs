@@ -11,6 +11,7 @@ mod consent;
 mod document;
 mod guardrails;
 pub mod render;
+mod scorecard;
 #[cfg(test)]
 mod tests;
 
@@ -20,3 +21,4 @@ pub use consent::confirm;
 pub use document::{
     AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts, assemble,
 };
+pub use scorecard::{Mark, Score, Scorecard};

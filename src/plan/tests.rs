@@ -492,35 +492,6 @@ fn both_rules() -> Config {
 
 proptest! {
     #[test]
-    fn applying_what_is_due_leaves_nothing_to_do(users in some_users()) {
-        let config = both_rules();
-        let mut snapshot = snapshot(users);
-        let before = plan(&config, &snapshot, &History::default(), now());
-        if let crate::inventory::Reading::Known(authorization) = &mut snapshot.authorization {
-            for action in &before.actions {
-                let user = authorization.users.iter_mut().find(|user| user.arn == action.resource).unwrap();
-                if let Some(crate::inventory::Reading::Known(credentials)) = &mut user.credentials {
-                    credentials.access_keys[0].status = KeyStatus::Inactive;
-                }
-            }
-        }
-        prop_assert!(plan(&config, &snapshot, &History::default(), now()).actions.is_empty());
-    }
-
-    #[test]
-    fn the_order_of_the_input_does_not_matter(users in some_users(), seed in any::<u64>()) {
-        let config = both_rules();
-        let mut shuffled = users.clone();
-        let len = shuffled.len().max(1);
-        for n in 0..shuffled.len() {
-            shuffled.swap(n, (seed as usize).wrapping_mul(n + 1) % len);
-        }
-        let one = plan(&config, &snapshot(users), &History::default(), now());
-        let other = plan(&config, &snapshot(shuffled), &History::default(), now());
-        prop_assert_eq!((one.findings, one.actions, one.notifications), (other.findings, other.actions, other.notifications));
-    }
-
-    #[test]
     fn what_is_unknown_or_inactive_is_never_acted_on(users in some_users()) {
         let plan = plan(&both_rules(), &snapshot(users.clone()), &History::default(), now());
         for action in &plan.actions {

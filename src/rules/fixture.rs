@@ -27,6 +27,7 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.unused_access_keys.mode = Mode::Off;
     config.rules.password_policy.mode = Mode::Off;
     config.rules.unused_permissions.mode = Mode::Off;
+    config.rules.access_review.mode = Mode::Off;
     config.rules.role_trust.mode = Mode::Off;
     config.rules.broad_policies.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;

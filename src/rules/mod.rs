@@ -5,6 +5,7 @@
 
 mod access_key;
 mod access_key_rotation;
+mod access_review;
 mod broad_policies;
 mod context;
 #[cfg(test)]
@@ -18,10 +19,11 @@ mod unused_access_keys;
 pub mod unused_permissions;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
+pub use access_review::RULE as ACCESS_REVIEW;
 pub use broad_policies::RULE as BROAD_POLICIES;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
-pub use registry::{Practice, REGISTRY, Rule, find};
+pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::access_key::{evidence, stands_subject, unreadable_account};
-use super::{Context, Judgement, Practice, Remedy, Rule};
+use super::{CONTROLS_FACT, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::PasswordPolicyRule;
 use crate::inventory::{Gap, Reading};
 use crate::model::{
@@ -84,6 +84,7 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
     finding.evidence = evidence([
         ("fields", json!(changes)),
         ("own_policy", json!(current.is_some())),
+        (CONTROLS_FACT, json!(controls(&names))),
     ]);
     if !stands_subject(ctx, &RULE, &mut finding) {
         return Judgement {
@@ -130,6 +131,13 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
         announcement: None,
         reminder: None,
     }
+}
+
+/// The recommendations of the CIS benchmark that these fields are about.
+fn controls(fields: &[&str]) -> Vec<&'static str> {
+    let about = [("minimum_length", "1.8"), ("reuse_prevention", "1.9")];
+    let named = about.into_iter().filter(|(field, _)| fields.contains(field));
+    named.map(|(_, control)| control).collect()
 }
 
 fn account_finding(ctx: &Context<'_>, status: FindingStatus) -> Finding {
@@ -241,7 +249,11 @@ fn weaker_than_built_in(target: &PasswordPolicy) -> Option<String> {
         ));
     }
     (classes < 3).then(|| {
-        format!("{replaces}: {classes} classes of characters are required; declare at least three require_… fields")
+        let required = match classes {
+            1 => "1 class of characters is required".to_owned(),
+            classes => format!("{classes} classes of characters are required"),
+        };
+        format!("{replaces}: {required}; declare at least three require_… fields")
     })
 }
 

@@ -1,8 +1,8 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, broad_policies, password_policy, role_trust, unused_access_keys,
-    unused_permissions,
+    Context, Judgement, access_key_rotation, access_review, broad_policies, password_policy, role_trust,
+    unused_access_keys, unused_permissions,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -29,6 +29,9 @@ pub struct Rule {
     /// The recommendations of the CIS AWS Foundations Benchmark v3.0.0 that it answers, by number.
     pub controls: &'static [&'static str],
 }
+
+/// The evidence by which a finding names the recommendations that it speaks of, where its rule answers several.
+pub const CONTROLS_FACT: &str = "controls";
 
 /// The practices of AWS's guide "Security best practices in IAM" that rules serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,11 +89,12 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 6] = [
+pub const REGISTRY: [Rule; 7] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
     unused_permissions::ENTRY,
+    access_review::ENTRY,
     role_trust::ENTRY,
     broad_policies::ENTRY,
 ];

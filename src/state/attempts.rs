@@ -315,6 +315,44 @@ impl State {
         .await
     }
 
+    /// The accounts in which this happened, whatever became of it. `None`: the journal does not speak of it.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn accounts_of(
+        &self,
+        wanted: AppliedSelection<'_>,
+    ) -> Result<Option<Vec<AccountId>>, StateError> {
+        during("reading what the journal knows of it", async {
+            let (statement, key) = match wanted {
+                AppliedSelection::Action(action) => (
+                    "SELECT DISTINCT account FROM journal WHERE action = $1",
+                    action.as_str(),
+                ),
+                AppliedSelection::Run(run) => ("SELECT DISTINCT account FROM journal WHERE run = $1", run),
+                AppliedSelection::Account(account) => (
+                    "SELECT DISTINCT account FROM journal WHERE account = $1",
+                    account.as_str(),
+                ),
+            };
+            let mut connection = self.read().await?;
+            let rows: Vec<Option<String>> = sqlx::query_scalar(statement)
+                .bind(key)
+                .fetch_all(&mut *connection)
+                .await?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            let accounts: Result<_, _> = rows
+                .iter()
+                .flatten()
+                .map(|account| parse_account(account))
+                .collect();
+            accounts.map(Some)
+        })
+        .await
+    }
+
     /// What is applied at present and could be undone, oldest first: of each action its latest application, unless it
     /// was undone.
     ///

@@ -142,6 +142,22 @@ impl State {
         .await
     }
 
+    /// Whether the database can be written, for readiness: the disk has room, and the file may be changed. Writes a
+    /// number that nobody reads over itself, all the way to the disk; the database does not grow by it.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot.
+    pub async fn check_writable(&self) -> Result<(), StateError> {
+        during("writing the state", async {
+            let mut transaction = self.write().await?;
+            sqlx::query("PRAGMA user_version = 0")
+                .execute(&mut *transaction)
+                .await?;
+            Ok(transaction.commit().await?)
+        })
+        .await
+    }
+
     /// Closes all connections, so that the write-ahead log is folded into the file.
     pub async fn close(&self) {
         self.readers.close().await;

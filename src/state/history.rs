@@ -13,6 +13,7 @@ use super::intents::changes_in_last_day;
 use super::observations::read_observations;
 use super::outbox::{read_notices, read_told_of};
 use super::plans::read_unspent_decisions;
+use super::reviews::read_reviews;
 use crate::model::{AccessKeyId, AccountId, ActionId, Change, DisabledKey, History};
 
 impl State {
@@ -34,6 +35,7 @@ impl State {
                 unsettled: read_unsettled(&mut snapshot, account).await?,
                 changes_in_last_day: changes_in_last_day(&mut snapshot, account, now).await?,
                 frozen: read_freeze(&mut snapshot).await?,
+                reviews: read_reviews(&mut snapshot, account).await?,
             };
             snapshot.rollback().await?;
             self.ensure_unchanged()?;

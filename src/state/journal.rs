@@ -41,6 +41,8 @@ pub enum JournalKind {
     NoticeAccepted,
     /// A message was given up.
     MessageDead,
+    /// A person confirmed the permissions of a principal.
+    Review,
 }
 
 impl JournalKind {
@@ -58,6 +60,7 @@ impl JournalKind {
             Self::Unfreeze => "unfreeze",
             Self::NoticeAccepted => "notice_accepted",
             Self::MessageDead => "message_dead",
+            Self::Review => "review",
         }
     }
 }

@@ -25,6 +25,7 @@ mod lease;
 mod observations;
 mod outbox;
 mod plans;
+mod reviews;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,8 @@ pub use intents::{Direction, Intent, IntentId, IntentRecorded, Outcome, SettlePr
 pub use journal::{JournalHead, JournalHeadError, JournalKind};
 pub use lease::{LEASE_DURATION, LEASE_SAFE_FOR, Lease};
 pub use observations::ObservationKind;
-pub use outbox::{DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
+pub use outbox::{Audience, DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
 pub use plans::{DecisionId, DecisionRecord, NewDecision, StoredPlan};
+pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
 pub use verify::{Fault, VerifyReport};

@@ -78,6 +78,15 @@ pub struct DeadMessage {
     pub error: String,
 }
 
+/// To whom messages go now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// To everybody.
+    Everybody,
+    /// Not to owners: their messages wait.
+    NotOwners,
+}
+
 /// How a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +159,7 @@ impl State {
     pub async fn claim_due_messages(
         &self,
         holder: &str,
+        audience: Audience,
         claim: Duration,
         limit: u32,
         now: DateTime<Utc>,
@@ -162,7 +172,7 @@ impl State {
                 "UPDATE messages SET claimed_by = $1, \
                      claimed_until_ms = (SELECT now_ms FROM database_clock) + $2 \
                  WHERE id IN (SELECT id FROM messages WHERE state = 'queued' AND next_attempt_at <= $3 \
-                     AND claimed_until_ms <= (SELECT now_ms FROM database_clock) \
+                     AND claimed_until_ms <= (SELECT now_ms FROM database_clock) AND ($5 OR owner IS NULL) \
                      ORDER BY next_attempt_at, id LIMIT $4) \
                  RETURNING next_attempt_at, id, channel, event, owner, body, created_at, attempts",
             )
@@ -170,6 +180,7 @@ impl State {
             .bind(claim)
             .bind(time_text(now))
             .bind(i64::from(limit))
+            .bind(audience == Audience::Everybody)
             .fetch_all(&mut *transaction)
             .await?;
             transaction.commit().await?;

@@ -4,6 +4,7 @@
 //! happened" has something to look at.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -40,6 +41,7 @@ pub struct Metrics {
     actions: Family<Labels<2>, Counter>,
     aws_calls: Family<Labels<2>, Counter>,
     aws_throttles: Counter,
+    aws_call_rate: Family<Labels<1>, Gauge<f64, AtomicU64>>,
     runs: Family<Labels<1>, Counter>,
     run_duration: Histogram,
     last_success: Family<Labels<2>, Gauge>,
@@ -61,6 +63,7 @@ impl Metrics {
             actions: Family::default(),
             aws_calls: Family::default(),
             aws_throttles: Counter::default(),
+            aws_call_rate: Family::default(),
             runs: Family::default(),
             run_duration: Histogram::new(RUN_DURATION_BUCKETS),
             last_success: Family::default(),
@@ -101,6 +104,11 @@ impl Metrics {
             "aws_throttles",
             "Calls that AWS turned away as one too many",
             self.aws_throttles.clone(),
+        );
+        registry.register(
+            "aws_call_rate",
+            "Calls a second that the account may be called with now: throttles halve it, answers raise it again",
+            self.aws_call_rate.clone(),
         );
         registry.register("runs", "Runs by how they ended", self.runs.clone());
         registry.register(
@@ -225,6 +233,13 @@ impl Metrics {
         }
     }
 
+    /// How many calls a second the account may be called with now.
+    pub fn set_call_rate(&self, account: &AccountId, per_second: f64) {
+        self.aws_call_rate
+            .get_or_create(&[("account", account.to_string())])
+            .set(per_second);
+    }
+
     /// A run ended.
     pub fn run_ended(&self, result: RunResult, took: Duration) {
         self.runs
@@ -275,13 +290,42 @@ impl Metrics {
     }
 
     /// The media type of [`encode`](Self::encode).
-    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+    /// The media type of [`encode_open`](Self::encode_open).
+    pub const OPEN_CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-    /// All metrics as text: the OpenMetrics form of Prometheus text.
+    /// All metrics as Prometheus text.
     ///
     /// # Errors
     /// [`MetricsError`] where a metric cannot be written.
     pub fn encode(&self) -> Result<String, MetricsError> {
+        let open = self.encode_open()?;
+        // The older form names a counter as its samples do, and has no end mark.
+        let counters: Vec<_> = open
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+            .collect();
+        let mut text = String::with_capacity(open.len() + 1024);
+        for line in open.lines().filter(|line| *line != "# EOF") {
+            let mut words = line.splitn(4, ' ');
+            match (words.next(), words.next(), words.next(), words.next()) {
+                (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(&name) => {
+                    text.push_str(&format!("# {kind} {name}_total {rest}\n"));
+                }
+                _ => {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// All metrics as OpenMetrics text, for whoever asks for it.
+    ///
+    /// # Errors
+    /// [`MetricsError`] where a metric cannot be written.
+    pub fn encode_open(&self) -> Result<String, MetricsError> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)
             .map_err(|source| MetricsError { source })?;
@@ -350,7 +394,7 @@ mod tests {
 
     /// The text with the samples of each metric in order: the library keeps them in a hash map.
     fn text(metrics: &Metrics) -> String {
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode_open().unwrap();
         let mut blocks: Vec<Vec<&str>> = Vec::new();
         for line in text.lines() {
             match blocks.last_mut() {
@@ -479,6 +523,24 @@ mod tests {
     }
 
     #[test]
+    fn prometheus_text_names_counters_as_their_samples() {
+        let metrics = Metrics::new([PASSWORDS], &[]);
+        let text = metrics.encode().unwrap();
+        let of = |name: &str| -> Vec<&str> { text.lines().filter(|line| line.contains(name)).collect() };
+        insta::assert_snapshot!(of("iamwarden_aws_throttles").join("\n"), @r"
+        # HELP iamwarden_aws_throttles_total Calls that AWS turned away as one too many.
+        # TYPE iamwarden_aws_throttles_total counter
+        iamwarden_aws_throttles_total 0
+        ");
+        insta::assert_snapshot!(of("iamwarden_frozen").join("\n"), @r"
+        # HELP iamwarden_frozen 1 while all changes are frozen.
+        # TYPE iamwarden_frozen gauge
+        iamwarden_frozen 0
+        ");
+        assert!(!text.contains("# EOF"));
+    }
+
+    #[test]
     fn findings_replace_those_of_the_last_run_of_the_rules_that_ran() {
         let metrics = Metrics::new([PASSWORDS], &[]);
         let bad = finding(Severity::High, FindingStatus::Violation);
@@ -511,6 +573,7 @@ mod tests {
         metrics.set_last_success(&PASSWORDS, &account(), "2026-11-23T06:00:00Z".parse().unwrap());
         metrics.schedule_skipped(&PASSWORDS);
         metrics.config_reloaded(ReloadResult::Refused);
+        metrics.set_call_rate(&account(), 20.1);
         metrics.set_outbox_depth(OutboxState::Dead, 3);
         metrics.set_frozen(true);
         metrics.set_lease_held(&account(), true);
@@ -525,6 +588,7 @@ mod tests {
         iamwarden_aws_calls_total{operation="iam:GetUser",result="ok"} 1
         iamwarden_aws_calls_total{operation="iam:GetUser",result="throttled"} 1
         iamwarden_aws_throttles_total 1
+        iamwarden_aws_call_rate{account="123456789012"} 20.1
         iamwarden_runs_total{result="completed"} 1
         iamwarden_run_duration_seconds_sum 2.5
         iamwarden_run_duration_seconds_count 1

@@ -157,9 +157,19 @@ async fn ready(State(shown): State<Shown>) -> Response {
     }
 }
 
-async fn show_metrics(State(shown): State<Shown>) -> Response {
-    match shown.metrics.encode() {
-        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+async fn show_metrics(State(shown): State<Shown>, headers: HeaderMap) -> Response {
+    let mut accepted = headers.get_all(header::ACCEPT).iter();
+    let wants_open = accepted.any(|accept| {
+        accept
+            .to_str()
+            .is_ok_and(|text| text.contains("openmetrics-text"))
+    });
+    let (media_type, text) = match wants_open {
+        true => (Metrics::OPEN_CONTENT_TYPE, shown.metrics.encode_open()),
+        false => (Metrics::CONTENT_TYPE, shown.metrics.encode()),
+    };
+    match text {
+        Ok(text) => ([(header::CONTENT_TYPE, media_type)], text).into_response(),
         Err(error) => failed("cannot answer /metrics", &error),
     }
 }
@@ -210,9 +220,13 @@ mod tests {
 
     /// The whole answer, its date aside.
     async fn ask(server: &Server, method: &str, path: &str) -> String {
+        ask_with(server, method, path, "").await
+    }
+
+    async fn ask_with(server: &Server, method: &str, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\n{headers}connection: close\r\n\r\n",
             server.address
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -266,9 +280,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_come_as_open_metrics_text() {
+    async fn metrics_come_as_prometheus_text_and_as_open_metrics_where_asked_for() {
         let server = start().await;
-        let answer = ask(&server, "GET", "/metrics").await;
+        let plain = ask(&server, "GET", "/metrics").await;
+        assert!(
+            plain.contains("content-type: text/plain; version=0.0.4; charset=utf-8\n"),
+            "{plain}"
+        );
+        assert!(!plain.contains("# EOF"), "{plain}");
+        let accept = "accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\n";
+        let answer = ask_with(&server, "GET", "/metrics", accept).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(
             answer.contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\n"),

@@ -44,6 +44,35 @@ async fn quiet_hours_delay_the_word_and_the_action_moves_with_it() {
 }
 
 #[tokio::test]
+async fn a_dry_run_keeps_what_waits_for_owners_and_tells_the_others() {
+    let mut town = overdue(ONLY_ROTATION).await;
+    town.desk.answers(503);
+    town.run().await;
+    assert_eq!(town.desk.tries().len(), 1, "a warning for alice");
+    town.desk.answers(200);
+    town.configure(|config| config.dry_run = true);
+    town.run_at(at(BEGIN) + days(1)).await;
+    assert_eq!(town.desk.diary(), [], "no message to owners");
+    assert_eq!(town.changes(), []);
+    town.configure(|config| config.dry_run = false);
+    town.deliver().await;
+    assert_eq!(
+        town.desk.diary(),
+        [(at(BEGIN) + days(1), "access_key.expiring".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_message_carries_the_head_of_the_audit_chain_as_it_can_be_checked() {
+    let town = overdue(ONLY_ROTATION).await;
+    town.run().await;
+    let head = town.desk.posts()[0].body["data"]["audit_head"].clone();
+    let head = head.as_str().unwrap().parse().unwrap();
+    town.run_daily_until(at(BEGIN) + days(8)).await;
+    assert!(town.state().verify(Some(&head)).await.unwrap().is_whole());
+}
+
+#[tokio::test]
 async fn an_exemption_is_announced_to_end_ends_and_says_so_once_each() {
     let exemption = r#"
 [[exemptions]]

@@ -160,6 +160,19 @@ schedule = "{RARELY}"
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// The metrics, once they show this.
+    async fn metrics_once(&self, shows: impl Fn(&str) -> bool) -> String {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let (_, metrics) = self.ask("/metrics").await;
+            if shows(&metrics) {
+                return metrics;
+            }
+            assert!(std::time::Instant::now() < deadline, "{metrics}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn status(&self) -> String {
         let account = self.simulator.state(ACCOUNT).unwrap();
         account["users"]["alice"]["keys"][0]["status"]
@@ -212,12 +225,23 @@ async fn the_daemon_runs_by_its_schedule_obeys_hup_and_ends_on_term() {
     place.declare("enforce", "* * * * * *");
     daemon.signal("HUP");
     daemon.await_line(&["the new configuration is in force"]);
-    daemon.await_line(&["disable_access_key", "applied"]);
-    daemon.await_line(&["run ended"]);
+    let line = daemon.await_line(&["disable_access_key", "applied"]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["message"], "disable_access_key: applied");
+    assert_eq!(
+        (&line["account"], &line["rule"]),
+        (&ACCOUNT.into(), &"access_key_rotation".into())
+    );
+    let ended = daemon.await_line(&["run ended"]);
+    let ended: serde_json::Value = serde_json::from_str(&ended).unwrap();
+    assert_eq!((&ended["run"], &ended["rule"]), (&line["run"], &line["rule"]));
     assert_eq!(place.status(), "Inactive");
     assert_eq!(place.ask("/healthz").await.0, 200);
     assert_eq!(place.ask("/readyz").await.0, 200);
-    let (_, metrics) = place.ask("/metrics").await;
+    let calls = ["operation=\"iam:UpdateAccessKey\"", "result=\"ok\""];
+    let metrics = place
+        .metrics_once(|metrics| metric(metrics, "iamwarden_aws_calls_total", &calls) == 1.0)
+        .await;
     let actions = ["kind=\"disable_access_key\"", "outcome=\"applied\""];
     assert_eq!(metric(&metrics, "iamwarden_actions_total", &actions), 1.0);
     let rotation = ["rule=\"access_key_rotation\"", ACCOUNT];
@@ -251,6 +275,15 @@ async fn a_missed_schedule_runs_once_and_a_first_start_waits() {
     let mut first = place.start();
     first.await_line(&["iamwarden runs"]);
     first.await_line(&["first start: the rule waits for its schedule"]);
+    // The account of the ambient credentials is known before anything is due.
+    let rotation = ["rule=\"access_key_rotation\"", ACCOUNT];
+    let metrics = place.metrics_once(|metrics| metrics.contains(ACCOUNT)).await;
+    assert_eq!(
+        metric(&metrics, "iamwarden_last_success_timestamp_seconds", &rotation),
+        0.0
+    );
+    let findings = [&rotation[..], &["severity=\"high\"", "status=\"violation\""]].concat();
+    assert_eq!(metric(&metrics, "iamwarden_findings", &findings), 0.0);
     let (status, _) = first.terminate();
     assert_eq!(status.code(), Some(0));
     let state = place.state().await;

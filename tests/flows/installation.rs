@@ -400,7 +400,7 @@ impl Installation {
             .unwrap();
         let run = Run::new(&self.house, Reach::Change);
         run.begin(self.state(), "rollback", None).await.unwrap();
-        let reports = run.roll_back(self.state(), &applied).await.unwrap();
+        let reports = run.roll_back(self.state(), &applied).await;
         run.tell_rollback(self.state(), &reports, "ops").await.unwrap();
         run.finish(self.state(), "done", &reports).await.unwrap();
         self.deliver().await;

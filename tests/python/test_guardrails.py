@@ -118,7 +118,7 @@ def test_dry_run_wins_over_everything(offenders, warden):
     warden.apply(code=0)
     action = warden.history()["runs"][0]["actions"][0]
     before = len(offenders.writes())
-    warden.run("rollback", "--action", action["id"], "--yes", code=4, IAMWARDEN__DRY_RUN="true")
+    warden.run("rollback", "--action", action["id"], "--yes", code=1, IAMWARDEN__DRY_RUN="true")
     assert len(offenders.writes()) == before
 
 
@@ -152,7 +152,7 @@ def test_without_terminal_and_yes_nothing_is_applied(offenders, warden):
     assert offenders.writes() == []
     warden.apply(code=0)
     action = warden.history()["runs"][0]["actions"][0]
-    warden.run("rollback", "--action", action["id"], code=4)
+    warden.run("rollback", "--action", action["id"], code=1)
     assert len(offenders.writes()) == 12
 
 

@@ -12,6 +12,7 @@ mod untidy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +33,8 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const CHANGES: u32 = 7;
 /// The policy that is not in use.
 pub(crate) const POLICY: &str = "arn:aws:iam::123456789012:policy/reports";
+/// The built binary.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_iamwarden");
 /// Applies all that is due.
 pub(crate) const APPLY: [&str; 2] = ["apply", "--yes"];
 
@@ -150,7 +153,7 @@ impl World {
     /// Declares other rules.
     pub(crate) fn declare(&self, rules: &str) {
         let state = self.state_url();
-        let text = format!("[state]\nurl = \"{state}\"\n[server]\nlisten = \"\"\n{rules}");
+        let text = format!("state.url = \"{state}\"\nserver.listen = \"\"\n{rules}");
         std::fs::write(self.config(), text).unwrap();
     }
 
@@ -189,14 +192,19 @@ impl World {
         let words: Vec<&str> = wrapper
             .iter()
             .copied()
-            .chain([env!("CARGO_BIN_EXE_iamwarden"), "--log-format", "json"])
+            .chain([BINARY, "--log-format", "json"])
             .chain(arguments.iter().copied())
             .collect();
-        let n = self.commands.fetch_add(1, Ordering::Relaxed);
-        let (out, log) = (self.path(&format!("{n}.out")), self.path(&format!("{n}.log")));
+        let mut command = self.command(words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        self.spawn(command)
+    }
+
+    /// A program with the account's credentials and nothing else in its environment.
+    pub(crate) fn command(&self, program: &str) -> Command {
         let credentials = self.simulator.credentials(ACCOUNT).unwrap();
-        let child = Command::new(words[0])
-            .args(&words[1..])
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.folder.path())
@@ -205,12 +213,19 @@ impl World {
             .env("AWS_ENDPOINT_URL", self.endpoint())
             .env("AWS_ACCESS_KEY_ID", credentials.access_key_id)
             .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::null())
+            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+
+    /// Starts a program whose output is kept.
+    pub(crate) fn spawn(&self, mut command: Command) -> Running {
+        let n = self.commands.fetch_add(1, Ordering::Relaxed);
+        let (out, log) = (self.path(&format!("{n}.out")), self.path(&format!("{n}.log")));
+        let child = command
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&log).unwrap())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error} (tests/run installs it)", words[0]));
+            .unwrap_or_else(|error| panic!("{command:?}: {error} (tests/run installs what is needed)"));
         Running { child, out, log }
     }
 
@@ -453,6 +468,17 @@ impl Running {
     /// Waits until it logged this.
     pub(crate) fn wait_until_it_says(&self, text: &str) {
         eventually(text, || read(&self.log).contains(text));
+    }
+
+    /// Waits until it answered this.
+    pub(crate) fn wait_until_it_answers(&self, text: &str) {
+        eventually(text, || read(&self.out).contains(text));
+    }
+
+    /// Types a line, where its input is a pipe.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("a pipe");
+        writeln!(input, "{line}").unwrap();
     }
 
     /// Waits for its end.

@@ -207,3 +207,32 @@ async fn counts_are_kept_per_account() {
         "retries count"
     );
 }
+
+#[tokio::test]
+async fn throttles_slow_the_whole_account_down_and_answers_speed_it_up_again() {
+    let world = World::plant("");
+    let sessions = world.sessions(ACCOUNT);
+    let rate = || match sessions.rates().as_slice() {
+        [(account, rate)] if account.as_str() == ACCOUNT => *rate,
+        other => panic!("one budget for one account: {other:?}"),
+    };
+    let first = sessions.connect(None, Purpose::Work, world.now()).await.unwrap();
+    let second = sessions.connect(None, Purpose::Work, world.now()).await.unwrap();
+    assert_eq!(rate(), 5000.0);
+    let throttled = world.fault(FaultKind::error("Throttling"), "GetAccountPasswordPolicy");
+    world.simulator.faults().add(throttled.times(1));
+    first.reader().password_policy().await.unwrap();
+    let slow = rate();
+    assert!(
+        (2500.0..2501.0).contains(&slow),
+        "half, and one answer since: {slow}"
+    );
+    for _ in 0..10 {
+        second.reader().password_policy().await.unwrap();
+    }
+    assert!(
+        (rate() - slow - 1.0).abs() < 1e-6,
+        "ten answers since, in another session: {}",
+        rate()
+    );
+}

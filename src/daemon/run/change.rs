@@ -6,8 +6,11 @@ use chrono::{DateTime, Utc};
 use tracing::{Instrument, info_span, warn};
 
 use super::{Planned, Reading, Run, Surveyed};
+use crate::aws::Purpose;
 use crate::execute::{ActionReport, ActionResult, Executor, LiveAttachment};
-use crate::model::{Action, ActionId, ActionState, Digest, Precondition, WithheldReason};
+use crate::model::{
+    AccountId, Action, ActionId, ActionState, Digest, FindingId, Precondition, RuleName, WithheldReason,
+};
 use crate::plan::Plan;
 use crate::rules::unused_permissions;
 use crate::state::{self, AppliedSelection, State};
@@ -21,6 +24,13 @@ pub struct PlanFile {
 }
 
 impl PlanFile {
+    /// Leaves of a fresh plan what the file is about: only that can be applied, and only that can be held back.
+    pub fn narrow(&self, fresh: &mut Plan) {
+        fresh
+            .actions
+            .retain(|action| self.actions.contains_key(&action.id));
+    }
+
     /// The actions of that plan.
     pub fn new(plan: &Plan) -> Self {
         let actions = plan
@@ -55,7 +65,7 @@ impl PlanFile {
                     true => "the fresh plan does not hold it with the same precondition",
                     false => "the configuration changed since the plan",
                 };
-                report(action, ActionResult::Stale(why.to_owned()))
+                ActionReport::of(action, ActionResult::Stale(why.to_owned()), None)
             })
             .collect()
     }
@@ -95,20 +105,6 @@ fn outcome(report: &ActionReport) -> ActionOutcome {
     }
 }
 
-fn report(action: &Action, result: ActionResult) -> ActionReport {
-    ActionReport {
-        action: action.id.clone(),
-        account: action.account.clone(),
-        resource: action.resource.clone(),
-        change: action.change.clone(),
-        inverse: action.inverse.clone(),
-        findings: action.findings().cloned().collect(),
-        undo: false,
-        intent: None,
-        result,
-    }
-}
-
 impl Run<'_> {
     /// The actions that an apply would carry out now.
     pub fn due<'p>(&self, plan: &'p Plan, file: Option<&PlanFile>) -> Vec<&'p Action> {
@@ -129,7 +125,13 @@ impl Run<'_> {
         file: Option<&PlanFile>,
     ) -> Vec<ActionReport> {
         let plan = &planned.plan;
+        let rules: BTreeMap<_, _> = plan
+            .findings
+            .iter()
+            .map(|finding| (finding.id.clone(), finding.rule.clone()))
+            .collect();
         let mut reports = file.map(|file| file.stale(plan)).unwrap_or_default();
+        reports.iter().for_each(|report| report.log(None));
         for reading in &planned.readings {
             let Reading::Done(surveyed) = reading else {
                 continue;
@@ -144,8 +146,9 @@ impl Run<'_> {
             if due.is_empty() {
                 continue;
             }
-            let span = info_span!("account", account = account.as_str());
-            reports.extend(self.apply_account(state, surveyed, &due).instrument(span).await);
+            let span = info_span!(parent: &self.span, "account", account = account.as_str());
+            let applied = self.apply_account(state, surveyed, &due, &rules);
+            reports.extend(applied.instrument(span).await);
         }
         if let Some(metrics) = &self.house.metrics {
             for report in &reports {
@@ -155,23 +158,37 @@ impl Run<'_> {
         reports
     }
 
-    async fn apply_account(&self, state: &State, surveyed: &Surveyed, due: &[Action]) -> Vec<ActionReport> {
-        let all = |result: ActionResult| due.iter().map(|action| report(action, result.clone())).collect();
+    async fn apply_account(
+        &self,
+        state: &State,
+        surveyed: &Surveyed,
+        due: &[Action],
+        rules: &BTreeMap<FindingId, RuleName>,
+    ) -> Vec<ActionReport> {
+        let none = |result: ActionResult| {
+            let report = |action: &Action| {
+                let report = ActionReport::of(action, result.clone(), None);
+                report.log(rules.get(&action.finding));
+                report
+            };
+            due.iter().map(report).collect()
+        };
         let lease = match self.lease(state, surveyed.session.account()).await {
             Ok(Some(lease)) => lease,
+            Ok(None) if self.house.shutdown.is_requested() => return none(ActionResult::NotStarted),
             Ok(None) => {
                 let why = "another process has the account's lease and did not give it back in time";
-                return all(ActionResult::NoLease(why.to_owned()));
+                return none(ActionResult::NoLease(why.to_owned()));
             }
             // A state that does not answer may hold a freeze.
             Err(error) => {
-                return all(ActionResult::Held(
+                return none(ActionResult::Held(
                     WithheldReason::Freeze,
                     format!("the state failed: {error}"),
                 ));
             }
         };
-        let executor = self.executor(state, &surveyed.session);
+        let executor = self.executor(state, &surveyed.session, rules);
         let reports = executor.apply(&lease, due).await;
         if let Err(error) = self.release(state, lease).await {
             warn!(%error, "the lease was not released; it ends by itself");
@@ -179,7 +196,12 @@ impl Run<'_> {
         reports
     }
 
-    fn executor<'e>(&'e self, state: &'e State, session: &'e crate::aws::Session) -> Executor<'e> {
+    fn executor<'e>(
+        &'e self,
+        state: &'e State,
+        session: &'e crate::aws::Session,
+        rules: &'e BTreeMap<FindingId, RuleName>,
+    ) -> Executor<'e> {
         Executor {
             config: &self.house.config,
             state,
@@ -189,18 +211,12 @@ impl Run<'_> {
             shutdown: &self.house.shutdown,
             run: &self.id,
             judge: still_unused,
+            rules,
         }
     }
 
-    /// Undoes applied changes of one account.
-    ///
-    /// # Errors
-    /// Where there is no session in the account, or the state fails.
-    pub async fn roll_back(
-        &self,
-        state: &State,
-        applied: &[state::Attempt],
-    ) -> anyhow::Result<Vec<ActionReport>> {
+    /// Undoes applied changes. One account's failure is its own.
+    pub async fn roll_back(&self, state: &State, applied: &[state::Attempt]) -> Vec<ActionReport> {
         let mut reports = Vec::new();
         let mut by_account: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for attempt in applied {
@@ -210,34 +226,48 @@ impl Run<'_> {
                 .push(attempt.clone());
         }
         for (id, attempts) in by_account {
-            let account = self.house.config.accounts.iter().find(|account| account.id == id);
-            let now = self.house.clock.now();
-            let session = self
-                .house
-                .sessions
-                .connect(account, crate::aws::Purpose::Rollback, now)
-                .await?;
-            if *session.account() != id {
-                anyhow::bail!(
-                    "the credentials lead to account {}, the change was made in {id}",
-                    session.account()
-                );
+            let span = info_span!(parent: &self.span, "account", account = id.as_str());
+            let undone = self.roll_back_account(state, &id, &attempts);
+            match undone.instrument(span).await {
+                Ok(undone) => reports.extend(undone),
+                Err(error) => {
+                    let failed = |attempt| ActionReport {
+                        intent: None,
+                        ..ActionReport::of_attempt(attempt, true, failure(&error))
+                    };
+                    let failed: Vec<_> = attempts.iter().map(failed).collect();
+                    failed.iter().for_each(|report| report.log(None));
+                    reports.extend(failed);
+                }
             }
-            // An earlier rollback may have been killed: what it undid after all is not to be undone again.
-            reports.extend(self.settle(state, &session).await?);
-            let applied = state.applied_actions(AppliedSelection::Account(&id)).await?;
-            let attempts: Vec<_> = attempts
-                .into_iter()
-                .filter(|attempt| applied.iter().any(|still| still.id == attempt.id))
-                .collect();
-            let Some(lease) = self.lease(state, &id).await? else {
-                anyhow::bail!(
-                    "another process has the lease of account {id} and did not give it back in time"
-                );
-            };
-            reports.extend(self.executor(state, &session).roll_back(&lease, &attempts).await);
-            self.release(state, lease).await?;
+        }
+        reports
+    }
+
+    async fn roll_back_account(
+        &self,
+        state: &State,
+        id: &AccountId,
+        attempts: &[state::Attempt],
+    ) -> anyhow::Result<Vec<ActionReport>> {
+        let session = self.house.connect(id, Purpose::Rollback).await?;
+        let Some(lease) = self.lease(state, id).await? else {
+            anyhow::bail!("another process has the lease of account {id} and did not give it back in time");
+        };
+        // Under the lease nobody else undoes them; what somebody undid before it is not to be undone again.
+        let applied = state.applied_actions(AppliedSelection::Account(id)).await?;
+        let still = |attempt: &&state::Attempt| applied.iter().any(|still| still.id == attempt.id);
+        let attempts: Vec<_> = attempts.iter().filter(still).cloned().collect();
+        let rules = BTreeMap::new();
+        let executor = self.executor(state, &session, &rules);
+        let reports = executor.roll_back(&lease, &attempts).await;
+        if let Err(error) = self.release(state, lease).await {
+            warn!(%error, "the lease was not released; it ends by itself");
         }
         Ok(reports)
     }
+}
+
+fn failure(error: &anyhow::Error) -> ActionResult {
+    ActionResult::Failed(format!("{error:#}"))
 }

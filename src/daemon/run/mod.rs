@@ -12,6 +12,7 @@ mod tell;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tracing::{Instrument, Span};
 
 pub use change::PlanFile;
 pub use survey::{Reading, Selection, Surveyed};
@@ -65,6 +66,8 @@ pub struct Run<'a> {
     /// The time of its decisions.
     pub now: DateTime<Utc>,
     reach: Reach,
+    /// Says in every line of the log which run it is of, and of which rules.
+    span: Span,
 }
 
 /// What a run found, before anything was done.
@@ -92,11 +95,13 @@ impl<'a> Run<'a> {
     /// A run that begins now.
     pub fn new(house: &'a House, reach: Reach) -> Self {
         let now = house.clock.now();
+        let id = super::new_id(now);
         Self {
             house,
-            id: super::new_id(now),
             now,
             reach,
+            span: tracing::info_span!("run", run = id, rule = tracing::field::Empty),
+            id,
         }
     }
 
@@ -147,7 +152,7 @@ impl<'a> Run<'a> {
             )
             .await?;
         let head = state.head().await?;
-        tracing::info!(run = self.id, status, %head, "run ended");
+        tracing::info!(parent: &self.span, status, %head, "run ended");
         Ok(())
     }
 
@@ -156,7 +161,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Where the state fails.
     pub async fn read(&self, selection: &Selection) -> anyhow::Result<Vec<Reading>> {
-        Ok(self.survey(selection).await?.0)
+        Ok(self.survey(selection).instrument(self.span.clone()).await?.0)
     }
 
     /// Reads the selected accounts and plans.
@@ -168,7 +173,7 @@ impl<'a> Run<'a> {
             rules: selection.rules.clone(),
             as_if_enforce,
         };
-        let (readings, settled) = self.survey(selection).await?;
+        let (readings, settled) = self.survey(selection).instrument(self.span.clone()).await?;
         let mut accounts = Vec::with_capacity(readings.len());
         for reading in &readings {
             match reading {
@@ -288,19 +293,20 @@ impl House {
     /// daemon, between its runs.
     ///
     /// # Errors
-    /// Where the state or the credentials fail.
+    /// Where the state fails.
     pub async fn settle(&self) -> anyhow::Result<()> {
         let Some(state) = &self.state else { return Ok(()) };
         for id in state.accounts_with_open_intents().await? {
-            let account = self.config.accounts.iter().find(|account| account.id == id);
-            let session = self
-                .sessions
-                .connect(account, Purpose::Work, self.clock.now())
-                .await?;
-            if *session.account() == id {
-                let run = Run::new(self, Reach::Change);
-                let settled = run.settle(state, &session).await?;
-                run.tell_settled(state, settled).await?;
+            // One that cannot be reached does not keep the others waiting.
+            match self.connect(&id, Purpose::Work).await {
+                Ok(session) => {
+                    let run = Run::new(self, Reach::Change);
+                    let settled = run.settle(state, &session).instrument(run.span.clone()).await?;
+                    run.tell_settled(state, settled).await?;
+                }
+                Err(error) => {
+                    tracing::warn!(account = %id, error = format!("{error:#}"), "not settled yet");
+                }
             }
         }
         Ok(())
@@ -314,6 +320,8 @@ pub enum Verdict {
     Failed,
     /// Held by guardrail, freeze, dry run, lease or missing consent of the caller.
     Held,
+    /// The process was told to stop before all that was due was done; the next run goes on.
+    Interrupted,
     /// All that was due was done.
     Done,
 }
@@ -324,6 +332,7 @@ impl Verdict {
         match self {
             Self::Failed => "failed",
             Self::Held => "held",
+            Self::Interrupted => "interrupted",
             Self::Done => "done",
         }
     }
@@ -341,9 +350,13 @@ pub fn verdict(plan: &Plan, reports: &[ActionReport], dry_run: bool) -> Verdict 
             Some(WithheldReason::Guardrail | WithheldReason::Freeze)
         ) || (dry_run && action.state == ActionState::Proposed)
     });
-    match held_at_last || held_in_plan {
-        true => Verdict::Held,
-        false => Verdict::Done,
+    let interrupted = reports
+        .iter()
+        .any(|report| report.result == ActionResult::NotStarted);
+    match (held_at_last || held_in_plan, interrupted) {
+        (true, _) => Verdict::Held,
+        (false, true) => Verdict::Interrupted,
+        (false, false) => Verdict::Done,
     }
 }
 
@@ -378,8 +391,9 @@ fn is_held(result: &ActionResult) -> bool {
             | WithheldReason::Notice
             | WithheldReason::Window => false,
         },
-        ActionResult::NoLease(_) | ActionResult::NotStarted => true,
+        ActionResult::NoLease(_) => true,
         ActionResult::Applied
+        | ActionResult::NotStarted
         | ActionResult::Stale(_)
         | ActionResult::Failed(_)
         | ActionResult::Unsettled(_) => false,

@@ -1,9 +1,12 @@
 //! Leases, and attempts that a killed process left behind.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Run;
-use crate::aws::Session;
+use tracing::warn;
+
+use super::{House, Run};
+use crate::aws::{Purpose, Session};
 use crate::execute::{self, ActionReport};
 use crate::model::AccountId;
 use crate::state::{Lease, State, StateError};
@@ -46,6 +49,29 @@ impl Run<'_> {
         state.release_lease(lease).await
     }
 
+    /// Settles what is open in these accounts, before anything of it is undone. One that cannot be reached stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// Where the state fails.
+    pub async fn settle_before_rollback(
+        &self,
+        state: &State,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<Vec<ActionReport>, StateError> {
+        let mut settled = Vec::new();
+        for id in accounts {
+            if state.open_intents(id).await?.is_empty() {
+                continue;
+            }
+            match self.house.connect(id, Purpose::Rollback).await {
+                Ok(session) => settled.extend(self.settle(state, &session).await?),
+                Err(error) => warn!(account = %id, error = format!("{error:#}"), "not settled yet"),
+            }
+        }
+        Ok(settled)
+    }
+
     /// Settles the account's open attempts by reading AWS, under its lease: whoever holds it may still be at work on
     /// them.
     pub(super) async fn settle(
@@ -63,5 +89,22 @@ impl Run<'_> {
         let settled = execute::settle(state, session.reader(), account, self.house.clock.now()).await;
         self.release(state, lease).await?;
         settled
+    }
+}
+
+impl House {
+    /// A session in this account.
+    ///
+    /// # Errors
+    /// Where there is none, or the credentials lead elsewhere.
+    pub(super) async fn connect(&self, id: &AccountId, purpose: Purpose) -> anyhow::Result<Session> {
+        let account = self.config.accounts.iter().find(|account| account.id == *id);
+        let session = self.sessions.connect(account, purpose, self.clock.now()).await?;
+        anyhow::ensure!(
+            session.account() == id,
+            "the credentials lead to account {}, the change was made in {id}",
+            session.account()
+        );
+        Ok(session)
     }
 }

@@ -63,13 +63,16 @@ impl Run<'_> {
         selection: &Selection,
     ) -> anyhow::Result<(Vec<Reading>, Vec<ActionReport>)> {
         let config = &self.house.config;
+        let rules: Vec<_> = rules::enabled(config, &selection.rules);
+        let rules: Vec<_> = rules.iter().map(RuleName::as_str).collect();
+        self.span.record("rule", rules.join(","));
         let accounts: Vec<Option<&Account>> = match config.accounts.is_empty() {
             true => vec![None],
             false => selected(config, selection).map(Some).collect(),
         };
         let readings: Vec<_> = stream::iter(accounts)
             .map(|account| {
-                let span = info_span!("account", account = account.map_or("ambient", |a| a.id.as_str()));
+                let span = info_span!("account", account = account.map(|account| account.id.as_str()));
                 self.survey_account(account, selection).instrument(span)
             })
             .buffered(ACCOUNTS_AT_ONCE)
@@ -121,6 +124,9 @@ impl Run<'_> {
                 ));
             }
         };
+        if account.is_none() {
+            tracing::Span::current().record("account", session.account().as_str());
+        }
         if !selection.accounts.is_empty() && !selection.accounts.contains(session.account()) {
             anyhow::bail!(
                 "--account: the credentials lead to account {}, which was not asked for",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use tracing::warn;
 
 use super::{House, Planned, Run};
 use crate::aws::Secrets;
@@ -17,22 +18,30 @@ use crate::notify::{
     ExemptionEnding, Outbox, RunFailure, SecretSource, SecretUnavailable, SystemLookup, Tidings,
 };
 use crate::plan::{self, ExemptionState, Plan};
-use crate::state::{NewMessage, State, StateError};
+use crate::state::{Audience, NewMessage, State, StateError};
 
 /// How long a message is ours while it is tried: longer than any try takes.
 const CLAIM: Duration = Duration::from_secs(120);
+
+/// How long deliveries go on once the process is told to stop.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// The outbox in the state, with the claims of one process.
 #[derive(Debug, Clone)]
 pub struct StateOutbox {
     state: State,
     holder: String,
+    audience: Audience,
 }
 
 impl StateOutbox {
-    /// Claims in the name of this holder.
-    pub fn new(state: State, holder: String) -> Self {
-        Self { state, holder }
+    /// Claims in the name of this holder what is for this audience.
+    pub fn new(state: State, holder: String, audience: Audience) -> Self {
+        Self {
+            state,
+            holder,
+            audience,
+        }
     }
 }
 
@@ -43,7 +52,7 @@ impl Outbox for StateOutbox {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let due = self
             .state
-            .claim_due_messages(&self.holder, CLAIM, limit, now)
+            .claim_due_messages(&self.holder, self.audience, CLAIM, limit, now)
             .await?;
         let message = |due: crate::state::DueMessage| DueMessage {
             id: due.id,
@@ -116,7 +125,8 @@ impl House {
         Courier::new(&self.config.notifications, lookup, secrets, settings)
     }
 
-    /// Tries each message that is due, for at most so long. What is left stays in the outbox.
+    /// Tries each message that is due, for at most so long, and not much longer once the process is told to stop. What is
+    /// left stays in the outbox. In a dry run the messages of owners wait.
     ///
     /// # Errors
     /// Where the outbox fails; what channels refuse is booked there.
@@ -126,9 +136,28 @@ impl House {
         state: &State,
         budget: Duration,
     ) -> Result<DeliveryReport, DeliveryError> {
-        let outbox = StateOutbox::new(state.clone(), self.holder.clone());
+        let audience = match self.config.dry_run {
+            true => Audience::NotOwners,
+            false => Audience::Everybody,
+        };
+        let outbox = StateOutbox::new(state.clone(), self.holder.clone(), audience);
         let clock = self.clock.clone();
-        courier.deliver_due(&outbox, &move || clock.now(), budget).await
+        let patience = async {
+            self.shutdown.requested().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let now = move || clock.now();
+        let report = tokio::select! {
+            report = courier.deliver_due(&outbox, &now, budget) => report?,
+            () = patience => DeliveryReport { left: 1, ..DeliveryReport::default() },
+        };
+        if report.left > 0 {
+            // Others need not wait for the end of our claim.
+            if let Err(error) = state.release_claims(&self.holder).await {
+                warn!(%error, "messages that were not tried are due again in two minutes");
+            }
+        }
+        Ok(report)
     }
 }
 
@@ -188,7 +217,7 @@ impl Run<'_> {
             plan: Some(reference(plan)),
             now: self.now,
             account_names: &names,
-            audit_head: Some(Digest::of_bytes(state.head().await?.to_string().as_bytes())),
+            audit_head: Some(state.head().await?.to_string()),
             findings: &findings,
             actions: &plan.actions,
             notifications: &notifications,
@@ -285,7 +314,7 @@ impl Run<'_> {
             plan: None,
             now: self.now,
             account_names: &names,
-            audit_head: Some(Digest::of_bytes(state.head().await?.to_string().as_bytes())),
+            audit_head: Some(state.head().await?.to_string()),
             findings: &findings,
             actions: &[],
             notifications: &[],

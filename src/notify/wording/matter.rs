@@ -56,6 +56,7 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::PasswordDeleted
         | Event::UserUnused
         | Event::RoleQuarantined
+        | Event::ReviewOverdue
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested

@@ -3,6 +3,7 @@
 //! askama escapes every value for HTML; before that each text from outside was made visible. The content security
 //! policy allows the one style sheet and the one script inside the file, by their digests, and nothing else.
 
+mod scorecard;
 mod view;
 
 use askama::Template;
@@ -15,6 +16,7 @@ use crate::plan::render::chart::{self, Chart};
 use crate::plan::render::outline::{Course, Outline};
 use crate::plan::render::steps::steps;
 use crate::plan::{ExemptionState, Plan};
+use scorecard::ScorecardView;
 use view::{AccountView, ExemptionView, MessageView, Owners, Step, Tile};
 
 const STYLE: &str = include_str!("templates/plan.css");
@@ -44,6 +46,7 @@ struct Page {
     owners: Vec<(String, String)>,
     findings: usize,
     accounts: Vec<AccountView>,
+    scorecards: Vec<ScorecardView>,
     messages: Vec<MessageView>,
     exemptions: Vec<ExemptionView>,
     calls: Vec<(String, u64)>,
@@ -102,6 +105,7 @@ fn page(plan: &Plan) -> Page {
             .collect(),
         findings: plan.findings.len(),
         owners: owners.options(),
+        scorecards: scorecard::scorecards(plan),
         messages: view::messages(&outline),
         exemptions: view::exemptions(plan),
         calls: plan

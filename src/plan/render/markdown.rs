@@ -2,7 +2,9 @@
 
 use crate::model::{Action, ActionState, Arn, Finding, counted, instant, relative, relative_day, visible};
 use crate::plan::render::difference::Difference;
-use crate::plan::render::outline::{AccountSection, Course, Entry, Outline, difference, proposed_difference};
+use crate::plan::render::outline::{
+    AccountSection, Course, Entry, Outline, difference, proposed_difference, unread,
+};
 use crate::plan::render::steps::steps;
 use crate::plan::render::words::{
     exemption_word, gap_word, mode_word, reason_sentence, reason_word, resource_name, severity_mark,
@@ -154,6 +156,35 @@ fn next(out: &mut String, outline: &Outline<'_>) {
     }
 }
 
+/// The practices, and those recommendations of the benchmark that a rule answers.
+fn scorecard(plan: &Plan) -> Vec<Vec<String>> {
+    let cards = plan
+        .accounts
+        .iter()
+        .filter_map(|account| Some((account, account.scorecard.as_ref()?)));
+    let lines = cards.flat_map(|(account, card)| {
+        let answered = card.controls.iter().filter(|control| !control.rules.is_empty());
+        card.practices
+            .iter()
+            .chain(answered)
+            .map(move |score| (account, score))
+    });
+    lines
+        .map(|(account, score)| {
+            let number = score.number.as_ref().map(|number| format!("CIS {number} "));
+            let found = (score.findings > 0).then(|| counted(score.findings, "finding", "findings"));
+            let note = Some(score.note.clone()).filter(|note| !note.is_empty());
+            let notes: Vec<_> = found.into_iter().chain(note).collect();
+            vec![
+                score.mark.label().to_owned(),
+                prose(&account.name),
+                prose(&format!("{}{}", number.unwrap_or_default(), score.title)),
+                prose(&notes.join("; ")),
+            ]
+        })
+        .collect()
+}
+
 fn sections(outline: &Outline<'_>) -> Vec<Section> {
     let mut sections = vec![
         Section {
@@ -182,13 +213,15 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
         .plan
         .accounts
         .iter()
-        .map(|account| account.errors.len())
+        .map(|account| unread(account).count())
         .sum();
     let section = Section::new("Unknown", &["account", "what", "why", "of"], unknown(outline));
     sections.push(section.counting(outline.count(Course::Unknown) + gaps));
     let columns = ["account", "rule", "why", "of"];
     let section = Section::new("Left alone on purpose", &columns, exempt(outline));
     sections.push(section.counting(outline.count(Course::Exempt)));
+    let columns = ["", "account", "what", "why"];
+    sections.push(Section::new("Scorecard", &columns, scorecard(outline.plan)));
     let columns = ["to", "channel", "event", "about"];
     let section = Section::new("Who will be told", &columns, messages(outline));
     sections.push(section.counting(outline.plan.notifications.len()));
@@ -396,7 +429,7 @@ fn messages(outline: &Outline<'_>) -> Vec<Vec<String>> {
         let about: Vec<String> = if message.notices.is_empty() {
             message.findings.iter().map(name).collect()
         } else {
-            let notices = message.notices.iter();
+            let notices = outline.notices(message).into_iter();
             notices
                 .map(|notice| {
                     let date = instant(notice.announced_for);

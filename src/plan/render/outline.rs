@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::Gap;
 use crate::model::{
-    AccountId, Action, ActionState, Arn, Finding, FindingId, FindingStatus, Notification, Owner, counted,
+    AccountId, Action, ActionState, Arn, Finding, FindingId, FindingStatus, NoticeItem, Notification, Owner,
+    counted,
 };
 use crate::plan::render::difference::{Before, Difference, verb};
 use crate::plan::render::words::reason_word;
@@ -226,6 +227,21 @@ impl<'a> Outline<'a> {
         self.findings.get(id).copied()
     }
 
+    /// The dates that a message announces, the nearest first; one that several rules name is there once.
+    pub(super) fn notices<'n>(&self, message: &'n Notification) -> Vec<&'n NoticeItem> {
+        let key = |notice: &NoticeItem| {
+            let resource = self
+                .finding(&notice.finding)
+                .map(|finding| finding.resource.as_str());
+            let place = resource.unwrap_or(notice.finding.as_str()).to_owned();
+            (notice.announced_for, place, notice.subject.clone())
+        };
+        let mut notices: Vec<_> = message.notices.iter().collect();
+        notices.sort_by_cached_key(|notice| key(notice));
+        notices.dedup_by(|a, b| key(a) == key(b));
+        notices
+    }
+
     /// All findings with what becomes of them, in the order of reading.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Entry<'a>> {
         self.accounts
@@ -302,7 +318,7 @@ impl<'a> Outline<'a> {
             }
         }
         let findings = |count| counted(count, "finding", "findings");
-        let gaps: usize = plan.accounts.iter().map(|account| account.errors.len()).sum();
+        let gaps = plan.accounts.iter().flat_map(unread).count();
         let (unknown, exempt) = (self.count(Course::Unknown), self.count(Course::Exempt));
         lines.push(GlanceLine::of(
             Course::Unknown,
@@ -439,7 +455,7 @@ fn section<'a>(
         id,
         summary,
         gaps: summary
-            .map(|summary| same_gaps(&summary.errors))
+            .map(|summary| same_gaps(unread(summary)))
             .unwrap_or_default(),
         owners,
         unknown: same_findings(unknown),
@@ -470,8 +486,17 @@ fn same_findings(mut findings: Vec<&Finding>) -> Vec<SameFindings<'_>> {
         .collect()
 }
 
-fn same_gaps(gaps: &[Gap]) -> Vec<SameGaps<'_>> {
-    let mut gaps: Vec<&Gap> = gaps.iter().collect();
+/// What could not be read. A rule that cannot carry out its declaration is an error of the account too, and told as its
+/// finding.
+pub(super) fn unread(summary: &AccountSummary) -> impl Iterator<Item = &Gap> {
+    summary
+        .errors
+        .iter()
+        .filter(|gap| !gap.operation.starts_with("rule:"))
+}
+
+fn same_gaps<'a>(gaps: impl Iterator<Item = &'a Gap>) -> Vec<SameGaps<'a>> {
+    let mut gaps: Vec<&Gap> = gaps.collect();
     gaps.sort_by_key(|gap| (&gap.operation, gap.cause, &gap.detail, &gap.resource));
     gaps.chunk_by(|a, b| {
         let same = a.operation == b.operation && a.cause == b.cause && a.detail == b.detail;

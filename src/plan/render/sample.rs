@@ -52,6 +52,7 @@ pub(in crate::plan::render) fn empty() -> Plan {
             },
             errors: Vec::new(),
             snapshot_digest: Some(Digest::of_bytes(b"snapshot")),
+            scorecard: None,
         }],
         findings: Vec::new(),
         actions: Vec::new(),
@@ -122,6 +123,7 @@ pub(in crate::plan::render) fn plan() -> Plan {
         },
         errors: gaps(),
         snapshot_digest: Some(Digest::of_bytes(b"other snapshot")),
+        scorecard: None,
     });
     keys_of_prod(&mut plan);
     other_keys_of_prod(&mut plan);

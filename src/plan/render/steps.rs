@@ -64,7 +64,7 @@ fn own(plan: &Plan, steps: &mut Vec<Step>) {
     let waiting: Vec<_> = withheld(WithheldReason::Approval).collect();
     if !waiting.is_empty() {
         let text = format!(
-            "Approve the {} waiting for it (in a plan made with --save)",
+            "Approve the {} waiting for it, if the plan was saved (else `iamwarden plan --save` first)",
             counted(waiting.len(), "change", "changes")
         );
         steps.push(Step {

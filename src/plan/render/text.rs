@@ -1,6 +1,7 @@
 //! The plan on a terminal.
 
 mod appendix;
+mod scorecard;
 
 use crate::model::{Action, ActionState, Arn, Finding, Severity, counted, instant, relative, visible};
 use crate::plan::render::difference::Difference;
@@ -28,6 +29,7 @@ pub fn text(plan: &Plan, style: &TextStyle) -> String {
     for account in &outline.accounts {
         section(&mut page, &outline, account);
     }
+    scorecard::scorecards(&mut page, &outline);
     appendix::messages(&mut page, &outline);
     appendix::exemptions(&mut page, plan);
     appendix::calls(&mut page, &outline);

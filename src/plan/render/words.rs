@@ -2,7 +2,7 @@
 
 use crate::inventory::GapCause;
 use crate::model::{AccountId, Action, ActionMode, Arn, Severity, WithheldReason};
-use crate::plan::{AccountStatus, ExemptionState};
+use crate::plan::{AccountStatus, ExemptionState, Mark, Score};
 
 /// The word of a reason; an action that is withheld without one says so.
 pub(super) fn reason_word(reason: Option<WithheldReason>) -> &'static str {
@@ -18,6 +18,16 @@ pub(super) fn reason_sentence(action: &Action) -> String {
         Some(detail) => format!("{explanation}: {detail}"),
         None => explanation.to_owned(),
     }
+}
+
+/// The benchmark whose recommendations the scorecard goes through.
+pub(super) const BENCHMARK: &str = "CIS AWS Foundations v3.0.0";
+
+/// How many lines have which mark.
+pub(super) fn mark_counts(scores: &[Score]) -> String {
+    let count = |mark| scores.iter().filter(|score| score.mark == mark).count();
+    let counts = Mark::ALL.map(|mark| format!("{} {}", count(mark), mark.label()));
+    counts.join(", ")
 }
 
 /// Whose consent an action needs.

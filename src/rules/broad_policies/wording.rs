@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::model::{Finding, FindingStatus, Owner, PrincipalKind, Severity, counted};
 use crate::rules::access_key::note_standing;
 use crate::rules::unused_permissions::{Holder, is_subject};
-use crate::rules::{Context, Judgement, Standing};
+use crate::rules::{CONTROLS_FACT, Context, Judgement, Standing};
 
 use super::RULE;
 use super::access::Strength;
@@ -15,6 +15,14 @@ use super::view::{Content, Origin, Policy, View};
 
 /// So many things are named in a sentence; the evidence has them all.
 const SHOWN: usize = 4;
+
+/// The policy that recommendation 1.22 names.
+const CLOUD_SHELL: &str = "AWSCloudShellFullAccess";
+
+/// Names the recommendations that a finding speaks of.
+fn controls(finding: &mut Finding, numbers: &[&str]) {
+    finding.evidence.insert(CONTROLS_FACT.to_owned(), json!(numbers));
+}
 
 fn judged(finding: Finding) -> Judgement {
     Judgement {
@@ -177,6 +185,9 @@ pub(super) fn broad(view: &View<'_>, policy: &Policy<'_>, content: &Content<'_>)
     finding
         .evidence
         .insert("problems".to_owned(), Value::Array(problems(breadth)));
+    let full = (breadth.everything == Some(Strength::Plain)).then_some("1.16");
+    let shell = (policy.is_of_aws() && policy.name() == CLOUD_SHELL).then_some("1.22");
+    controls(&mut finding, &full.into_iter().chain(shell).collect::<Vec<_>>());
     if let ([], [(holder, standing), ..]) = (carriers.subjects.as_slice(), carriers.spared.as_slice()) {
         let who = match holder.kind {
             PrincipalKind::User => format!("The user {}", holder.name),
@@ -316,7 +327,9 @@ pub(super) fn unknown(view: &View<'_>, policy: &Policy<'_>, why: &str) -> Judgem
         carriers.sentence()
     );
     let status = (FindingStatus::Unknown, Severity::Medium);
-    judged(about(view, policy, &carriers, status, (title, detail)))
+    let mut finding = about(view, policy, &carriers, status, (title, detail));
+    controls(&mut finding, &["1.16"]);
+    judged(finding)
 }
 
 /// Paths that several policies of one holder together open.
@@ -346,6 +359,7 @@ pub(super) fn combination(view: &View<'_>, number: usize, paths: &[(&'static Pat
          out of the policy that grants it, or name the roles that may be passed in its `Resource`.",
         some_between(&gains, "; ")
     );
+    controls(&mut finding, &[]);
     let facts = paths.iter().map(path_fact).collect();
     finding
         .evidence
@@ -382,6 +396,7 @@ pub(super) fn attached_to_user(view: &View<'_>, holder: &Holder<'_>, policies: &
          what is its own (`aws iam detach-user-policy --user-name {name}`, `aws iam delete-user-policy --user-name {name}`).",
         name = holder.name
     );
+    controls(&mut finding, &["1.15"]);
     let (mut attached, mut inline) = (Vec::new(), Vec::new());
     for policy in policies {
         match policy.origin {

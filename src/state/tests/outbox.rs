@@ -11,7 +11,7 @@ const CLAIM: Duration = Duration::from_secs(60);
 async fn due(f: &Fixture, holder: &str, minutes: i64) -> Vec<String> {
     let due = f
         .state
-        .claim_due_messages(holder, CLAIM, 10, at(minutes))
+        .claim_due_messages(holder, Audience::Everybody, CLAIM, 10, at(minutes))
         .await
         .unwrap();
     due.into_iter().map(|message| message.id).collect()
@@ -108,7 +108,7 @@ pub(super) async fn a_message_is_tried_by_one_at_a_time(f: Fixture) {
     assert_eq!(due(&f, "one", 29).await, ["msg_2"]);
     let again = f
         .state
-        .claim_due_messages("one", CLAIM, 10, at(30))
+        .claim_due_messages("one", Audience::Everybody, CLAIM, 10, at(30))
         .await
         .unwrap();
     assert_eq!((again[0].id.as_str(), again[0].attempts), ("msg_1", 1));
@@ -161,4 +161,22 @@ pub(super) async fn notices_are_not_forgotten_with_their_message(f: Fixture) {
     assert_eq!(notices(&f).await.len(), 1);
     assert_eq!(f.state.outbox_depth().await.unwrap()[0].messages, 1);
     assert!(f.state.verify(None).await.unwrap().is_whole());
+}
+
+pub(super) async fn messages_of_owners_can_be_left_waiting(f: Fixture) {
+    let unowned = NewMessage {
+        owner: None,
+        ..message("msg_2", "b", &[])
+    };
+    let both = [message("msg_1", "a", &[]), unowned];
+    f.state.enqueue(&both, at(0)).await.unwrap();
+    let claim = async |audience| {
+        let due = f
+            .state
+            .claim_due_messages("one", audience, CLAIM, 10, at(1))
+            .await;
+        due.unwrap().into_iter().map(|due| due.id).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(Audience::NotOwners).await, ["msg_2"]);
+    assert_eq!(claim(Audience::Everybody).await, ["msg_1"]);
 }

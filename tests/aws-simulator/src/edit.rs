@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccessKey, Account, KeyUse, Kind, Password, Principal, ServiceUse, User, is_virtual};
 use crate::ids::IdSource;
-use crate::policy::services;
+use crate::policy::services::Catalogue;
 use crate::seed::{
     self, AdvisorSeed, KeySeed, MfaSeed, PasswordPolicy, Place, ReportSeed, ServiceCredentialSeed,
     UploadSeed, UseSeed, When,
@@ -136,6 +136,14 @@ impl Edit {
             }
             return Ok(());
         };
+        let catalogue = Catalogue::with([&slot.advisor.tracked]);
+        if let Some(unknown) = self
+            .used
+            .keys()
+            .find(|namespace| catalogue.get(namespace).is_none())
+        {
+            return Err(absent("service", unknown));
+        }
         let mut account = slot.account.clone();
         match target {
             Target::Root => self.change_root(&mut account, now, ids)?,
@@ -177,7 +185,7 @@ impl Edit {
         let principal = account
             .principal_mut(kind, name)
             .map_err(|_| absent(kind.word(), name))?;
-        self.change_principal(principal, now)?;
+        self.change_principal(principal, now);
         if kind == Kind::User {
             let devices = self.new_devices(account, Some(name), now, ids);
             let credentials = self.service_credentials.as_ref().map(|seeds| {
@@ -237,7 +245,7 @@ impl Edit {
         )
     }
 
-    fn change_principal(&self, principal: &mut Principal, now: DateTime<Utc>) -> Result<(), EditError> {
+    fn change_principal(&self, principal: &mut Principal, now: DateTime<Utc>) {
         if let Some(created) = self
             .age
             .and_then(|age| age.resolve(now))
@@ -246,7 +254,6 @@ impl Edit {
             principal.created = created;
         }
         for (namespace, used) in &self.used {
-            services::service(namespace).ok_or_else(|| absent("service", namespace))?;
             let used: ServiceUse = seed::service_use(used, now);
             principal.used.insert(namespace.clone(), used);
         }
@@ -257,7 +264,6 @@ impl Edit {
         if let Some(advisor) = &self.advisor {
             principal.advisor = Some(seed::pinned(advisor, now));
         }
-        Ok(())
     }
 
     fn change_user(&self, user: &mut User, now: DateTime<Utc>, ids: &mut IdSource) -> Result<(), EditError> {
@@ -343,7 +349,13 @@ fn remove(account: &mut Account, kind: Kind, name: &str) -> Result<(), EditError
             gone.is_some()
         }
         Kind::Group => account.groups.remove(name).is_some(),
-        Kind::Role => account.roles.remove(name).is_some(),
+        Kind::Role => {
+            let profiles = account.instance_profiles.values_mut();
+            profiles
+                .filter(|profile| profile.role.as_deref() == Some(name))
+                .for_each(|profile| profile.role = None);
+            account.roles.remove(name).is_some()
+        }
     };
     gone.then_some(()).ok_or_else(|| absent(kind.word(), name))
 }

@@ -51,9 +51,10 @@ pub use edit::{Edit, EditError};
 pub use faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release};
 pub use seed::{
     AccountSeed, AdvisorSeed, AttachmentSeed, BadTime, CallerSeed, Consistency, DetailedUse, DeviceSeed,
-    Document, GroupSeed, KeySeed, MfaKind, MfaSeed, Paging, PasswordPolicy, PasswordSeed, PolicySeed,
-    ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed,
-    SessionExpiration, UploadSeed, UseSeed, UserSeed, VersionSeed, VirtualDeviceSeed, When,
+    Document, GroupSeed, InstanceProfileSeed, KeySeed, MfaKind, MfaSeed, Paging, PasswordPolicy,
+    PasswordSeed, PolicySeed, ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError,
+    ServiceCredentialSeed, SessionExpiration, UploadSeed, UseSeed, UserSeed, VersionSeed, VirtualDeviceSeed,
+    When,
 };
 pub use server::Server;
 pub use simulator::{Credentials, Simulator};

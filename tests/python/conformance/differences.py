@@ -8,6 +8,7 @@ _BOUNDARY_COUNT = "moto does not count boundaries; the model and AWS have the co
 _DOCUMENT = "the model's documentation: the document is not returned by CreatePolicyVersion and ListPolicyVersions"
 _REPORT = "moto writes not_supported where the user guide's table of columns says N/A"
 _BOOTSTRAP = "the secret of a device is shown when it is made and never again; the API reference has an example without"
+_SUBSET = "the model's documentation: in lists and in profiles roles are without tags and last use, and profiles without tags"
 _NO_PASSWORD = "the user guide: N/A for a user without a password"
 
 # (operation, place) -> reason. A place is a path into the answer, or `error`.
@@ -69,6 +70,25 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("GetAccountAuthorizationDetails", "Policies[].Description"): "moto writes an empty description where there is none",
     ("GetPolicy", "Policy.Description"): "moto does not have the descriptions of AWS's policies",
     ("GetAccountAuthorizationDetails", "Policies[#]"): "moto lists all policies of AWS; AWS lists those in use",
+    # Instance profiles.
+    ("CreateInstanceProfile", "InstanceProfile.Tags"): "moto writes an empty list where there are no tags",
+    ("ListInstanceProfiles", "IsTruncated"): _TRUNCATED,
+    ("ListInstanceProfiles", "InstanceProfiles[#]"): "moto ignores PathPrefix",
+    ("ListInstanceProfilesForRole", "error"): "moto answers for roles that do not exist; the model lists NoSuchEntity",
+    **{
+        (operation, f"{place}.{field}"): _SUBSET
+        for operation, place, fields in [
+            ("GetInstanceProfile", "InstanceProfile", ["Roles[].Tags", "Roles[].RoleLastUsed"]),
+            ("ListInstanceProfiles", "InstanceProfiles[]", ["Tags", "Roles[].Tags", "Roles[].RoleLastUsed"]),
+            ("ListInstanceProfilesForRole", "InstanceProfiles[]", ["Tags", "Roles[].Tags", "Roles[].RoleLastUsed"]),
+            (
+                "GetAccountAuthorizationDetails",
+                "RoleDetailList[].InstanceProfileList[]",
+                ["Tags", "Roles[].Tags", "Roles[].RoleLastUsed"],
+            ),
+        ]
+        for field in fields
+    },
     # Boundaries.
     ("CreateUser", "User.PermissionsBoundary"): "moto does not keep the boundaries of users",
     ("GetUser", "User.PermissionsBoundary"): "moto does not keep the boundaries of users",

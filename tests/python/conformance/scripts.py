@@ -179,8 +179,12 @@ def logins(r: Recorder) -> None:
     r.call("iam.create_login_profile", UserName="nobody", Password="correct horse")
     r.call("iam.get_login_profile", UserName="ada")
     r.call("iam.get_login_profile", UserName="nobody")
+    r.call("iam.update_login_profile", UserName="ada", Password="battery staple")
+    r.call("iam.update_login_profile", UserName="nobody", Password="battery staple")
+    r.call("iam.get_user", UserName="ada")
     r.call("iam.delete_login_profile", UserName="ada")
     r.call("iam.delete_login_profile", UserName="ada")
+    r.call("iam.update_login_profile", UserName="ada", Password="battery staple")
     r.call("iam.list_mfa_devices", UserName="ada")
     r.call("iam.list_mfa_devices", UserName="nobody")
 
@@ -335,6 +339,88 @@ def roles(r: Recorder) -> None:
     r.call("iam.delete_role", RoleName="plain")
     r.call("iam.create_role", RoleName="broken", AssumeRolePolicyDocument="{")
     r.call("iam.create_role", RoleName="long", AssumeRolePolicyDocument=TRUST, MaxSessionDuration=43201)
+
+
+@script
+def instance_profiles(r: Recorder) -> None:
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    r.call("iam.create_role", RoleName="other", AssumeRolePolicyDocument=TRUST)
+    tags = [{"Key": "owner", "Value": "ada"}]
+    r.call("iam.create_instance_profile", InstanceProfileName="web", Path="/apps/", Tags=tags)
+    r.call("iam.create_instance_profile", InstanceProfileName="web")
+    r.call("iam.create_instance_profile", InstanceProfileName="empty")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="web", RoleName="web")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="none", RoleName="web")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="empty", RoleName="none")
+    r.call("iam.add_role_to_instance_profile", InstanceProfileName="web", RoleName="other")
+    r.call("iam.get_instance_profile", InstanceProfileName="web")
+    r.call("iam.get_instance_profile", InstanceProfileName="none")
+    r.call("iam.list_instance_profiles")
+    r.call("iam.list_instance_profiles", PathPrefix="/apps/")
+    r.call("iam.list_instance_profiles_for_role", RoleName="web")
+    r.call("iam.list_instance_profiles_for_role", RoleName="none")
+    r.call("iam.get_account_authorization_details", Filter=["Role"])
+    r.call("iam.get_account_summary")
+    r.call("iam.delete_instance_profile", InstanceProfileName="web")
+    r.call("iam.remove_role_from_instance_profile", InstanceProfileName="web", RoleName="web")
+    r.call("iam.delete_instance_profile", InstanceProfileName="web")
+    r.call("iam.delete_instance_profile", InstanceProfileName="web")
+    r.call("iam.delete_role", RoleName="web")
+
+
+IDENTITY_PROVIDERS = """
+[[accounts]]
+id = "123456789012"
+identity_providers = ["oidc-provider/token.example", "saml-provider/okta"]
+[[accounts.callers]]
+access_key_id = "AKIA123456789012CALL"
+acts_as = "user/operator"
+"""
+
+
+def identity_providers_of_moto(service: Callable[[str], Any]) -> None:
+    iam = service("iam")
+    iam.create_open_id_connect_provider(Url="https://token.example", ThumbprintList=["a" * 40])
+    iam.create_saml_provider(Name="okta", SAMLMetadataDocument="x" * 1024)
+
+
+@seeded(IDENTITY_PROVIDERS, identity_providers_of_moto)
+def identity_providers(r: Recorder) -> None:
+    r.call("iam.list_open_id_connect_providers")
+    r.call("iam.list_saml_providers")
+
+
+def document(**statement: Any) -> str:
+    whole = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", **statement}
+    return json.dumps({"Version": "2012-10-17", "Statement": [whole]})
+
+
+@script
+def malformed_documents(r: Recorder) -> None:
+    r.call("iam.create_role", RoleName="web", AssumeRolePolicyDocument=TRUST)
+    twice = {"Sid": "A", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    documents = [
+        document(Sid="Sound1", Condition={"ForAnyValue:StringLikeIfExists": {"aws:PrincipalArn": ["arn:*"]}}),
+        document(Effect="Deny", Condition={"Bool": {"aws:MultiFactorAuthPresent": "false"}}),
+        document(Action=[]),
+        document(Action="s3:Get:Object"),
+        document(Action="GetObject"),
+        document(Resource="bucket"),
+        document(Resource="arn:other:s3:::bucket"),
+        document(Owner="ada"),
+        document(Effect="Maybe"),
+        document(Sid=1),
+        document(Condition={"Boolean": {"aws:MultiFactorAuthPresent": "true"}}),
+        document(Condition={"Bool": "true"}),
+        document(Condition="true"),
+        document(NotResource="*"),
+        json.dumps({"Version": "2012-10-17", "Statement": [twice, twice]}),
+        json.dumps({"Version": "2012-10-17", "Statement": []}),
+        json.dumps({"Version": "2020-01-01", "Statement": [twice]}),
+        json.dumps({"Version": "2012-10-17", "Statement": [twice], "Owner": "ada"}),
+    ]
+    for text in documents:
+        r.call("iam.put_role_policy", RoleName="web", PolicyName="own", PolicyDocument=text)
 
 
 @script

@@ -472,7 +472,7 @@ pub(super) fn messages(outline: &Outline<'_>) -> Vec<MessageView> {
         if message.notices.is_empty() {
             return message.findings.iter().map(name).collect();
         }
-        let notices = message.notices.iter();
+        let notices = outline.notices(message).into_iter();
         notices
             .map(|notice| {
                 let when = relative(plan.created_at, notice.announced_for);

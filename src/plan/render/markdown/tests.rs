@@ -27,7 +27,7 @@ fn the_whole_sample() {
       ```sh
       iamwarden apply
       ```
-    - Approve the 1 change waiting for it &#40;in a plan made with --save&#41;
+    - Approve the 1 change waiting for it, if the plan was saved &#40;else `iamwarden plan --save` first&#41;
       ```sh
       iamwarden approve 01KADZ8Q4R6V2X9M3N7P5S1T0Z \
             --action act_5dd6ebb55cd2f23988e98a1a

@@ -23,7 +23,7 @@ pub(super) fn messages(page: &mut Page, outline: &Outline<'_>) {
         if message.notices.is_empty() {
             told_of(page, outline, message);
         }
-        for notice in &message.notices {
+        for notice in outline.notices(message) {
             let resource = outline.finding(&notice.finding).map_or_else(
                 || visible(notice.finding.as_str()).into_owned(),
                 |finding| visible(resource_name(&finding.resource, &finding.account)).into_owned(),

@@ -252,7 +252,7 @@ fn the_whole_sample() {
     next
       Make the 2 changes that are due now (it asks first)
           iamwarden apply
-      Approve the 1 change waiting for it (in a plan made with --save)
+      Approve the 1 change waiting for it, if the plan was saved (else `iamwarden plan --save` first)
           iamwarden approve 01KADZ8Q4R6V2X9M3N7P5S1T0Z \
               --action act_5dd6ebb55cd2f23988e98a1a
       Only if it should happen after all: approve again what was rolled back (1 change)

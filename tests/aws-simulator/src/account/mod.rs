@@ -28,6 +28,9 @@ pub(crate) struct Account {
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) roles: BTreeMap<String, Role>,
+    pub(crate) instance_profiles: BTreeMap<String, InstanceProfile>,
+    /// ARNs of SAML and OpenID Connect providers and when they were made.
+    pub(crate) identity_providers: BTreeMap<String, DateTime<Utc>>,
     /// Managed policies by ARN, those of AWS included.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
     pub(crate) secrets: BTreeMap<String, Secret>,
@@ -141,6 +144,8 @@ pub(crate) struct User {
     #[serde(flatten)]
     pub(crate) principal: Principal,
     pub(crate) password: Option<Password>,
+    /// When a password was last used that is no more.
+    pub(crate) former_password_used: Option<DateTime<Utc>>,
     /// Serial numbers of devices and when they were enabled.
     pub(crate) mfa: BTreeMap<String, DateTime<Utc>>,
     pub(crate) keys: Vec<AccessKey>,
@@ -164,7 +169,6 @@ pub(crate) struct Role {
     pub(crate) description: Option<String>,
     pub(crate) max_session: u32,
     pub(crate) last_used: Option<(DateTime<Utc>, String)>,
-    pub(crate) instance_profiles: Vec<InstanceProfile>,
 }
 
 impl Role {
@@ -183,8 +187,21 @@ impl Role {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct InstanceProfile {
     pub(crate) name: String,
+    pub(crate) path: String,
     pub(crate) id: String,
     pub(crate) created: DateTime<Utc>,
+    /// The name of the role in it, one at most.
+    pub(crate) role: Option<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl InstanceProfile {
+    pub(crate) fn arn(&self, account: &Account) -> String {
+        format!(
+            "arn:{}:iam::{}:instance-profile{}{}",
+            account.partition, account.id, self.path, self.name
+        )
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -311,6 +328,17 @@ impl Account {
             }
         }
         counts
+    }
+
+    /// The instance profiles with each role in them, by the role's name.
+    pub(crate) fn profiles_by_role(&self) -> BTreeMap<&str, Vec<&InstanceProfile>> {
+        let mut profiles: BTreeMap<&str, Vec<&InstanceProfile>> = BTreeMap::new();
+        for profile in self.instance_profiles.values() {
+            if let Some(role) = &profile.role {
+                profiles.entry(role).or_default().push(profile);
+            }
+        }
+        profiles
     }
 
     /// The members of a group.

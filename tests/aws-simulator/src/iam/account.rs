@@ -37,11 +37,6 @@ pub(super) fn summary(cx: &mut Context<'_>) -> Answer {
         .keys()
         .filter(|serial| !in_use.contains_key(serial.as_str()))
         .count();
-    let profiles: usize = account
-        .roles
-        .values()
-        .map(|role| role.instance_profiles.len())
-        .sum();
     let root = &account.root;
     let counts = [
         ("AccountAccessKeysPresent", usize::from(!root.keys.is_empty())),
@@ -52,7 +47,7 @@ pub(super) fn summary(cx: &mut Context<'_>) -> Answer {
             usize::from(!root.certificates.is_empty()),
         ),
         ("Groups", account.groups.len()),
-        ("InstanceProfiles", profiles),
+        ("InstanceProfiles", account.instance_profiles.len()),
         ("MFADevices", in_use.len() + unassigned),
         ("MFADevicesInUse", in_use.len()),
         ("Policies", own().count()),
@@ -60,7 +55,7 @@ pub(super) fn summary(cx: &mut Context<'_>) -> Answer {
             "PolicyVersionsInUse",
             own().map(|policy| policy.versions.len()).sum(),
         ),
-        ("Providers", 0),
+        ("Providers", account.identity_providers.len()),
         ("Roles", account.roles.len()),
         ("ServerCertificates", 0),
         ("Users", account.users.len()),

@@ -12,7 +12,7 @@ use super::{Answer, Context};
 use crate::account::{Account, Kind, Principal};
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::reach::reached;
-use crate::policy::services;
+use crate::policy::services::Catalogue;
 use crate::seed::{AdvisorSeed, Paging};
 use crate::wire::error::AwsError;
 use crate::wire::page::page;
@@ -78,7 +78,8 @@ pub(super) fn generate(cx: &mut Context<'_>) -> Answer {
         Subject::Policy(_) => None,
     };
     let behaviour = own.unwrap_or(cx.advisor).clone();
-    let mut rows = rows::rows(cx.account, &subject, &behaviour, cx.now);
+    let catalogue = Catalogue::with([&cx.advisor.tracked, &behaviour.tracked]);
+    let mut rows = rows::rows(cx.account, &subject, &behaviour, catalogue, cx.now);
     if granularity == "SERVICE_LEVEL" {
         rows.iter_mut().for_each(|row| row.actions.clear());
     }
@@ -210,9 +211,10 @@ pub(super) fn list_granting(cx: &mut Context<'_>) -> Answer {
             rule,
         ));
     }
+    let catalogue = Catalogue::with([&cx.advisor.tracked]);
     if let Some(unknown) = namespaces
         .iter()
-        .find(|namespace| services::service(namespace).is_none())
+        .find(|namespace| catalogue.get(namespace).is_none())
     {
         return Err(AwsError::invalid_input(format!(
             "Invalid service namespace: {unknown}"
@@ -227,7 +229,7 @@ pub(super) fn list_granting(cx: &mut Context<'_>) -> Answer {
         let allows: Vec<_> = PolicyDocument::parse(&document, Purpose::Identity)
             .into_iter()
             .collect();
-        let reached = reached(&allows, &std::collections::BTreeMap::new());
+        let reached = reached(&allows, &catalogue);
         policies.push((granting, reached));
     }
     let items = namespaces

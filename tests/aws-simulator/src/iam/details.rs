@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Context, encoded, policies, roles, write_boundary, write_identity, write_tags};
-use crate::account::{Account, Group, ManagedPolicy, Principal, Role, User};
+use super::{
+    Answer, Context, encoded, instance_profiles, policies, roles, write_boundary, write_identity, write_tags,
+};
+use crate::account::{Account, Group, InstanceProfile, Kind, ManagedPolicy, Principal, Role, User};
 use crate::wire::error::AwsError;
 use crate::wire::xml::Xml;
 
@@ -41,11 +43,13 @@ pub(super) fn get(cx: &mut Context<'_>) -> Answer {
             write_policies(x, &group.principal, account);
         },
     );
+    let profiles = account.profiles_by_role();
     xml.members(
         "RoleDetailList",
         page.items.iter().filter_map(Item::role),
         |x, role| {
-            write_role(x, role, account);
+            let profiles = profiles.get(role.principal.name.as_str());
+            write_role(x, role, profiles.map_or(&[], Vec::as_slice), account);
         },
     );
     let counts = account.attachment_counts();
@@ -146,7 +150,8 @@ fn items<'a>(account: &'a Account, filters: &BTreeSet<&str>) -> Vec<(String, Ite
 
 /// Inline and attached policies.
 fn write_policies(xml: &mut Xml, principal: &Principal, account: &Account) {
-    if !principal.inline.is_empty() {
+    // Users without inline policies have no list of them; groups and roles have an empty one.
+    if !principal.inline.is_empty() || principal.kind != Kind::User {
         let list = format!("{}PolicyList", principal.kind.name());
         xml.members(&list, &principal.inline, |x, (name, document)| {
             x.text("PolicyName", name)
@@ -167,11 +172,11 @@ fn write_user(xml: &mut Xml, user: &User, account: &Account) {
     write_tags(xml, &user.principal.tags);
 }
 
-fn write_role(xml: &mut Xml, role: &Role, account: &Account) {
+fn write_role(xml: &mut Xml, role: &Role, profiles: &[&InstanceProfile], account: &Account) {
     write_identity(xml, &role.principal, account);
     xml.text("AssumeRolePolicyDocument", encoded(&role.trust));
-    xml.members("InstanceProfileList", &role.instance_profiles, |x, profile| {
-        roles::write_profile(x, profile, role, account);
+    xml.members("InstanceProfileList", profiles, |x, profile| {
+        instance_profiles::write(x, profile, account, false);
     });
     write_policies(xml, &role.principal, account);
     write_boundary(xml, role.principal.boundary.as_ref());

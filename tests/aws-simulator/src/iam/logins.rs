@@ -32,7 +32,7 @@ pub(super) fn get(cx: &mut Context<'_>) -> Answer {
 
 pub(super) fn create(cx: &mut Context<'_>) -> Answer {
     let name = cx.user_or_caller()?;
-    let secret = cx.query.optional("Password").unwrap_or_default();
+    let secret = cx.query.required("Password")?;
     let reset_required = cx.query.boolean("PasswordResetRequired")?.unwrap_or(false);
     if cx.account.user(&name)?.password.is_some() {
         return Err(AwsError::new(
@@ -84,10 +84,30 @@ fn check(secret: &str, policy: &PasswordPolicy) -> Result<(), AwsError> {
     }
 }
 
+pub(super) fn update(cx: &mut Context<'_>) -> Answer {
+    let name = cx.user_or_caller()?;
+    let reset_required = cx.query.boolean("PasswordResetRequired")?;
+    if cx.account.user(&name)?.password.is_none() {
+        return Err(absent(&name));
+    }
+    let secret = cx.query.optional("Password");
+    if let Some(secret) = secret {
+        check(secret, &cx.account.password_policy.clone().unwrap_or_default())?;
+    }
+    let now = cx.now;
+    if let Some(password) = &mut cx.account.user_mut(&name)?.password {
+        password.reset_required = reset_required.unwrap_or(password.reset_required);
+        if secret.is_some() {
+            password.last_changed = now;
+        }
+    }
+    Ok(Xml::new())
+}
+
 pub(super) fn delete(cx: &mut Context<'_>) -> Answer {
     let name = cx.user_or_caller()?;
-    match cx.account.user_mut(&name)?.password.take() {
-        Some(_) => Ok(Xml::new()),
-        None => Err(absent(&name)),
-    }
+    let user = cx.account.user_mut(&name)?;
+    let password = user.password.take().ok_or_else(|| absent(&name))?;
+    user.former_password_used = password.last_used.or(user.former_password_used);
+    Ok(Xml::new())
 }

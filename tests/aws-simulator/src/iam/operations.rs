@@ -2,7 +2,7 @@
 
 use super::{
     Operation, account, advisor, attachments, boundaries, credentials, details, devices, groups, inline,
-    keys, logins, passwords, policies, report, roles, tags, users,
+    instance_profiles, keys, logins, passwords, policies, providers, report, roles, tags, users,
 };
 use crate::account::Kind;
 
@@ -53,6 +53,7 @@ static OPERATIONS: &[Operation] = &[
     writes!("UntagUser", |cx| tags::untag(cx, Kind::User)),
     reads!("GetLoginProfile", logins::get),
     writes!("CreateLoginProfile", logins::create),
+    writes!("UpdateLoginProfile", logins::update),
     writes!("DeleteLoginProfile", logins::delete),
     // Access keys.
     reads!("ListAccessKeys", keys::list),
@@ -91,10 +92,20 @@ static OPERATIONS: &[Operation] = &[
     writes!("CreateRole", roles::create),
     writes!("DeleteRole", roles::delete),
     writes!("UpdateAssumeRolePolicy", roles::update_trust),
-    reads!("ListInstanceProfilesForRole", roles::list_instance_profiles),
     reads!("ListRoleTags", |cx| tags::list(cx, Kind::Role)),
     writes!("TagRole", |cx| tags::tag(cx, Kind::Role)),
     writes!("UntagRole", |cx| tags::untag(cx, Kind::Role)),
+    // Instance profiles.
+    reads!("ListInstanceProfiles", instance_profiles::list),
+    reads!("ListInstanceProfilesForRole", instance_profiles::list_for_role),
+    reads!("GetInstanceProfile", instance_profiles::get),
+    writes!("CreateInstanceProfile", instance_profiles::create),
+    writes!("DeleteInstanceProfile", instance_profiles::delete),
+    writes!("AddRoleToInstanceProfile", instance_profiles::add_role),
+    writes!("RemoveRoleFromInstanceProfile", instance_profiles::remove_role),
+    // Identity providers.
+    reads!("ListOpenIDConnectProviders", providers::list_open_id_connect),
+    reads!("ListSAMLProviders", providers::list_saml),
     // Managed policies.
     reads!("ListPolicies", policies::list),
     reads!("GetPolicy", policies::get),

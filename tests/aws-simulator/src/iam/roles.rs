@@ -1,7 +1,7 @@
 //! Roles and their trust policies.
 
 use super::{Answer, Context, encoded, users, write_boundary, write_identity, write_tags_if_any};
-use crate::account::{Account, InstanceProfile, Kind, Role};
+use crate::account::{Account, Kind, Role};
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::wire::error::AwsError;
 use crate::wire::xml::Xml;
@@ -27,19 +27,6 @@ pub(super) fn write_last_used(xml: &mut Xml, role: &Role) {
     });
 }
 
-/// An instance profile with its role in it.
-pub(super) fn write_profile(xml: &mut Xml, profile: &InstanceProfile, role: &Role, account: &Account) {
-    let arn = format!(
-        "arn:{}:iam::{}:instance-profile/{}",
-        account.partition, account.id, profile.name
-    );
-    xml.text("Path", "/")
-        .text("InstanceProfileName", &profile.name)
-        .text("InstanceProfileId", &profile.id);
-    xml.text("Arn", arn).date("CreateDate", profile.created);
-    xml.members("Roles", [role], |x, role| write(x, role, account, false));
-}
-
 pub(super) fn list(cx: &mut Context<'_>) -> Answer {
     let roles = cx
         .account
@@ -60,22 +47,6 @@ pub(super) fn get(cx: &mut Context<'_>) -> Answer {
     Ok(xml)
 }
 
-pub(super) fn list_instance_profiles(cx: &mut Context<'_>) -> Answer {
-    let role = cx.account.role(cx.query.name("RoleName")?)?;
-    let page = cx.page(
-        role.instance_profiles
-            .iter()
-            .map(|profile| (profile.name.clone(), profile))
-            .collect(),
-    )?;
-    let mut xml = Xml::new();
-    xml.members("InstanceProfiles", &page.items, |x, profile| {
-        write_profile(x, profile, role, cx.account)
-    });
-    page.close(&mut xml);
-    Ok(xml)
-}
-
 pub(super) fn create(cx: &mut Context<'_>) -> Answer {
     let trust = cx.query.required("AssumeRolePolicyDocument")?.to_owned();
     let description = cx.query.optional("Description").map(str::to_owned);
@@ -92,7 +63,6 @@ pub(super) fn create(cx: &mut Context<'_>) -> Answer {
         description,
         max_session,
         last_used: None,
-        instance_profiles: Vec::new(),
     };
     let mut xml = Xml::new();
     xml.node("Role", |x| write(x, &role, cx.account, true));
@@ -118,7 +88,7 @@ pub(super) fn delete(cx: &mut Context<'_>) -> Answer {
         (!role.principal.inline.is_empty(), "delete policies"),
         (!role.principal.attached.is_empty(), "detach all policies"),
         (
-            !role.instance_profiles.is_empty(),
+            cx.account.profiles_by_role().contains_key(name),
             "remove roles from instance profile",
         ),
     ])?;

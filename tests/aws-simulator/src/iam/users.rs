@@ -12,6 +12,7 @@ use crate::wire::xml::Xml;
 pub(super) fn write(xml: &mut Xml, user: &User, account: &Account, whole: bool) {
     write_identity(xml, &user.principal, account);
     let last_used = user.password.as_ref().and_then(|password| password.last_used);
+    let last_used = last_used.or(user.former_password_used);
     xml.optional_date("PasswordLastUsed", last_used);
     if whole {
         write_boundary(xml, user.principal.boundary.as_ref());
@@ -57,6 +58,7 @@ pub(super) fn create(cx: &mut Context<'_>) -> Answer {
     let user = User {
         principal,
         password: None,
+        former_password_used: None,
         mfa: BTreeMap::new(),
         keys: Vec::new(),
         ssh_keys: Vec::new(),

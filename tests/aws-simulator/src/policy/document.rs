@@ -1,5 +1,7 @@
 //! Reading policy documents as far as IAM itself checks them when they are stored.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::wire::error::AwsError;
@@ -63,6 +65,21 @@ impl PolicyDocument {
             Some(statement @ Value::Object(_)) => vec![statement],
             _ => return Err(syntax()),
         };
+        let mut ids = BTreeSet::new();
+        for id in statements.iter().filter_map(|statement| statement.get("Sid")) {
+            let id = id.as_str().ok_or_else(syntax)?;
+            if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(AwsError::malformed_policy(
+                    "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular \
+                     expression [0-9A-Za-z]*",
+                ));
+            }
+            if !id.is_empty() && !ids.insert(id) {
+                return Err(AwsError::malformed_policy(
+                    "Statement IDs (SID) in a single policy must be unique.",
+                ));
+            }
+        }
         let read = |statement: &Value| Statement::parse(statement, purpose);
         Ok(Self {
             statements: statements.into_iter().map(read).collect::<Result<_, _>>()?,
@@ -70,24 +87,50 @@ impl PolicyDocument {
     }
 }
 
+const ELEMENTS: [&str; 9] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
+
 impl Statement {
     fn parse(value: &Value, purpose: Purpose) -> Result<Self, AwsError> {
         let Value::Object(fields) = value else {
             return Err(syntax());
         };
+        if fields.keys().any(|element| !ELEMENTS.contains(&element.as_str())) {
+            return Err(syntax());
+        }
         let allows = match fields.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
             _ => return Err(syntax()),
         };
         let actions = selection(fields, "Action", "NotAction")?.ok_or_else(syntax)?;
+        if actions.patterns().is_empty() {
+            return Err(AwsError::malformed_policy(
+                "Policy statement must contain actions.",
+            ));
+        }
         for action in actions.patterns() {
             check_action(action)?;
         }
+        if let Some(condition) = fields.get("Condition") {
+            check_condition(condition)?;
+        }
         let resources = selection(fields, "Resource", "NotResource")?;
+        for resource in resources.iter().flat_map(Selection::patterns) {
+            check_resource(resource)?;
+        }
         let principals = principals(fields)?;
         match purpose {
-            Purpose::Identity if resources.is_none() => {
+            Purpose::Identity if resources.as_ref().is_none_or(|all| all.patterns().is_empty()) => {
                 return Err(AwsError::malformed_policy(
                     "Policy statement must contain resources.",
                 ));
@@ -179,8 +222,90 @@ fn check_action(action: &str) -> Result<(), AwsError> {
             "Vendor {vendor} is not valid"
         )));
     }
+    if name.contains(':') {
+        return Err(AwsError::malformed_policy(
+            "Actions/Condition can contain only one colon.",
+        ));
+    }
     if name.is_empty() { Err(syntax()) } else { Ok(()) }
 }
+
+/// `*`, or an ARN of a partition there is.
+fn check_resource(resource: &str) -> Result<(), AwsError> {
+    if resource == "*" {
+        return Ok(());
+    }
+    let Some((_, rest)) = resource.split_once(':') else {
+        return Err(AwsError::malformed_policy(format!(
+            "Resource {resource} must be in ARN format or \"*\"."
+        )));
+    };
+    let (partition, rest) = rest.split_once(':').unwrap_or((rest, ""));
+    let known = ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "*"];
+    if !known.contains(&partition) {
+        return Err(AwsError::malformed_policy(format!(
+            "Partition \"{partition}\" is not valid for resource \"{resource}\"."
+        )));
+    }
+    if rest.is_empty() {
+        return Err(AwsError::malformed_policy(
+            "Resource vendor must be fully qualified and cannot contain regexes.",
+        ));
+    }
+    Ok(())
+}
+
+/// Operators there are, each with keys and their values.
+fn check_condition(condition: &Value) -> Result<(), AwsError> {
+    let operators = condition.as_object().ok_or_else(syntax)?;
+    for (operator, keys) in operators {
+        let keys = keys.as_object().ok_or_else(syntax)?;
+        if keys.values().any(|value| value.is_object() || value.is_null()) {
+            return Err(syntax());
+        }
+        let plain = operator
+            .strip_prefix("ForAnyValue:")
+            .or_else(|| operator.strip_prefix("ForAllValues:"))
+            .unwrap_or(operator);
+        let plain = plain.strip_suffix("IfExists").unwrap_or(plain);
+        if !OPERATORS.contains(&plain) {
+            return Err(AwsError::malformed_policy(format!(
+                "Invalid Condition type : {operator}."
+            )));
+        }
+    }
+    Ok(())
+}
+
+const OPERATORS: [&str; 27] = [
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "BinaryEquals",
+    "Bool",
+    "DateEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateNotEquals",
+    "IpAddress",
+    "NotIpAddress",
+    "Null",
+    "NumericEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericNotEquals",
+    "StringEquals",
+    "StringEqualsIgnoreCase",
+    "StringLike",
+    "StringNotEquals",
+    "StringNotEqualsIgnoreCase",
+    "StringNotLike",
+];
 
 /// Whether `pattern`, with `*` and `?`, matches `text`, capitals or not. A wildcard in `text` is a letter like others,
 /// so a pattern that matches another pattern covers all that the other one covers.
@@ -223,6 +348,9 @@ mod tests {
         let single =
             r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
         assert_eq!(code(single, Purpose::Identity), None);
+        let conditional = r#"{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Deny","NotAction":"iam:*","Resource":"*",
+            "Condition":{"ForAnyValue:StringLikeIfExists":{"aws:PrincipalArn":["arn:*"]},"Bool":{"aws:MultiFactorAuthPresent":false}}}]}"#;
+        assert_eq!(code(conditional, Purpose::Identity), None);
         let trust = r#"{"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}"#;
         assert_eq!(code(trust, Purpose::Trust), None);
         assert_eq!(
@@ -240,6 +368,16 @@ mod tests {
             r#"{"Effect":"Allow","Action":"s*:Get","Resource":"*"}"#,
             r#"{"Effect":"Allow","Action":"Get","Resource":"*"}"#,
             r#"{"Effect":"Allow","Action":"s3:*","NotAction":"s3:*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":[],"Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":[]}"#,
+            r#"{"Effect":"Allow","Action":"s3:Get:Object","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"bucket"}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:other:s3:::bucket"}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"*","Owner":"ada"}"#,
+            r#"{"Sid":"no-dashes","Effect":"Allow","Action":"s3:*","Resource":"*"}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"Boolean":{"a:b":"true"}}}"#,
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"Bool":"true"}}"#,
+            r#"{"Sid":"A","Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"A","Effect":"Allow","Action":"s3:*","Resource":"*"}"#,
         ];
         for statement in statements {
             let text = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::{PolicyDocument, Selection, Statement, glob};
-use super::services::SERVICES;
+use super::services::Catalogue;
 
 /// What one Allow statement gives of one service.
 struct Grant<'a> {
@@ -29,16 +29,16 @@ impl Granted<'_> {
 }
 
 /// The services reached, each with those of its tracked actions that are allowed.
-pub(crate) fn reached(
+pub(crate) fn reached<'a>(
     documents: &[PolicyDocument],
-    extra_actions: &BTreeMap<String, BTreeSet<String>>,
-) -> BTreeMap<&'static str, BTreeSet<String>> {
+    catalogue: &'a Catalogue,
+) -> BTreeMap<&'a str, BTreeSet<String>> {
     let statements = || documents.iter().flat_map(|document| &document.statements);
     let denies: Vec<&Statement> = statements()
         .filter(|statement| !statement.allows && statement.condition.is_none())
         .collect();
     let mut reached = BTreeMap::new();
-    for (namespace, _, tracked) in SERVICES {
+    for (namespace, service) in catalogue.iter() {
         let grants: Vec<Grant<'_>> = statements()
             .filter(|statement| statement.allows)
             .flat_map(|statement| grants(statement, namespace))
@@ -48,11 +48,7 @@ pub(crate) fn reached(
         if grants.is_empty() {
             continue;
         }
-        let known = tracked.iter().map(|action| (*action).to_owned());
-        let candidates: BTreeSet<String> = known
-            .chain(extra_actions.get(*namespace).into_iter().flatten().cloned())
-            .collect();
-        let allowed = |action: &String| {
+        let allowed = |action: &&String| {
             let full = format!("{namespace}:{action}");
             grants.iter().any(|grant| {
                 grant.actions.includes(&full)
@@ -61,7 +57,8 @@ pub(crate) fn reached(
                         .any(|deny| denies_action(deny, &full) && covers(deny, grant.resources))
             })
         };
-        reached.insert(*namespace, candidates.into_iter().filter(allowed).collect());
+        let allowed = service.tracked.iter().filter(allowed).cloned();
+        reached.insert(namespace, allowed.collect());
     }
     reached
 }
@@ -150,7 +147,7 @@ mod tests {
         let documents: Vec<_> = PolicyDocument::parse(&text, Purpose::Identity)
             .into_iter()
             .collect();
-        reached(&documents, &BTreeMap::new())
+        reached(&documents, &Catalogue::with([]))
             .into_keys()
             .map(str::to_owned)
             .collect()
@@ -219,7 +216,8 @@ mod tests {
         let documents: Vec<_> = PolicyDocument::parse(text, Purpose::Identity)
             .into_iter()
             .collect();
-        let found = reached(&documents, &BTreeMap::new());
+        let catalogue = Catalogue::with([]);
+        let found = reached(&documents, &catalogue);
         assert_eq!(found.get("iam"), Some(&BTreeSet::from(["GetUser".to_owned()])));
     }
 }

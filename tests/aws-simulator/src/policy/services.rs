@@ -1,7 +1,9 @@
 //! The services Access Advisor knows here: a modest selection of the several hundred at AWS, and of the actions it tracks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 /// Namespace, name, and the tracked actions among its actions. Sorted by namespace.
-pub(crate) static SERVICES: &[(&str, &str, &[&str])] = &[
+static SERVICES: &[(&str, &str, &[&str])] = &[
     ("access-analyzer", "AWS IAM Access Analyzer", &[]),
     ("account", "AWS Account Management", &[]),
     ("acm", "AWS Certificate Manager", &[]),
@@ -219,14 +221,64 @@ pub(crate) static SERVICES: &[(&str, &str, &[&str])] = &[
     ("xray", "AWS X-Ray", &[]),
 ];
 
-/// The entry of a namespace.
-pub(crate) fn service(
-    namespace: &str,
-) -> Option<&'static (&'static str, &'static str, &'static [&'static str])> {
-    SERVICES
-        .binary_search_by(|entry| entry.0.cmp(namespace))
-        .ok()
-        .map(|index| &SERVICES[index])
+/// The services of an account and what is tracked of them: as in the list, but for what a seed says instead.
+#[derive(Debug, Clone)]
+pub(crate) struct Catalogue {
+    services: BTreeMap<String, Service>,
+}
+
+/// A service in a catalogue.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    /// The actions that Access Advisor tracks.
+    pub(crate) tracked: BTreeSet<String>,
+    /// Whether these are all, whatever was used.
+    exact: bool,
+}
+
+impl Catalogue {
+    /// The list, with the tracked actions that seeds give for some services; the later seed counts.
+    pub(crate) fn with<'a>(seeds: impl IntoIterator<Item = &'a BTreeMap<String, Vec<String>>>) -> Self {
+        let listed = |(namespace, name, tracked): &(&str, &str, &[&str])| {
+            let service = Service {
+                name: (*name).to_owned(),
+                tracked: tracked.iter().map(|action| (*action).to_owned()).collect(),
+                exact: false,
+            };
+            ((*namespace).to_owned(), service)
+        };
+        let mut services: BTreeMap<String, Service> = SERVICES.iter().map(listed).collect();
+        for (namespace, actions) in seeds.into_iter().flatten() {
+            let name = services
+                .get(namespace)
+                .map_or_else(|| namespace.clone(), |service| service.name.clone());
+            let service = Service {
+                name,
+                tracked: actions.iter().cloned().collect(),
+                exact: true,
+            };
+            services.insert(namespace.clone(), service);
+        }
+        Self { services }
+    }
+
+    pub(crate) fn get(&self, namespace: &str) -> Option<&Service> {
+        self.services.get(namespace)
+    }
+
+    /// The names of a service's actions that were used: they are tracked, unless a seed says which ones are.
+    pub(crate) fn track_used<'a>(&mut self, namespace: &str, actions: impl IntoIterator<Item = &'a String>) {
+        if let Some(service) = self.services.get_mut(namespace).filter(|service| !service.exact) {
+            service.tracked.extend(actions.into_iter().cloned());
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Service)> {
+        self.services
+            .iter()
+            .map(|(namespace, service)| (namespace.as_str(), service))
+    }
 }
 
 #[cfg(test)]
@@ -234,9 +286,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted_and_can_be_searched() {
-        assert!(SERVICES.is_sorted_by_key(|entry| entry.0));
-        assert_eq!(service("s3").map(|entry| entry.1), Some("Amazon S3"));
-        assert_eq!(service("nonsense"), None);
+    fn the_list_is_sorted_and_names_no_service_twice() {
+        assert!(SERVICES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn a_seed_says_what_is_tracked_and_adds_services() {
+        let of = |namespace: &str, actions: &[&str]| {
+            BTreeMap::from([(
+                namespace.to_owned(),
+                actions.iter().map(|&action| action.to_owned()).collect(),
+            )])
+        };
+        let (account, own) = (of("s3", &["GetObject"]), of("new", &[]));
+        let mut catalogue = Catalogue::with([&account, &own]);
+        let used = ["PutObject".to_owned()];
+        for namespace in ["s3", "sqs", "none"] {
+            catalogue.track_used(namespace, &used);
+        }
+        let tracked = |namespace| catalogue.get(namespace).map(|service| service.tracked.clone());
+        assert_eq!(
+            tracked("s3"),
+            Some(BTreeSet::from(["GetObject".to_owned()])),
+            "exact"
+        );
+        assert!(tracked("sqs").is_some_and(|tracked| tracked.contains("PutObject")));
+        assert_eq!(tracked("new"), Some(BTreeSet::new()));
+        assert!(tracked("none").is_none());
+        assert_eq!(
+            catalogue.get("s3").map(|service| service.name.as_str()),
+            Some("Amazon S3")
+        );
     }
 }

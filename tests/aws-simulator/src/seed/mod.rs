@@ -22,7 +22,8 @@ pub(crate) use plant::{
     service_use, ssh_keys,
 };
 pub use principals::{
-    AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, RoleSeed, RowSeed, UseSeed, UserSeed,
+    AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, InstanceProfileSeed, RoleSeed, RowSeed,
+    UseSeed, UserSeed,
 };
 pub use service::{CallerSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed};
 pub(crate) use when::span;
@@ -115,6 +116,12 @@ pub struct AccountSeed {
     /// Roles.
     #[serde(default)]
     pub roles: Vec<RoleSeed>,
+    /// Instance profiles beside those that roles name, such as empty ones.
+    #[serde(default)]
+    pub instance_profiles: Vec<InstanceProfileSeed>,
+    /// Identity providers: `oidc-provider/token.actions.githubusercontent.com`, `saml-provider/okta`.
+    #[serde(default)]
+    pub identity_providers: Vec<String>,
     /// Managed policies beside the built-in ones of AWS.
     #[serde(default)]
     pub policies: Vec<PolicySeed>,
@@ -144,6 +151,8 @@ impl AccountSeed {
             users: Vec::new(),
             groups: Vec::new(),
             roles: Vec::new(),
+            instance_profiles: Vec::new(),
+            identity_providers: Vec::new(),
             policies: Vec::new(),
             secrets: Vec::new(),
             report: ReportSeed::default(),

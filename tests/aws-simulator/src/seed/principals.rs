@@ -267,6 +267,26 @@ impl RoleSeed {
     }
 }
 
+/// An instance profile beside those that roles name.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceProfileSeed {
+    /// Its name.
+    pub name: String,
+    /// Its path, `/` unless given.
+    #[serde(default = "root_path")]
+    pub path: String,
+    /// How long ago it was made.
+    #[serde(default = "default_age")]
+    pub age: When,
+    /// The role in it, if there is one.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
 /// The last use of a service: a time, or a time with its circumstances.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(untagged)]
@@ -314,6 +334,9 @@ pub struct AdvisorSeed {
     pub page_size: Option<u32>,
     /// Uses younger than this age are not known yet.
     pub lag: When,
+    /// The actions tracked of these services, instead of the built-in ones and those used. What else is used counts for
+    /// the service and is not listed. The account's apply to all its entities; services that are new here are known.
+    pub tracked: BTreeMap<String, Vec<String>>,
     /// The whole report, instead of one made from the policies.
     pub rows: Option<Vec<RowSeed>>,
 }

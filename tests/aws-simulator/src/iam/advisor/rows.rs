@@ -8,7 +8,7 @@ use super::{Subject, policies_of};
 use crate::account::{Account, Kind, Principal};
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::reach::reached;
-use crate::policy::services;
+use crate::policy::services::Catalogue;
 use crate::seed::{AdvisorSeed, RowSeed};
 use crate::wire::xml::Xml;
 
@@ -68,15 +68,16 @@ pub(super) fn rows(
     account: &Account,
     subject: &Subject<'_>,
     behaviour: &AdvisorSeed,
+    catalogue: Catalogue,
     now: DateTime<Utc>,
 ) -> Vec<Row> {
     let entities = entities(account, subject);
     let mut rows: Vec<Row> = match &behaviour.rows {
         Some(seeds) => seeds
             .iter()
-            .map(|seed| given(seed, account, subject, now))
+            .map(|seed| given(seed, account, subject, &catalogue, now))
             .collect(),
-        None => computed(account, subject, &entities, behaviour, now),
+        None => computed(account, subject, &entities, behaviour, catalogue, now),
     };
     rows.retain(|row| !behaviour.absent.contains(&row.namespace));
     rows.sort_by(|a, b| a.namespace.cmp(&b.namespace));
@@ -132,18 +133,15 @@ fn computed(
     subject: &Subject<'_>,
     entities: &[&Principal],
     behaviour: &AdvisorSeed,
+    mut catalogue: Catalogue,
     now: DateTime<Utc>,
 ) -> Vec<Row> {
     let newest = behaviour.lag.resolve(now).unwrap_or(DateTime::<Utc>::MAX_UTC);
     let known = |at: &DateTime<Utc>| *at >= now - WINDOW && *at <= newest;
-    let mut seeded: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (namespace, used) in entities.iter().flat_map(|entity| &entity.used) {
-        seeded
-            .entry(namespace.clone())
-            .or_default()
-            .extend(used.actions.keys().cloned());
+        catalogue.track_used(namespace, used.actions.keys());
     }
-    let reached = reached(&documents(account, subject), &seeded);
+    let reached = reached(&documents(account, subject), &catalogue);
     let row = |(namespace, allowed): (&str, BTreeSet<String>)| {
         let mut uses: Vec<Use> = Vec::new();
         let mut actions: BTreeMap<String, Option<Use>> =
@@ -167,7 +165,9 @@ fn computed(
                 *last = last.take().max(at.filter(known).map(a_use));
             }
         }
-        let name = services::service(namespace).map_or(namespace, |entry| entry.1);
+        let name = catalogue
+            .get(namespace)
+            .map_or(namespace, |service| &service.name);
         Row {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -180,7 +180,13 @@ fn computed(
 }
 
 /// A row given word for word.
-fn given(seed: &RowSeed, account: &Account, subject: &Subject<'_>, now: DateTime<Utc>) -> Row {
+fn given(
+    seed: &RowSeed,
+    account: &Account,
+    subject: &Subject<'_>,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+) -> Row {
     let entity = match subject {
         Subject::Principal(principal) => principal.arn(account),
         Subject::Policy(arn) => (*arn).to_owned(),
@@ -190,7 +196,7 @@ fn given(seed: &RowSeed, account: &Account, subject: &Subject<'_>, now: DateTime
         region: seed.region.clone(),
         entity: entity.clone(),
     };
-    let listed = services::service(&seed.service).map(|entry| entry.1.to_owned());
+    let listed = catalogue.get(&seed.service).map(|service| service.name.clone());
     let last = seed.last.resolve(now).map(a_use);
     Row {
         namespace: seed.service.clone(),

@@ -15,6 +15,7 @@ use crate::account::{Account, ManagedPolicy, PolicyVersion, Secret};
 use crate::ids::IdSource;
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::managed;
+use crate::policy::services::Catalogue;
 
 pub(crate) use credentials::{
     access_key, certificates, devices, register_devices, service_credentials, ssh_keys,
@@ -45,6 +46,7 @@ struct Planter<'a> {
     policies: BTreeMap<String, String>,
     /// Ids of keys and serial numbers of devices, which are there once.
     taken: BTreeSet<String>,
+    catalogue: Catalogue,
 }
 
 /// Makes the accounts of one entry: several where it says `repeat`.
@@ -70,6 +72,7 @@ pub(crate) fn plant(
             ids,
             policies: BTreeMap::new(),
             taken: BTreeSet::new(),
+            catalogue: Catalogue::with([&seed.advisor.tracked]),
         };
         planted.push(planter.plant()?);
     }
@@ -113,6 +116,8 @@ impl<'a> Planter<'a> {
             users: BTreeMap::new(),
             groups: BTreeMap::new(),
             roles: BTreeMap::new(),
+            instance_profiles: BTreeMap::new(),
+            identity_providers: self.identity_providers(),
             policies,
             secrets: BTreeMap::new(),
         };
@@ -127,7 +132,9 @@ impl<'a> Planter<'a> {
         register_devices(&mut account);
         for (name, role) in self.unique(seed.roles.iter().map(|role| (role.name.clone(), role)))? {
             account.roles.insert(name, self.role(role)?);
+            self.profiles_of(role, &mut account)?;
         }
+        self.other_profiles(&mut account)?;
         for secret in &seed.secrets {
             let secret = self.secret(secret);
             account.secrets.insert(secret.arn.clone(), secret);

@@ -9,9 +9,9 @@ use super::Planter;
 use super::credentials::{certificates, service_credentials, ssh_keys};
 use crate::account::{Account, Group, InstanceProfile, Kind, Password, Principal, Role, ServiceUse, User};
 use crate::policy::document::Purpose;
-use crate::policy::services;
 use crate::seed::principals::{
-    AdvisorSeed, DetailedUse, GroupSeed, RoleSeed, RowSeed, UseSeed, UserSeed, default_region,
+    AdvisorSeed, DetailedUse, GroupSeed, InstanceProfileSeed, RoleSeed, RowSeed, UseSeed, UserSeed,
+    default_age, default_region, root_path,
 };
 use crate::seed::{SeedError, When};
 
@@ -78,6 +78,7 @@ impl Planter<'_> {
         Ok(User {
             principal,
             password,
+            former_password_used: None,
             mfa,
             keys,
             ssh_keys: ssh_keys(&seed.ssh_keys, self.now, self.ids),
@@ -94,7 +95,7 @@ impl Planter<'_> {
     ) -> Result<BTreeMap<String, ServiceUse>, SeedError> {
         if let Some(unknown) = used
             .keys()
-            .find(|namespace| services::service(namespace).is_none())
+            .find(|namespace| self.catalogue.get(namespace).is_none())
         {
             return Err(self.problem(format!("`{owner}` uses `{unknown}`, which is no known service")));
         }
@@ -128,11 +129,6 @@ impl Planter<'_> {
             used: self.used(&seed.name, &seed.used)?,
             advisor: seed.advisor.as_ref().map(|advisor| pinned(advisor, self.now)),
         };
-        let mut profile = |name: &String| InstanceProfile {
-            name: name.clone(),
-            id: self.ids.unique("AIPA"),
-            created,
-        };
         Ok(Role {
             principal,
             trust,
@@ -142,8 +138,65 @@ impl Planter<'_> {
                 .last_used
                 .resolve(self.now)
                 .map(|at| (at, seed.region.clone())),
-            instance_profiles: seed.instance_profiles.iter().map(&mut profile).collect(),
         })
+    }
+
+    /// The instance profiles that a role's seed names.
+    pub(super) fn profiles_of(&mut self, seed: &RoleSeed, account: &mut Account) -> Result<(), SeedError> {
+        for name in &seed.instance_profiles {
+            let profile = InstanceProfileSeed {
+                name: name.clone(),
+                path: root_path(),
+                age: seed.age,
+                role: Some(seed.name.clone()),
+                tags: BTreeMap::new(),
+            };
+            self.instance_profile(&profile, account)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn other_profiles(&mut self, account: &mut Account) -> Result<(), SeedError> {
+        for seed in &self.seed.instance_profiles {
+            self.instance_profile(seed, account)?;
+        }
+        Ok(())
+    }
+
+    fn instance_profile(
+        &mut self,
+        seed: &InstanceProfileSeed,
+        account: &mut Account,
+    ) -> Result<(), SeedError> {
+        let name = &seed.name;
+        if let Some(role) = seed
+            .role
+            .as_ref()
+            .filter(|role| !account.roles.contains_key(*role))
+        {
+            return Err(self.problem(format!(
+                "instance profile `{name}` has role `{role}`, which does not exist"
+            )));
+        }
+        let profile = InstanceProfile {
+            name: name.clone(),
+            path: seed.path.clone(),
+            id: self.ids.unique("AIPA"),
+            created: self.at(seed.age),
+            role: seed.role.clone(),
+            tags: seed.tags.clone(),
+        };
+        match account.instance_profiles.insert(name.clone(), profile) {
+            Some(_) => Err(self.problem(format!("instance profile `{name}` is there twice"))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn identity_providers(&self) -> BTreeMap<String, DateTime<Utc>> {
+        let (partition, account) = (&self.seed.partition, &self.seed.id);
+        let created = self.at(default_age());
+        let arn = |provider: &String| (format!("arn:{partition}:iam::{account}:{provider}"), created);
+        self.seed.identity_providers.iter().map(arn).collect()
     }
 }
 
