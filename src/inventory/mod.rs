@@ -15,7 +15,7 @@ pub use file::SnapshotFileError;
 pub use keys::KeyNeeds;
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow};
 pub use snapshot::{
-    AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, Group,
-    InlinePolicy, LastUsed, ManagedPolicy, PolicyVersion, Reading, Role, ServiceLastAccessed, ServiceUse,
-    Snapshot, User,
+    AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause,
+    Granularity, Group, InlinePolicy, LastUsed, ManagedPolicy, PolicyVersion, Reading, Role,
+    ServiceLastAccessed, ServiceUse, Snapshot, User,
 };

@@ -1,10 +1,10 @@
 //! What has to be read for the rules that are on, and no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{REGISTRY, unused_permissions};
+use super::{Context, REGISTRY, broad_policies, unused_permissions};
 use crate::config::{Config, Mode};
-use crate::inventory::{KeyNeeds, Reading, Snapshot};
+use crate::inventory::{Authorization, Granularity, KeyNeeds, Reading, Snapshot};
 use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
 
 /// The rules that are on, and selected (an empty selection is all of them).
@@ -52,6 +52,28 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
         password_policy: is_on(&super::PASSWORD_POLICY),
         policies: is_on(&unused_permissions::NAME) || is_on(&super::BROAD_POLICIES),
     }
+}
+
+/// Whose use of services is to be read once the account is known, and how finely: what any of the rules that are on, and
+/// selected, can draw a conclusion from. The context's snapshot says who reads, and where.
+pub fn reports(
+    ctx: &Context<'_>,
+    selected: &[String],
+    authorization: &Authorization,
+) -> BTreeMap<Arn, Granularity> {
+    let on = enabled(ctx.config, selected);
+    let mut reports = BTreeMap::new();
+    if on.contains(&unused_permissions::NAME) {
+        let by_service = unused_permissions::needs(ctx, authorization);
+        reports.extend(by_service.into_iter().map(|arn| (arn, Granularity::Service)));
+    }
+    if on.contains(&super::BROAD_POLICIES) {
+        for (arn, granularity) in broad_policies::needs(ctx, authorization) {
+            let known = reports.entry(arn).or_insert(granularity);
+            *known = (*known).max(granularity);
+        }
+    }
+    reports
 }
 
 /// Users whose keys are read live in any case: those told of a date, since a key that was inactive in between needs a new

@@ -10,13 +10,29 @@
 //!   each user, group and role by all of its policies together, where only these together open a path.
 //! - policies attached to users, or inside them: low, since users get permissions through groups. `allow_attached_to_users`
 //!   turns this off.
+//! - managed policies of AWS of which only a part is used: low. Those that AWS made for its services are left alone.
 //!
 //! A Deny is believed only where it certainly takes away all that was found: without a condition, on all of its resources. What merely may
 //! narrow an Allow (tags, a permissions boundary as a condition, the service that a role is passed to) closes a path, and lowers
 //! everything else by one step. For a principal as a whole its permissions boundary counts too. Policies of the organization,
 //! session policies and resource policies are not seen.
 //!
-//! What it does: it reports, in every mode: how wide a policy has to be, people decide.
+//! What it does: it reports, in every mode: how wide a policy has to be, people decide. A finding carries a ready policy
+//! (`narrowed_policy` in its evidence) that allows what the old one allows, less the services that nobody who carries it used for `unused_for`, and
+//! less the single actions that AWS tracks and nobody used; `narrowing` says what was dropped, what is in use, and what is
+//! kept only because nobody can say. The steps are in the finding. How it is made:
+//!
+//! - Use is what Access Advisor says of all who carry the policy, members of groups included; a role that outsiders may assume is looked at over a year at
+//!   least. Reports are asked for only of those who carry such a policy, and by action only where it names single actions.
+//! - Deny statements, `Resource`, `Condition` and `NotAction` stay as they are, and so does a statement that loses nothing.
+//!   `iam:PassRole` is never dropped, nor what services in use may need besides (`kms:Decrypt` for S3).
+//! - `*` becomes the list of the services that are in use or of which Access Advisor does not speak; where that list is too long, everything but
+//!   the services proven unused. A service that neither it nor the list of AWS's services knows cannot be in such a list. The
+//!   wildcard of a service in use (`s3:*`) stays whole: AWS tracks less than half of all actions.
+//! - What is not known is kept. There is no proposal, and the finding says why, where a report is missing, old or
+//!   contradicted, where somebody or something is younger than `unused_for`, where nothing would be left or left out, or where the result
+//!   has more than the 6144 characters of a managed policy. Where nobody knows for how long a policy has been
+//!   attached, the finding says what it assumes.
 //!
 //! What is left alone: policies that nobody carries, and roles of AWS services and of Identity Center, whose policies are changed
 //! there. A document that cannot be parsed is unknown.
@@ -29,22 +45,28 @@
 mod access;
 mod breadth;
 mod escalation;
+mod narrowing;
+mod usage;
 mod view;
 mod wording;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::access_key::unreadable_account;
 use super::unused_permissions::is_subject;
 use super::{Context, Judgement, Practice, Rule};
-use crate::model::{PrincipalKind, RuleName};
+use crate::config::Mode;
+use crate::inventory::{Authorization, Granularity};
+use crate::model::{Arn, PrincipalKind, RuleName};
 
 use access::Strength;
 use escalation::{Path, Steps};
-use view::{Policy, View};
+use narrowing::{Unproposed, narrow};
+use usage::Unknown;
+use view::{Content, Policy, View};
 
 /// The rule's name.
 pub const RULE: RuleName = RuleName::new("broad_policies");
@@ -67,12 +89,21 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
         Err(gap) => return vec![unreadable_account(ctx, &RULE, gap)],
     };
     let view = View::new(*ctx, authorization);
-    let mut judgements: Vec<_> = view
-        .policies
-        .iter()
-        .filter_map(|policy| judge(&view, policy))
-        .chain(combinations(&view))
-        .collect();
+    let mut judgements = Vec::new();
+    let mut unjudged = BTreeMap::new();
+    for policy in &view.policies {
+        match judge(&view, policy) {
+            Verdict::Fine => {}
+            Verdict::Said(judgement) => judgements.push(*judgement),
+            Verdict::NoEvidence(why) => {
+                unjudged.insert(policy.name(), why);
+            }
+        }
+    }
+    if !unjudged.is_empty() {
+        judgements.push(wording::partly_unknown(ctx, &unjudged));
+    }
+    judgements.extend(combinations(&view));
     if !ctx.config.rules.broad_policies.allow_attached_to_users {
         judgements.extend(users_with_policies(&view));
     }
@@ -81,13 +112,76 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
     judgements
 }
 
-fn judge(view: &View<'_>, policy: &Policy<'_>) -> Option<Judgement> {
+/// What is to be said of a policy.
+enum Verdict {
+    /// Nothing.
+    Fine,
+    /// This.
+    Said(Box<Judgement>),
+    /// Nobody can say how much of it is used.
+    NoEvidence(String),
+}
+
+fn judge(view: &View<'_>, policy: &Policy<'_>) -> Verdict {
+    let said = |judgement| Verdict::Said(Box::new(judgement));
+    // Of what is left alone anyway nobody needs to know more.
+    let is_anybodys = is_anybodys(view, policy);
     match &policy.content {
-        Ok(content) if content.breadth.is_empty() => None,
-        Ok(content) => Some(wording::broad(view, policy, content)),
-        // Of what is left alone anyway nobody needs to know more.
-        Err(why) => is_anybodys(view, policy).then(|| wording::unknown(view, policy, why)),
+        Err(why) if is_anybodys => said(wording::unknown(view, policy, why)),
+        Err(_) => Verdict::Fine,
+        Ok(content) if !content.breadth.is_empty() => {
+            let narrowed = is_anybodys.then(|| narrow(view, policy, content));
+            said(wording::broad(view, policy, content, narrowed.as_ref()))
+        }
+        Ok(content) if is_anybodys && may_be_used_in_part(policy, content) => {
+            match narrow(view, policy, content) {
+                narrowed @ (Ok(_) | Err(Unproposed::TooLarge(..))) => {
+                    said(wording::partly_used(view, policy, &narrowed))
+                }
+                Err(Unproposed::Unknown(Unknown::Missing(why))) => Verdict::NoEvidence(why),
+                Err(Unproposed::Unknown(Unknown::Young(_)) | Unproposed::Moot(_)) => Verdict::Fine,
+            }
+        }
+        Ok(_) => Verdict::Fine,
     }
+}
+
+/// Policies of AWS for people and workloads, that grant something of several services.
+fn may_be_used_in_part(policy: &Policy<'_>, content: &Content<'_>) -> bool {
+    policy.is_of_aws()
+        && !policy.is_for_a_service()
+        && content
+            .reach
+            .services(super::unused_permissions::Catalogue::compiled_in())
+            .len()
+            > 1
+}
+
+/// Whose Access Advisor reports a narrower policy needs, and how finely: of all who carry a policy that is broad, or one of
+/// AWS that may be used only in part, where everything is old enough to be judged. By action only where such a
+/// policy names single actions. Empty while the rule is off.
+pub(super) fn needs(ctx: &Context<'_>, authorization: &Authorization) -> BTreeMap<Arn, Granularity> {
+    let mut needed = BTreeMap::new();
+    if ctx.config.rules.broad_policies.mode == Mode::Off {
+        return needed;
+    }
+    let view = View::new(*ctx, authorization);
+    for policy in &view.policies {
+        let Ok(content) = &policy.content else { continue };
+        let is_worth = !content.breadth.is_empty() || may_be_used_in_part(policy, content);
+        if !is_worth || !is_anybodys(&view, policy) || !narrowing::is_worth_reports(&view, policy, content) {
+            continue;
+        }
+        let granularity = match narrowing::names_actions(content) {
+            true => Granularity::Action,
+            false => Granularity::Service,
+        };
+        for arn in view.carriers(policy).flat_map(|holder| holder.reported_on()) {
+            let known = needed.entry(arn.clone()).or_insert(granularity);
+            *known = (*known).max(granularity);
+        }
+    }
+    needed
 }
 
 /// Whether anybody whom the rule is about carries the policy.

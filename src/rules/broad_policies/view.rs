@@ -1,11 +1,11 @@
 //! The account as this rule sees it: every policy that somebody carries, parsed once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::{Authorization, ManagedPolicy};
 use crate::model::{Arn, Effect, PolicyDocument};
 use crate::rules::Context;
-use crate::rules::unused_permissions::{Holder, Survey, Terms};
+use crate::rules::unused_permissions::{Catalogue, Holder, Reach, Survey, Terms};
 
 use super::access::{Entry, Place};
 use super::breadth::Breadth;
@@ -45,6 +45,7 @@ pub(super) struct Policy<'a> {
 pub(super) struct Content<'a> {
     pub(super) text: &'a str,
     pub(super) document: PolicyDocument,
+    pub(super) reach: Reach,
     pub(super) steps: Steps,
     pub(super) breadth: Breadth,
 }
@@ -150,6 +151,24 @@ impl<'a> View<'a> {
         self.groups.get(user.arn).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whose policies have a say in what the policy's use needs besides: who carries it, the members of those, and all
+    /// groups of users among them. By their places in the list of holders.
+    pub(super) fn concerned(&self, policy: &Policy<'a>) -> BTreeSet<usize> {
+        let mut users: BTreeSet<&Arn> = BTreeSet::new();
+        let mut concerned: BTreeSet<usize> = policy.carriers.iter().copied().collect();
+        for holder in self.carriers(policy) {
+            users.insert(holder.arn);
+            users.extend(holder.members.iter().map(|member| &member.arn));
+        }
+        for (number, holder) in self.holders.iter().enumerate() {
+            if users.contains(holder.arn) {
+                concerned.insert(number);
+                concerned.extend(self.groups_of(holder));
+            }
+        }
+        concerned
+    }
+
     /// Who carries the policy.
     pub(super) fn carriers(&self, policy: &Policy<'a>) -> impl Iterator<Item = &Holder<'a>> {
         policy
@@ -163,14 +182,11 @@ fn content<'a>(text: &'a str, place: &Place) -> Result<Content<'a>, String> {
     let document = PolicyDocument::parse(text).map_err(|error| error.to_string())?;
     let entries = Entry::of_document(&document).map_err(|error| error.to_string())?;
     let steps = Steps::of(&entries, place);
-    let breadth = Breadth::of(
-        &entries,
-        &steps,
-        place,
-        crate::rules::unused_permissions::Catalogue::compiled_in(),
-    );
+    let catalogue = Catalogue::compiled_in();
+    let breadth = Breadth::of(&entries, &steps, place, catalogue);
     Ok(Content {
         text,
+        reach: Reach::of(&document, catalogue),
         document,
         steps,
         breadth,
@@ -190,6 +206,17 @@ impl<'a> Policy<'a> {
     pub(super) fn is_of_aws(&self) -> bool {
         match self.origin {
             Origin::Managed(arn, _) => arn.account() == "aws",
+            Origin::Inline(_) => false,
+        }
+    }
+
+    /// Whether AWS made it for a service, and that service decides what is in it.
+    pub(super) fn is_for_a_service(&self) -> bool {
+        match self.origin {
+            Origin::Managed(arn, _) => {
+                let path = arn.resource();
+                path.starts_with("policy/service-role/") || path.starts_with("policy/aws-service-role/")
+            }
             Origin::Inline(_) => false,
         }
     }

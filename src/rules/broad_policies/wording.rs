@@ -1,16 +1,19 @@
 //! What people read of a broad policy: what is wrong with it, who carries it, and how to mend it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use crate::model::{Finding, FindingStatus, Owner, PrincipalKind, Severity, counted};
+use crate::model::{Finding, FindingId, FindingStatus, Owner, PrincipalKind, Severity, counted};
 use crate::rules::access_key::note_standing;
-use crate::rules::unused_permissions::{Holder, is_subject};
+use crate::rules::unused_permissions::{Holder, days, is_subject};
 use crate::rules::{CONTROLS_FACT, Context, Judgement, Standing};
 
 use super::RULE;
 use super::access::Strength;
 use super::breadth::Breadth;
 use super::escalation::Path;
+use super::narrowing::{Form, Narrowed, Unproposed};
 use super::view::{Content, Origin, Policy, View};
 
 /// So many things are named in a sentence; the evidence has them all.
@@ -116,6 +119,20 @@ impl<'v, 'a> Carriers<'v, 'a> {
     }
 }
 
+/// A finding on a policy of which only a part is used.
+fn about_part(
+    view: &View<'_>,
+    policy: &Policy<'_>,
+    carriers: &Carriers<'_, '_>,
+    status: (FindingStatus, Severity),
+    words: (String, String),
+) -> Finding {
+    let mut finding = about(view, policy, carriers, status, words);
+    let account = &view.survey.ctx.snapshot.account;
+    finding.id = FindingId::of(&RULE, account, &finding.resource, "partly_used");
+    finding
+}
+
 /// A finding on a policy: of itself where it is managed, of its carrier where it stands inside it.
 fn about(
     view: &View<'_>,
@@ -154,7 +171,12 @@ fn about(
 }
 
 /// A policy that is too broad.
-pub(super) fn broad(view: &View<'_>, policy: &Policy<'_>, content: &Content<'_>) -> Judgement {
+pub(super) fn broad(
+    view: &View<'_>,
+    policy: &Policy<'_>,
+    content: &Content<'_>,
+    narrowed: Option<&Result<Narrowed, Unproposed>>,
+) -> Judgement {
     let breadth = &content.breadth;
     let carriers = Carriers::of(view, policy);
     let what = match policy.origin {
@@ -173,7 +195,6 @@ pub(super) fn broad(view: &View<'_>, policy: &Policy<'_>, content: &Content<'_>)
         sentences.push("It also denies, which does not certainly take that away.".to_owned());
     }
     sentences.push(carriers.sentence());
-    sentences.push(advice(policy));
     let title = format!("{what} allows {}", headline(breadth));
     let mut finding = about(
         view,
@@ -185,6 +206,9 @@ pub(super) fn broad(view: &View<'_>, policy: &Policy<'_>, content: &Content<'_>)
     finding
         .evidence
         .insert("problems".to_owned(), Value::Array(problems(breadth)));
+    if let Some(narrowed) = narrowed {
+        propose(view, policy, &carriers, narrowed, &mut finding);
+    }
     let full = (breadth.everything == Some(Strength::Plain)).then_some("1.16");
     let shell = (policy.is_of_aws() && policy.name() == CLOUD_SHELL).then_some("1.22");
     controls(&mut finding, &full.into_iter().chain(shell).collect::<Vec<_>>());
@@ -306,6 +330,217 @@ fn path_fact((path, strength): &(&'static Path, Strength)) -> Value {
         "gives": path.gain,
         "conditional": *strength > Strength::Plain,
     })
+}
+
+/// A policy of AWS of which only a part is used.
+pub(super) fn partly_used(
+    view: &View<'_>,
+    policy: &Policy<'_>,
+    narrowed: &Result<Narrowed, Unproposed>,
+) -> Judgement {
+    let carriers = Carriers::of(view, policy);
+    let of = match narrowed {
+        Ok(narrowed) => narrowed,
+        Err(Unproposed::TooLarge(narrowed, _)) => narrowed,
+        // Only what is proven is worded here.
+        Err(Unproposed::Unknown(_) | Unproposed::Moot(_)) => &Narrowed::default(),
+    };
+    let title = match of.dropped_services.len() {
+        0 => format!(
+            "of the policy {} {} used",
+            policy.name(),
+            match of.dropped_actions.len() {
+                1 => "1 action is not".to_owned(),
+                n => format!("{n} actions are not"),
+            }
+        ),
+        n => format!(
+            "of the policy {} {} of {} services {} not used",
+            policy.name(),
+            n,
+            n + of.in_use.len() + of.kept_without_evidence.len(),
+            if n == 1 { "is" } else { "are" },
+        ),
+    };
+    let detail = format!(
+        "AWS wrote it for everybody, and adds to it at any time; {}",
+        lower_first(&carriers.sentence())
+    );
+    let status = (FindingStatus::Violation, Severity::Low);
+    let mut finding = about_part(view, policy, &carriers, status, (title, detail));
+    propose(view, policy, &carriers, narrowed, &mut finding);
+    controls(&mut finding, &[]);
+    judged(finding)
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+/// Policies of AWS of which nobody can say how much is used.
+pub(super) fn partly_unknown(ctx: &Context<'_>, policies: &BTreeMap<&str, String>) -> Judgement {
+    let root = ctx.account_root();
+    let mut finding = ctx.finding(&RULE, &root, "partly_used", FindingStatus::Unknown, Severity::Low);
+    let names: Vec<_> = policies.keys().map(|name| (*name).to_owned()).collect();
+    finding.title = format!(
+        "cannot tell how much is used of {} of AWS: {}",
+        counted(names.len(), "policy", "policies"),
+        some_of(&names)
+    );
+    let reasons: Vec<_> = policies
+        .iter()
+        .map(|(name, why)| format!("{name}: {why}"))
+        .collect();
+    finding.detail = format!("{}.", some_between(&reasons, "; "));
+    finding.evidence.insert("policies".to_owned(), json!(policies));
+    controls(&mut finding, &[]);
+    finding.owner = ctx.account_owner();
+    judged(finding)
+}
+
+/// Adds a narrower policy to a finding, or why there is none, and how to mend it.
+fn propose(
+    view: &View<'_>,
+    policy: &Policy<'_>,
+    carriers: &Carriers<'_, '_>,
+    narrowed: &Result<Narrowed, Unproposed>,
+    finding: &mut Finding,
+) {
+    let why = narrowed.as_ref().err().map(Unproposed::why);
+    let of = match narrowed {
+        Ok(narrowed) => Some(narrowed),
+        Err(Unproposed::TooLarge(narrowed, _)) => Some(narrowed.as_ref()),
+        Err(Unproposed::Unknown(_) | Unproposed::Moot(_)) => None,
+    };
+    if let Some(of) = of {
+        finding
+            .evidence
+            .insert("narrowing".to_owned(), narrowing_fact(of));
+        finding.detail.push(' ');
+        finding.detail.push_str(&used_sentence(view, of));
+    }
+    let steps = match (narrowed, why) {
+        (Ok(narrowed), _) => {
+            finding
+                .evidence
+                .insert("narrowed_policy".to_owned(), narrowed.document.clone());
+            steps(policy, carriers, finding)
+        }
+        (Err(_), why) => {
+            let why = why.unwrap_or_default();
+            finding
+                .evidence
+                .insert("no_narrowed_policy".to_owned(), json!(why));
+            format!("No narrower policy is proposed: {why}. {}", advice(policy))
+        }
+    };
+    finding.detail.push(' ');
+    finding.detail.push_str(&steps);
+}
+
+fn narrowing_fact(narrowed: &Narrowed) -> Value {
+    let Narrowed {
+        document: _,
+        dropped_services,
+        dropped_actions,
+        in_use,
+        kept_without_evidence,
+        kept_for_others,
+        of_unknown_age,
+        form: _,
+    } = narrowed;
+    json!({
+        "dropped_services": dropped_services,
+        "dropped_actions": dropped_actions,
+        "in_use": in_use,
+        "kept_without_evidence": kept_without_evidence,
+        "kept_for_services_in_use": kept_for_others,
+        "attached_since_unknown": of_unknown_age,
+    })
+}
+
+/// What of it is used, and what the narrowed policy rests on.
+fn used_sentence(view: &View<'_>, narrowed: &Narrowed) -> String {
+    let names: Vec<_> = narrowed
+        .in_use
+        .keys()
+        .map(|service| view.survey.catalogue.name_of(service).to_owned())
+        .collect();
+    let unused_for = days(view.survey.terms.unused_for);
+    let mut sentences = vec![format!(
+        "Within {unused_for} {} of it {} used ({}), {} not, by what Access Advisor says of all who carry it.",
+        counted(names.len(), "service", "services"),
+        if names.len() == 1 { "was" } else { "were" },
+        some_of(&names),
+        narrowed.dropped_services.len()
+    )];
+    if !narrowed.dropped_actions.is_empty() {
+        let names: Vec<_> = narrowed.dropped_actions.keys().cloned().collect();
+        sentences.push(format!("Nor were {}.", some_of(&names)));
+    }
+    if !narrowed.kept_without_evidence.is_empty() {
+        let names: Vec<_> = narrowed.kept_without_evidence.iter().cloned().collect();
+        sentences.push(format!(
+            "It is silent about {}, which the narrowed policy keeps.",
+            some_of(&names)
+        ));
+    }
+    match narrowed.form {
+        Form::Listed => {}
+        Form::AllBut => sentences.push(
+            "A list of all that stays would be too long, so it is written the other way round, as everything but what is \
+             proven unused."
+                .to_owned(),
+        ),
+    }
+    if narrowed.of_unknown_age {
+        sentences.push(format!(
+            "Nobody knows for how long it has been carried: this assumes {unused_for} at least."
+        ));
+    }
+    sentences.join(" ")
+}
+
+/// How to put the narrowed policy in place: the narrower one comes first, so that nobody is without.
+fn steps(policy: &Policy<'_>, carriers: &Carriers<'_, '_>, finding: &Finding) -> String {
+    let id = &finding.id;
+    let take = format!(
+        "To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule {RULE} --format json | jq \
+         '.findings[] | select(.id == \"{id}\").evidence.narrowed_policy' > narrowed.json`)"
+    );
+    let name = policy.name();
+    let attach = carriers.subjects.first().map(|holder| {
+        let kind = holder.kind;
+        let more = match carriers.subjects.len() {
+            1 => "",
+            _ => " and so on",
+        };
+        format!(
+            "`aws iam attach-{kind}-policy --{kind}-name {}`{more}",
+            holder.name
+        )
+    });
+    let attach = attach.unwrap_or_default();
+    let create = format!(
+        "make it a policy of your own (`aws iam create-policy --policy-name {name}-narrowed --policy-document file://narrowed.json`), \
+         attach that wherever this one is ({attach})"
+    );
+    match policy.origin {
+        Origin::Managed(arn, managed)
+            if arn.account() != "aws" && managed.is_some_and(|managed| managed.boundary_count == 0) =>
+        {
+            format!(
+                "{take}, then make it the policy's next version (`aws iam create-policy-version --policy-arn {arn} --policy-document \
+                 file://narrowed.json --set-as-default`); the version before stays, for going back."
+            )
+        }
+        Origin::Managed(..) => format!("{take}, {create}, and only then detach this one."),
+        Origin::Inline(_) => format!("{take}, {create}, and only then delete this one."),
+    }
 }
 
 /// How to come to a narrower policy where none is proposed.

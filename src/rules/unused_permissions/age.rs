@@ -202,6 +202,16 @@ impl<'a> Granted<'a> {
             .max(self.policy.created_at)
     }
 
+    /// Since when it grants an action, given as `service:Action`: since the oldest version that does.
+    pub(in crate::rules) fn action_since(&self, action: &str) -> DateTime<Utc> {
+        let granting = self.versions.iter().filter(|(_, reach)| reach.grants(action));
+        granting
+            .map(|(created_at, _)| *created_at)
+            .min()
+            .unwrap_or(self.policy.updated_at)
+            .max(self.policy.created_at)
+    }
+
     /// Since when it grants all of these services: since the youngest of them (E7).
     pub(super) fn since_all<'s>(&self, services: impl Iterator<Item = &'s String>) -> DateTime<Utc> {
         services

@@ -139,6 +139,8 @@ pub(in crate::rules) struct Usage {
     services: BTreeMap<String, Option<DateTime<Utc>>>,
     /// Services that every report has a row for.
     everywhere: BTreeSet<String>,
+    /// The newest use by service and action, both in lower case, of every action that all reports track.
+    actions: BTreeMap<(String, String), Option<DateTime<Utc>>>,
 }
 
 impl Usage {
@@ -150,6 +152,7 @@ impl Usage {
                 .map(|(name, row)| (name.clone(), row.last_authenticated))
                 .collect(),
             everywhere: report.services.keys().cloned().collect(),
+            actions: tracked(report).collect(),
         }
     }
 
@@ -158,6 +161,7 @@ impl Usage {
             completed_at,
             services,
             everywhere,
+            actions,
         } = self;
         *completed_at = (*completed_at).min(report.completed_at);
         for (name, row) in &report.services {
@@ -165,11 +169,30 @@ impl Usage {
             *newest = (*newest).max(row.last_authenticated);
         }
         everywhere.retain(|name| report.services.contains_key(name));
+        let others: BTreeMap<_, _> = tracked(report).collect();
+        actions.retain(|key, last| match others.get(key) {
+            Some(other) => {
+                *last = (*last).max(*other);
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// The newest use of an action, where every report tracks it; `None`: nothing is known of it.
+    pub(in crate::rules) fn tracked(&self, service: &str, action: &str) -> Option<Option<DateTime<Utc>>> {
+        let key = (service.to_owned(), action.to_ascii_lowercase());
+        self.actions.get(&key).copied()
     }
 
     /// Whether every report has a row for the service: what is absent is unknown, never unused (E4).
     pub(in crate::rules) fn covers(&self, service: &str) -> bool {
         self.everywhere.contains(service)
+    }
+
+    /// The services in any report.
+    pub(in crate::rules) fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(String::as_str)
     }
 
     /// The newest use of the service.
@@ -192,4 +215,13 @@ impl Usage {
     pub(in crate::rules) fn newest(&self) -> Option<DateTime<Utc>> {
         self.services.values().copied().flatten().max()
     }
+}
+
+fn tracked(
+    report: &ServiceLastAccessed,
+) -> impl Iterator<Item = ((String, String), Option<DateTime<Utc>>)> + '_ {
+    report.services.iter().flat_map(|(service, row)| {
+        let actions = row.tracked_actions.iter();
+        actions.map(|(action, last)| ((service.clone(), action.clone()), *last))
+    })
 }

@@ -29,22 +29,26 @@ mod wording;
 #[cfg(test)]
 pub(in crate::rules) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
-use crate::config::{Config, Mode};
-use crate::inventory::{AttachedPolicy, Authorization, Caller, Reading, Snapshot, User};
-use crate::model::{AccountId, Arn, Change, History, Observation, Partition, RuleName};
+use crate::config::Mode;
+use crate::inventory::{AttachedPolicy, Authorization, Snapshot, User};
+use crate::model::{Arn, Change, Observation, RuleName};
 use crate::rules::{Context, Judgement, Practice, Standing};
 
 pub use recheck::{LiveAttachment, RecheckError, still_unused};
 
-pub(in crate::rules) use age::Terms;
+pub(in crate::rules) use age::{GRACE, Granted, Known, TRACKING_PERIOD, Terms};
 pub(in crate::rules) use catalogue::Catalogue;
-pub(in crate::rules) use evidence::{Doubt, KeptBy, Usage};
+use evidence::KeptBy;
+pub(in crate::rules) use evidence::{Doubt, Usage};
 pub(in crate::rules) use holder::{Holder, is_subject};
+pub(in crate::rules) use reach::Reach;
 pub(in crate::rules) use survey::Survey;
+
+pub(in crate::rules) use wording::days;
 
 use verdict::{Verdict, judge, last_policies};
 
@@ -259,56 +263,26 @@ impl Opinion<'_, '_> {
     }
 }
 
-/// Whose Access Advisor reports are worth their calls, sorted: of holders with an attachment that could be detached
-/// at all. For a group these are its own and those of all its members. Empty while the rule is off, and outside the
-/// partition `aws`, which Access Advisor does not cover (P7).
-pub fn needs(
-    config: &Config,
-    account: &AccountId,
-    partition: &Partition,
-    caller: &Caller,
-    authorization: &Authorization,
-    now: DateTime<Utc>,
-) -> Vec<Arn> {
-    if config.rules.unused_permissions.mode == Mode::Off || !partition.is_commercial() {
-        return Vec::new();
+/// Whose Access Advisor reports are worth their calls: of holders with an attachment that could be detached at all. For a
+/// group these are its own and those of all its members. Empty while the rule is off, and outside the partition `aws`,
+/// which Access Advisor does not cover (P7).
+pub(super) fn needs(ctx: &Context<'_>, authorization: &Authorization) -> BTreeSet<Arn> {
+    let settings = &ctx.config.rules.unused_permissions;
+    if settings.mode == Mode::Off || !ctx.snapshot.partition.is_commercial() {
+        return BTreeSet::new();
     }
-    // Standing is asked of a context; all it looks at is who is asking, and where.
-    let snapshot = Snapshot {
-        schema: String::new(),
-        taken_at: now,
-        account: account.clone(),
-        name: String::new(),
-        partition: partition.clone(),
-        caller: caller.clone(),
-        authorization: Reading::Known(Authorization::default()),
-        password_policy: None,
-        last_accessed: BTreeMap::new(),
-        credential_report_at: None,
-        gaps: Vec::new(),
-        api_calls: BTreeMap::new(),
-    };
-    let history = History::default();
-    let ctx = Context {
-        config,
-        snapshot: &snapshot,
-        history: &history,
-        now,
-    };
-    let settings = &config.rules.unused_permissions;
-    let survey = Survey::new(ctx, authorization, Terms::of(settings));
-    let holders = Holder::all(authorization, account);
+    let survey = Survey::new(*ctx, authorization, Terms::of(settings));
+    let holders = Holder::all(authorization, &ctx.snapshot.account);
     let worth = holders.iter().filter(|holder| {
-        holder.is_in_scope(settings, now)
+        holder.is_in_scope(settings, ctx.now)
             && holder.check_trust().is_ok()
-            && is_subject(&holder.standing(&ctx, &NAME).0)
+            && is_subject(&holder.standing(ctx, &NAME).0)
             && holder
                 .attached
                 .iter()
                 .any(|policy| survey.is_worth_a_report(&policy.arn))
     });
-    let arns: BTreeSet<_> = worth.flat_map(|holder| holder.reported_on()).collect();
-    arns.into_iter().cloned().collect()
+    worth.flat_map(|holder| holder.reported_on()).cloned().collect()
 }
 
 /// What is to be remembered of a reading: all attachments, and all memberships.

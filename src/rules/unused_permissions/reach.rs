@@ -40,14 +40,18 @@ impl Reach {
         text: &str,
         catalogue: &Catalogue,
     ) -> Result<Self, PolicyDocumentError> {
-        let document = PolicyDocument::parse(text)?;
+        Ok(Self::of(&PolicyDocument::parse(text)?, catalogue))
+    }
+
+    /// Of a parsed document.
+    pub(in crate::rules) fn of(document: &PolicyDocument, catalogue: &Catalogue) -> Self {
         let mut reach = Self {
             listed: BTreeSet::new(),
             everything_but: None,
             not_in_catalogue: BTreeSet::new(),
             denies: document.has_deny(),
             allows: document.allows().next().is_some(),
-            only_passes_roles: only_passes_roles(&document, catalogue),
+            only_passes_roles: only_passes_roles(document, catalogue),
             level: AccessLevel::Read,
             administers_iam: false,
             granting: document
@@ -61,7 +65,7 @@ impl Reach {
                 Actions::AllBut(patterns) => reach.add_all_but(patterns, catalogue),
             }
         }
-        Ok(reach)
+        reach
     }
 
     fn add_listed(&mut self, patterns: &[ActionPattern], catalogue: &Catalogue) {

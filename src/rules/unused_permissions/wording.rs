@@ -48,7 +48,8 @@ fn date(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d").to_string()
 }
 
-fn days(span: Span) -> String {
+/// A span in whole days, as people read it.
+pub(in crate::rules) fn days(span: Span) -> String {
     match span.days() {
         1 => "1 day".to_owned(),
         days if span.seconds().is_multiple_of(86_400) => format!("{days} days"),

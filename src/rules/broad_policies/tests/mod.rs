@@ -1,9 +1,12 @@
 //! Accounts with broad policies, and what is said of them.
 
+mod narrowing;
+mod properties;
+
 use super::*;
 use crate::config::Mode;
 use crate::inventory::InlinePolicy;
-use crate::model::{Finding, FindingStatus, Glob};
+use crate::model::{Arn, Finding, FindingStatus, Glob};
 use crate::rules::unused_permissions::tests::{World, allow, arn, policy_arn};
 
 const EVERYTHING: &str = r#""*""#;
@@ -271,9 +274,9 @@ fn what_people_read() {
     });
     insta::assert_snapshot!(words.collect::<String>(), @r#"
     high violation: the policy Builders allows ecs:*, lambda:* on everything
-    It allows every action of a service on every resource (ecs:*, lambda:*). It opens 7 known paths to more permissions: lambda:UpdateFunctionCode gives the roles of Lambda functions, by their code; lambda:UpdateFunctionConfiguration gives the roles of Lambda functions, by a layer; iam:PassRole + lambda:CreateFunction + lambda:InvokeFunction gives any role, in a Lambda function; iam:PassRole + lambda:CreateFunction + lambda:AddPermission gives any role, in a Lambda function that others invoke; and 3 more. It is carried by the role app. To mend it: name the actions and resources that are needed. A draft from what CloudTrail saw comes from `aws accessanalyzer start-policy-generation`; attach the narrower policy first, then detach this one.
+    It allows every action of a service on every resource (ecs:*, lambda:*). It opens 7 known paths to more permissions: lambda:UpdateFunctionCode gives the roles of Lambda functions, by their code; lambda:UpdateFunctionConfiguration gives the roles of Lambda functions, by a layer; iam:PassRole + lambda:CreateFunction + lambda:InvokeFunction gives any role, in a Lambda function; iam:PassRole + lambda:CreateFunction + lambda:AddPermission gives any role, in a Lambda function that others invoke; and 3 more. It is carried by the role app. No narrower policy is proposed: Access Advisor was not asked about role/app. To mend it: name the actions and resources that are needed. A draft from what CloudTrail saw comes from `aws accessanalyzer start-policy-generation`; attach the narrower policy first, then detach this one.
     medium violation: the policy Power allows everything on everything but iam:*, organizations:*
-    Whoever carries it can do nearly anything in the account, under conditions. It opens 7 known paths to more permissions, under conditions: lambda:UpdateFunctionCode gives the roles of Lambda functions, by their code; lambda:UpdateFunctionConfiguration gives the roles of Lambda functions, by a layer; glue:UpdateDevEndpoint gives the roles of Glue's development endpoints; ssm:SendCommand gives the roles of EC2 instances, by a command; and 3 more. It also denies, which does not certainly take that away. It is carried by the role app. To mend it: name the actions and resources that are needed. A draft from what CloudTrail saw comes from `aws accessanalyzer start-policy-generation`; attach the narrower policy first, then detach this one.
+    Whoever carries it can do nearly anything in the account, under conditions. It opens 7 known paths to more permissions, under conditions: lambda:UpdateFunctionCode gives the roles of Lambda functions, by their code; lambda:UpdateFunctionConfiguration gives the roles of Lambda functions, by a layer; glue:UpdateDevEndpoint gives the roles of Glue's development endpoints; ssm:SendCommand gives the roles of EC2 instances, by a command; and 3 more. It also denies, which does not certainly take that away. It is carried by the role app. No narrower policy is proposed: Access Advisor was not asked about role/app. To mend it: name the actions and resources that are needed. A draft from what CloudTrail saw comes from `aws accessanalyzer start-policy-generation`; attach the narrower policy first, then detach this one.
     medium violation: the role app can gain more permissions, by iam:PassRole + ec2:RunInstances, iam:PassRole + ec2:AssociateIamInstanceProfile, iam:PassRole + cloudformation:CreateStack, iam:PassRole + cloudformation:CreateChangeSet + cloudformation:ExecuteChangeSet, and 13 more
     No single policy of it opens such a path, all of them together do: they give any role, on an EC2 instance; any role, on an EC2 instance that is there; any role, in a CloudFormation stack; any role, in a CloudFormation change set; and 13 more. To mend it: take one step of each path out of the policy that grants it, or name the roles that may be passed in its `Resource`.
     "#);

@@ -263,7 +263,11 @@ impl World {
     pub(in crate::rules) fn report(&mut self, holder: &str, rows: &[(&str, Option<i64>)]) {
         let services = rows.iter().map(|(service, days)| {
             let last_authenticated = days.map(|days| self.ago(days));
-            ((*service).to_owned(), ServiceUse { last_authenticated })
+            let row = ServiceUse {
+                last_authenticated,
+                ..ServiceUse::default()
+            };
+            ((*service).to_owned(), row)
         });
         let report = ServiceLastAccessed {
             completed_at: self.now - TimeDelta::hours(1),
