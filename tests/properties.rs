@@ -133,7 +133,13 @@ fn attached(policies: &BTreeSet<usize>, account: u64) -> Vec<AttachedPolicy> {
 fn report((_, (_, rows), is_there): &Being) -> Reading<ServiceLastAccessed> {
     let services = SERVICES.iter().zip(rows).filter_map(|(service, row)| {
         let last_authenticated = (*row)?.map(ago);
-        Some(((*service).to_owned(), ServiceUse { last_authenticated }))
+        Some((
+            (*service).to_owned(),
+            ServiceUse {
+                last_authenticated,
+                ..ServiceUse::default()
+            },
+        ))
     });
     match is_there {
         true => Reading::Known(ServiceLastAccessed {

@@ -13,7 +13,7 @@ use super::convert::{self, Odd};
 use super::errors::{AwsError, ErrorKind, Scope};
 use super::operation;
 use super::reader::{PAGE, Pages, Polling, Reader, ReportFile, usable};
-use crate::inventory::{ServiceLastAccessed, ServiceUse};
+use crate::inventory::{Granularity, ServiceLastAccessed, ServiceUse};
 use crate::model::Arn;
 
 /// `GetCredentialReport`: there is none.
@@ -92,18 +92,22 @@ impl Reader {
     }
 
     /// When a user, group or role last used each service that its policies let it use. A job of Access Advisor: always a
-    /// new one, because a job belongs to the role session that made it. `GenerateServiceLastAccessedDetails`,
-    /// `GetServiceLastAccessedDetails`, all pages.
+    /// new one, because a job belongs to the role session that made it. By action the same calls bring more.
+    /// `GenerateServiceLastAccessedDetails`, `GetServiceLastAccessedDetails`, all pages.
     ///
     /// # Errors
     /// [`AwsError`]; `Gone` where the principal is not there any more, `Unusable` where the job failed, `Timeout` where
     /// it did not complete in time. None of these is "not used".
-    pub async fn service_last_accessed(&self, principal: &Arn) -> Result<ServiceLastAccessed, AwsError> {
-        match self.run_job(principal).await {
+    pub async fn service_last_accessed(
+        &self,
+        principal: &Arn,
+        granularity: Granularity,
+    ) -> Result<ServiceLastAccessed, AwsError> {
+        match self.run_job(principal, granularity).await {
             Ok(report) => Ok(report),
             Err(JobFailure::Failed(error)) => Err(error),
             // Credentials may have been renewed in between: once more.
-            Err(JobFailure::Lost(_)) => match self.run_job(principal).await {
+            Err(JobFailure::Lost(_)) => match self.run_job(principal, granularity).await {
                 Ok(report) => Ok(report),
                 Err(JobFailure::Failed(error)) => Err(error),
                 Err(JobFailure::Lost(error)) => {
@@ -117,12 +121,17 @@ impl Reader {
         }
     }
 
-    async fn run_job(&self, principal: &Arn) -> Result<ServiceLastAccessed, JobFailure> {
+    async fn run_job(
+        &self,
+        principal: &Arn,
+        granularity: Granularity,
+    ) -> Result<ServiceLastAccessed, JobFailure> {
         let scope = self.scope(operation::GENERATE_SERVICE_LAST_ACCESSED_DETAILS, Some(principal));
         let call = self.iam.generate_service_last_accessed_details();
-        let call = call
-            .arn(principal.as_str())
-            .granularity(AccessAdvisorUsageGranularityType::ServiceLevel);
+        let call = call.arn(principal.as_str()).granularity(match granularity {
+            Granularity::Service => AccessAdvisorUsageGranularityType::ServiceLevel,
+            Granularity::Action => AccessAdvisorUsageGranularityType::ActionLevel,
+        });
         let job = self.ask(scope, call.send()).await?.job_id;
         let job = job.ok_or_else(|| AwsError::unusable(scope, "the id of the job is missing"))?;
 
@@ -216,6 +225,8 @@ fn completion(page: &JobPage) -> Result<DateTime<Utc>, Odd> {
 }
 
 fn add_services(services: &mut BTreeMap<String, ServiceUse>, page: JobPage) -> Result<(), Odd> {
+    // A job by service says nothing of actions, whatever was asked for.
+    let by_action = page.job_type == Some(AccessAdvisorUsageGranularityType::ActionLevel);
     for service in page.services_last_accessed {
         if service.service_namespace.is_empty() {
             return Err(Odd("a service has no name".to_owned()));
@@ -226,18 +237,33 @@ fn add_services(services: &mut BTreeMap<String, ServiceUse>, page: JobPage) -> R
         };
         let entry = services
             .entry(service.service_namespace.to_ascii_lowercase())
-            .or_insert(ServiceUse {
-                last_authenticated: None,
-            });
+            .or_default();
         // Two rows of one service: the later use counts.
         entry.last_authenticated = entry.last_authenticated.max(last_authenticated);
+        let tracked = service.tracked_actions_last_accessed.unwrap_or_default();
+        for action in tracked.into_iter().filter(|_| by_action) {
+            let name = action.action_name.filter(|name| !name.is_empty());
+            let name = name.ok_or_else(|| Odd("an action has no name".to_owned()))?;
+            let last = match action.last_accessed_time {
+                Some(date) => Some(convert::instant(&date, "the last use of an action")?),
+                None => None,
+            };
+            let known = entry
+                .tracked_actions
+                .entry(name.to_ascii_lowercase())
+                .or_default();
+            *known = (*known).max(last);
+        }
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_iam::types::{ErrorDetails, ServiceLastAccessed as Row};
+    use aws_sdk_iam::types::{
+        AccessAdvisorUsageGranularityType as Kind, ErrorDetails, ServiceLastAccessed as Row,
+        TrackedActionLastAccessed as Tracked,
+    };
     use aws_smithy_types::DateTime as SdkDate;
 
     use super::*;
@@ -281,5 +307,32 @@ mod tests {
         assert_eq!(services.len(), 2);
         assert!(services["s3"].last_authenticated.is_some());
         assert_eq!(services["sqs"].last_authenticated, None);
+    }
+    #[test]
+    fn actions_count_where_the_job_was_by_action() {
+        let tracked = |name: &str, at: Option<i64>| {
+            let tracked = Tracked::builder().action_name(name);
+            tracked.set_last_accessed_time(at.map(SdkDate::from_secs)).build()
+        };
+        let of = |kind: Option<Kind>| {
+            let mut page = page(
+                JobStatusType::Completed,
+                &[("s3", Some(1_700_000_000)), ("sqs", None)],
+            );
+            page.job_type = kind;
+            let actions = vec![
+                tracked("CreateBucket", None),
+                tracked("createbucket", Some(1_700_000_000)),
+                tracked("DeleteBucket", None),
+            ];
+            page.services_last_accessed[0].tracked_actions_last_accessed = Some(actions);
+            let mut services = BTreeMap::new();
+            add_services(&mut services, page).map(|()| services["s3"].tracked_actions.clone())
+        };
+        let actions = of(Some(Kind::ActionLevel)).unwrap();
+        assert_eq!(actions.len(), 2);
+        assert!(actions["createbucket"].is_some() && actions["deletebucket"].is_none());
+        assert!(of(Some(Kind::ServiceLevel)).unwrap().is_empty());
+        assert!(of(None).unwrap().is_empty());
     }
 }

@@ -331,6 +331,7 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
     );
     above_zero(rules.root_account.recent_use, "rules.root_account.recent_use");
     above_zero(rules.root_account.remind_every, "rules.root_account.remind_every");
+    above_zero(rules.broad_policies.unused_for, "rules.broad_policies.unused_for");
     if rules.access_key_rotation.delete_after.is_some_and(Span::is_zero) {
         tell(
             "rules.access_key_rotation.delete_after".into(),
@@ -534,7 +535,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// Rules that change nothing, whatever their mode.
-const REPORT_ONLY: [&str; 1] = ["role_trust"];
+const REPORT_ONLY: [&str; 2] = ["role_trust", "broad_policies"];
 
 /// What is allowed and yet deserves a word.
 pub(super) fn warnings(config: &Config) -> Vec<String> {

@@ -39,9 +39,10 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "access_key_rotation",
         "access_review",
+        "broad_policies",
         "cloudtrail",
         "password_policy",
         "role_trust",
@@ -69,6 +70,7 @@ impl Rules {
             unused_passwords,
             unused_users,
             unused_roles,
+            broad_policies,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -83,6 +85,7 @@ impl Rules {
             "unused_passwords" => Some((unused_passwords.mode, unused_passwords.schedule.as_ref())),
             "unused_users" => Some((unused_users.mode, unused_users.schedule.as_ref())),
             "unused_roles" => Some((unused_roles.mode, unused_roles.schedule.as_ref())),
+            "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             _ => None,
         }
     }

@@ -33,8 +33,8 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, AccessReview, Account, Approvals, Channel, ChannelKind, CloudTrail, Config, Exemption,
-    Guardrails, MfaScope, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
+    AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
+    Config, Exemption, Guardrails, MfaScope, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
     PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
     StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa,
 };

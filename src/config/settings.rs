@@ -190,6 +190,8 @@ pub struct Rules {
     pub unused_users: UnusedUsers,
     /// Roles that nobody assumes.
     pub unused_roles: UnusedRoles,
+    /// Policies that allow far more than anybody needs.
+    pub broad_policies: BroadPolicies,
 }
 
 /// `[rules.access_key_rotation]`
@@ -414,6 +416,21 @@ pub struct UnusedRoles {
     pub confirm_after: Span,
     /// A role is quarantined only so long after its owner was told.
     pub minimum_notice: Span,
+}
+
+/// `[rules.broad_policies]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BroadPolicies {
+    /// What the rule may do; it only ever reports.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// A narrower policy leaves out the services that were not used for that long.
+    pub unused_for: Span,
+    /// Whether users may have policies of their own, besides those of their groups.
+    pub allow_attached_to_users: bool,
 }
 
 /// `[[exemptions]]`

@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 
 use super::regional;
 use crate::aws::{AwsError, ErrorKind, Reader};
-use crate::inventory::{AttachedPolicy, ManagedPolicy, Reading, ServiceLastAccessed};
+use crate::inventory::{AttachedPolicy, Granularity, ManagedPolicy, Reading, ServiceLastAccessed};
 use crate::model::{AccessKeyId, Arn, Digest, Grounds, Inverse, PolicyUse, Precondition, PrincipalKind};
 use crate::plan::Operation;
 
@@ -238,10 +238,18 @@ async fn read_attachment(
 }
 
 async fn reports(reader: &Reader, principal: &Arn) -> Result<Vec<Reading<ServiceLastAccessed>>, LiveError> {
-    let mut reports = vec![Reading::Known(reader.service_last_accessed(principal).await?)];
+    let mut reports = vec![Reading::Known(
+        reader
+            .service_last_accessed(principal, Granularity::Service)
+            .await?,
+    )];
     if principal.principal_kind() == Some(PrincipalKind::Group) {
         for member in reader.group_members(principal).await? {
-            reports.push(Reading::Known(reader.service_last_accessed(&member).await?));
+            reports.push(Reading::Known(
+                reader
+                    .service_last_accessed(&member, Granularity::Service)
+                    .await?,
+            ));
         }
     }
     Ok(reports)

@@ -17,8 +17,8 @@ use super::keys::{self, KeyNeeds, Place, SeenKey};
 use super::regional::{self, RegionalNeeds};
 use super::sign_in::{self, LoginProfile, SignInOf};
 use super::{
-    AccessKey, Authorization, ConsolePassword, CredentialReport, Credentials, Gap, GapCause, Reading,
-    ReportRow, RootUser, ServiceLastAccessed, Snapshot, User,
+    AccessKey, Authorization, ConsolePassword, CredentialReport, Credentials, Gap, GapCause, Granularity,
+    Reading, ReportRow, RootUser, ServiceLastAccessed, Snapshot, User,
 };
 use crate::aws::{AwsError, ErrorKind, Reader, operation};
 use crate::model::{Arn, PasswordPolicy};
@@ -36,8 +36,8 @@ const JOBS_AT_A_TIME: usize = 4;
 /// After so many failures in a row that lie in the service, the rest is not tried.
 const HOPELESS: usize = 16;
 
-/// Chooses whose use of services is read.
-pub type PrincipalChoice<'a> = &'a (dyn Fn(&Authorization) -> Vec<Arn> + Send + Sync);
+/// Chooses whose use of services is read, and how finely.
+pub type PrincipalChoice<'a> = &'a (dyn Fn(&Authorization) -> BTreeMap<Arn, Granularity> + Send + Sync);
 
 /// What the rules have to know of an account. What nobody needs is not read.
 #[derive(Clone, Copy, Default)]
@@ -439,17 +439,16 @@ impl Outage {
 /// Access Advisor's reports of these principals. Whoever is gone is taken out of the authorization too.
 async fn read_last_accessed(
     reader: &Reader,
-    principals: Vec<Arn>,
+    principals: BTreeMap<Arn, Granularity>,
     authorization: &mut Authorization,
     gaps: &mut BTreeSet<Gap>,
 ) -> BTreeMap<Arn, Reading<ServiceLastAccessed>> {
     let outage = &Outage::default();
-    let principals: BTreeSet<Arn> = principals.into_iter().collect();
-    let jobs = stream::iter(principals).map(|principal| async move {
+    let jobs = stream::iter(principals).map(|(principal, granularity)| async move {
         if let Some(gap) = outage.bars(&principal) {
             return (principal, Some(Reading::Unknown(gap)));
         }
-        let read = match outage.note(reader.service_last_accessed(&principal).await) {
+        let read = match outage.note(reader.service_last_accessed(&principal, granularity).await) {
             Ok(report) => Some(Reading::Known(report)),
             Err(error) if error.kind == ErrorKind::Gone => None,
             Err(error) => Some(Reading::Unknown(Gap::from(&error))),

@@ -21,7 +21,7 @@ pub use regional::{BucketExposure, ManagementEvents, RegionalInventory, Regional
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};
 pub use sign_in::SignInOf;
 pub use snapshot::{
-    AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, Group,
-    InlinePolicy, LastUsed, ManagedPolicy, Mfa, PolicyVersion, Reading, Role, RootReport, RootSummary,
-    RootUser, ServiceLastAccessed, ServiceUse, SignIn, Snapshot, User, VirtualMfaDevice,
+    AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause,
+    Granularity, Group, InlinePolicy, LastUsed, ManagedPolicy, Mfa, PolicyVersion, Reading, Role, RootReport,
+    RootSummary, RootUser, ServiceLastAccessed, ServiceUse, SignIn, Snapshot, User, VirtualMfaDevice,
 };

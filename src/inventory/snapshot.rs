@@ -144,6 +144,33 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot of which nothing is known yet but who reads, and where.
+    pub fn unread(account: AccountId, partition: Partition, caller: Caller, now: DateTime<Utc>) -> Self {
+        let gap = Gap {
+            operation: "iam:GetAccountAuthorizationDetails".to_owned(),
+            resource: None,
+            cause: GapCause::Unusable,
+            detail: "not read yet".to_owned(),
+        };
+        Self {
+            schema: Self::SCHEMA.to_owned(),
+            taken_at: now,
+            name: account.to_string(),
+            account,
+            partition,
+            caller,
+            authorization: Reading::Unknown(gap),
+            password_policy: None,
+            root: None,
+            virtual_mfa_devices: None,
+            regions: Regions::default(),
+            last_accessed: BTreeMap::new(),
+            credential_report_at: None,
+            gaps: Vec::new(),
+            api_calls: BTreeMap::new(),
+        }
+    }
+
     /// The digest of what was read: of everything but when and with how many calls. Written straight into the hash:
     /// a snapshot of a large account is not copied for it.
     pub fn digest(&self) -> Digest {
@@ -463,8 +490,21 @@ pub struct ServiceLastAccessed {
 }
 
 /// A row of an Access Advisor report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ServiceUse {
     /// The last attempt, denied ones included; `None`: none in the tracking period.
     pub last_authenticated: Option<DateTime<Utc>>,
+    /// The last attempt of each action that AWS tracks and the principal may do, by its name in lower case; `None`: none in
+    /// the tracking period. What is not listed is not tracked, or was not asked for: nothing is known of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tracked_actions: BTreeMap<String, Option<DateTime<Utc>>>,
+}
+
+/// How finely Access Advisor is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Granularity {
+    /// By service.
+    Service,
+    /// By service, and by action where AWS tracks actions.
+    Action,
 }

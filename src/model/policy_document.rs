@@ -47,12 +47,12 @@ pub enum ActionPattern {
 }
 
 impl ActionPattern {
-    /// Parses `*` or `service:pattern`. Case does not count.
+    /// Parses `*` (also written `*:*`) or `service:pattern`. Case does not count.
     ///
     /// # Errors
     /// [`PolicyDocumentError::Grammar`] where the service part is empty or holds a wildcard.
     pub fn parse(text: &str) -> Result<Self, PolicyDocumentError> {
-        if text == "*" {
+        if text == "*" || text == "*:*" {
             return Ok(Self::Everything);
         }
         let wrong = || PolicyDocumentError::Grammar(format!("`{text}` is not an action (service:action)"));

@@ -328,10 +328,7 @@ impl Planner<'_> {
         let date = timing.not_before.format("%Y-%m-%d %H:%M UTC");
         Some((
             WithheldReason::Notice,
-            format!(
-                "{} of notice, so not before {date}",
-                announcement.minimum_notice
-            ),
+            format!("{} of notice, so not before {date}", announcement.minimum_notice),
         ))
     }
 

@@ -131,14 +131,17 @@ const CONTROLS: &[Control] = controls! {
     "1.14" "access keys are rotated every 90 days" by_at_least("access_key_rotation", |config| {
         longer(config.rules.access_key_rotation.max_age, Span::from_days(90), "max_age")
     });
-    "1.15" "users get permissions through groups only" by("broad_policies");
+    "1.15" "users get permissions through groups only" by_at_least("broad_policies", |config| {
+        let allowed = config.rules.broad_policies.allow_attached_to_users;
+        allowed.then(|| "allow_attached_to_users is declared".to_owned())
+    });
     "1.16" "no policy allows everything on everything" by("broad_policies");
     "1.17" "a support role exists" None;
     "1.18" "instances use roles" by("instance_roles");
     "1.19" "expired server certificates are removed" None;
     "1.20" "Access Analyzer is on in every region" by("access_analyzer");
     "1.21" "users are managed centrally" None;
-    "1.22" "AWSCloudShellFullAccess is restricted" None;
+    "1.22" "AWSCloudShellFullAccess is restricted" by("broad_policies");
     "3.1" "CloudTrail is on in every region" by("cloudtrail");
     "3.2" "log files are validated" by("cloudtrail");
     "3.3" "AWS Config is on in every region" None;

@@ -246,7 +246,14 @@ pub(super) fn offending_key(
 
 /// Turns the finding into `exempt` where its resource is not subject to the rule; says whether it is.
 pub(super) fn stands_subject(ctx: &Context<'_>, rule: &RuleName, finding: &mut Finding) -> bool {
-    let (why, fact) = match ctx.standing(rule, &finding.resource) {
+    let standing = ctx.standing(rule, &finding.resource);
+    note_standing(finding, standing, "It")
+}
+
+/// Turns the finding into `exempt` where whom it is about (`who`, as a sentence begins) is to be left alone; says
+/// whether the rule applies.
+pub(super) fn note_standing(finding: &mut Finding, standing: Standing, who: &str) -> bool {
+    let (why, fact) = match standing {
         Standing::Subject { expired } => {
             if let Some(exemption) = expired {
                 finding.detail.push_str(&format!(
@@ -261,15 +268,15 @@ pub(super) fn stands_subject(ctx: &Context<'_>, rule: &RuleName, finding: &mut F
             return true;
         }
         Standing::Own => (
-            "It is what iamwarden itself runs as, which is never touched.".to_owned(),
+            format!("{who} is what iamwarden itself runs as, which is never touched."),
             json!("own"),
         ),
         Standing::Protected(pattern) => (
-            format!("It is protected by `{pattern}`."),
+            format!("{who} is protected by `{pattern}`."),
             json!({"protected": pattern}),
         ),
         Standing::Exempt(exemption) => (
-            format!("It is exempt until {}: {}.", exemption.until, exemption.reason),
+            format!("{who} is exempt until {}: {}.", exemption.until, exemption.reason),
             json!({"until": exemption.until, "reason": exemption.reason}),
         ),
     };

@@ -254,6 +254,7 @@ mod tests {
         let mut world = snapshot(vec![holding("alice", 1000)]);
         let used = |ago: Option<i64>| ServiceUse {
             last_authenticated: ago.map(|ago| now() - days(ago)),
+            ..ServiceUse::default()
         };
         let report = ServiceLastAccessed {
             completed_at: now(),

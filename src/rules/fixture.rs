@@ -35,6 +35,7 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.cloudtrail.mode = Mode::Off;
     config.rules.user_mfa.mode = Mode::Off;
     config.rules.root_account.mode = Mode::Off;
+    config.rules.broad_policies.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;
     config
 }

@@ -6,6 +6,7 @@
 mod access_key;
 mod access_key_rotation;
 mod access_review;
+mod broad_policies;
 mod cloudtrail;
 mod context;
 #[cfg(test)]
@@ -26,9 +27,10 @@ mod user_mfa;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use access_review::RULE as ACCESS_REVIEW;
+pub use broad_policies::RULE as BROAD_POLICIES;
 pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
-pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
+pub use needs::{RuleNeeds, enabled, inactive_keys, needs, reports};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;

@@ -1,10 +1,12 @@
 //! What has to be read for the rules that are on, and no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{REGISTRY, unused_permissions};
+use super::{Context, REGISTRY, broad_policies, unused_permissions};
 use crate::config::{Config, MfaScope, Mode};
-use crate::inventory::{IdleNeeds, KeyNeeds, Reading, RegionalNeeds, SignInOf, Snapshot};
+use crate::inventory::{
+    Authorization, Granularity, IdleNeeds, KeyNeeds, Reading, RegionalNeeds, SignInOf, Snapshot,
+};
 use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
 
 /// The rules that are on, and selected (an empty selection is all of them).
@@ -84,7 +86,7 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
         keys,
         passwords: is_on(&super::PASSWORD_POLICY) && could_lock_out(config),
         password_policy: is_on(&super::PASSWORD_POLICY),
-        policies: is_on(&unused_permissions::NAME),
+        policies: is_on(&unused_permissions::NAME) || is_on(&super::BROAD_POLICIES),
         regional: regional(config, &on),
         sign_in,
         root,
@@ -99,6 +101,28 @@ fn regional(config: &Config, on: &[RuleName]) -> Option<RegionalNeeds> {
         regions: config.regions.include.clone(),
         trails,
     })
+}
+
+/// Whose use of services is to be read once the account is known, and how finely: what any of the rules that are on, and
+/// selected, can draw a conclusion from. The context's snapshot says who reads, and where.
+pub fn reports(
+    ctx: &Context<'_>,
+    selected: &[String],
+    authorization: &Authorization,
+) -> BTreeMap<Arn, Granularity> {
+    let on = enabled(ctx.config, selected);
+    let mut reports = BTreeMap::new();
+    if on.contains(&unused_permissions::NAME) {
+        let by_service = unused_permissions::needs(ctx, authorization);
+        reports.extend(by_service.into_iter().map(|arn| (arn, Granularity::Service)));
+    }
+    if on.contains(&super::BROAD_POLICIES) {
+        for (arn, granularity) in broad_policies::needs(ctx, authorization) {
+            let known = reports.entry(arn).or_insert(granularity);
+            *known = (*known).max(granularity);
+        }
+    }
+    reports
 }
 
 /// Users whose keys are read live in any case: those told of a date, since a key that was inactive in between needs a new

@@ -43,18 +43,6 @@ impl Trusted {
             Self::Provider(_) => &BY_PROVIDER,
         }
     }
-
-    /// As people read it.
-    pub(super) fn text(&self) -> &str {
-        match self {
-            Self::Everyone => "*",
-            Self::EveryoneBut => "everyone but those named",
-            Self::Own => "this account",
-            Self::Account(account) => account.as_str(),
-            Self::OtherPrincipal(arn) => arn.as_str(),
-            Self::Deleted(text) | Self::Service(text) | Self::Provider(text) | Self::Other(text) => text,
-        }
-    }
 }
 
 /// One principal of one statement.
@@ -62,6 +50,8 @@ impl Trusted {
 pub(super) struct Grant {
     /// Who.
     pub(super) who: Trusted,
+    /// The same as written.
+    pub(super) text: String,
     /// The ways by which it may assume the role; none: it may only tag or name sessions.
     pub(super) ways: Vec<&'static str>,
     /// Under which conditions.
@@ -105,15 +95,20 @@ impl Trust {
             let clauses = Clause::of(statement)?;
             let principals = principals(statement, account);
             match statement.effect {
-                Effect::Allow => trust.grants.extend(principals.into_iter().map(|who| Grant {
-                    ways: covered(statement, who.ways()),
-                    clauses: clauses.clone(),
-                    who,
-                })),
-                Effect::Deny if principals.contains(&Trusted::Everyone) => trust.denials.push(Denial {
-                    ways: covered(statement, &EVERY_WAY),
-                    clauses,
-                }),
+                Effect::Allow => trust
+                    .grants
+                    .extend(principals.into_iter().map(|(who, text)| Grant {
+                        ways: covered(statement, who.ways()),
+                        clauses: clauses.clone(),
+                        who,
+                        text,
+                    })),
+                Effect::Deny if principals.iter().any(|(who, _)| *who == Trusted::Everyone) => {
+                    trust.denials.push(Denial {
+                        ways: covered(statement, &EVERY_WAY),
+                        clauses,
+                    })
+                }
                 // What bars somebody in particular does not show that others are barred.
                 Effect::Deny => {}
             }
@@ -127,10 +122,10 @@ fn covered(statement: &Statement, ways: &[&'static str]) -> Vec<&'static str> {
     ways.iter().copied().filter(covers).collect()
 }
 
-fn principals(statement: &Statement, account: &AccountId) -> Vec<Trusted> {
+fn principals(statement: &Statement, account: &AccountId) -> Vec<(Trusted, String)> {
     let mut found = Vec::new();
     if statement.rest.contains_key("NotPrincipal") {
-        found.push(Trusted::EveryoneBut);
+        found.push((Trusted::EveryoneBut, "everyone but those named".to_owned()));
     }
     match statement.rest.get("Principal") {
         None => {}
@@ -140,36 +135,40 @@ fn principals(statement: &Statement, account: &AccountId) -> Vec<Trusted> {
                     Value::Array(items) => items.iter().map(text_of).collect(),
                     one => vec![text_of(one)],
                 };
-                found.extend(names.into_iter().map(|name| trusted(kind, name, account)));
+                found.extend(
+                    names
+                        .into_iter()
+                        .map(|name| (trusted(kind, &name, account), name)),
+                );
             }
         }
-        Some(Value::String(all)) if all == "*" => found.push(Trusted::Everyone),
-        Some(other) => found.push(Trusted::Other(text_of(other))),
+        Some(Value::String(all)) if all == "*" => found.push((Trusted::Everyone, all.clone())),
+        Some(other) => found.push((Trusted::Other(text_of(other)), text_of(other))),
     }
     found
 }
 
-fn trusted(kind: &str, name: String, account: &AccountId) -> Trusted {
+fn trusted(kind: &str, name: &str, account: &AccountId) -> Trusted {
     match kind {
         "AWS" if name == "*" => Trusted::Everyone,
         "AWS" => of_account(name, account),
-        "Service" => Trusted::Service(name),
-        "Federated" => Trusted::Provider(name),
+        "Service" => Trusted::Service(name.to_owned()),
+        "Federated" => Trusted::Provider(name.to_owned()),
         // Canonical users, and kinds that are yet to come.
-        _ => Trusted::Other(name),
+        _ => Trusted::Other(name.to_owned()),
     }
 }
 
-fn of_account(name: String, own: &AccountId) -> Trusted {
-    let arn = Arn::parse(&name).ok();
-    let id = AccountId::parse(arn.as_ref().map_or(name.as_str(), Arn::account)).ok();
+fn of_account(name: &str, own: &AccountId) -> Trusted {
+    let arn = Arn::parse(name).ok();
+    let id = AccountId::parse(arn.as_ref().map_or(name, Arn::account)).ok();
     match (id, arn) {
         (Some(id), _) if id == *own => Trusted::Own,
         (Some(id), None) => Trusted::Account(id),
         (Some(id), Some(arn)) if arn.resource() == "root" => Trusted::Account(id),
         (Some(_), Some(arn)) => Trusted::OtherPrincipal(arn),
-        (None, None) if is_unique_id(&name) => Trusted::Deleted(name),
-        (None, Some(_) | None) => Trusted::Other(name),
+        (None, None) if is_unique_id(name) => Trusted::Deleted(name.to_owned()),
+        (None, Some(_) | None) => Trusted::Other(name.to_owned()),
     }
 }
 

@@ -402,6 +402,7 @@ mod tests {
         let mut seen = world(vec![app.clone()]);
         let used = ServiceUse {
             last_authenticated: Some(now() - days(3)),
+            ..ServiceUse::default()
         };
         let report = ServiceLastAccessed {
             completed_at: now(),

@@ -128,6 +128,7 @@ fn policy(text: &str, service: &str) -> (Arn, ManagedPolicy) {
 fn advice() -> Reading<ServiceLastAccessed> {
     let used = |days| ServiceUse {
         last_authenticated: Some(ago(days)),
+        ..ServiceUse::default()
     };
     Reading::Known(ServiceLastAccessed {
         completed_at: now(),

@@ -1,11 +1,12 @@
 //! The inventory: in how few calls, and what becomes of what cannot be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_simulator::{Edit, Fault, FaultKind, ReportSeed, When};
 use iamwarden::aws::permissions;
 use iamwarden::inventory::{
-    Authorization, Credentials, GapCause, KeyNeeds, LastUsed, Needs, Reading, Snapshot, User, collect,
+    Authorization, Credentials, GapCause, Granularity, KeyNeeds, LastUsed, Needs, Reading, Snapshot, User,
+    collect,
 };
 use iamwarden::model::{Arn, KeyStatus, Span};
 
@@ -319,7 +320,7 @@ advisor = { failed = "internal" }
 name = "left-out"
 "#,
     );
-    let choose = |authorization: &Authorization| -> Vec<Arn> {
+    let choose = |authorization: &Authorization| -> BTreeMap<Arn, Granularity> {
         let with_policies = authorization
             .roles
             .iter()
@@ -327,6 +328,7 @@ name = "left-out"
         with_policies
             .map(|role| role.arn.clone())
             .chain([arn("role/gone")])
+            .map(|arn| (arn, Granularity::Service))
             .collect()
     };
     let needs = Needs {
@@ -354,7 +356,7 @@ async fn the_table_of_permissions_is_what_collecting_calls() {
     for report in ["", "[accounts.report]\nrefused = \"AccessDenied\"\n"] {
         let world = World::plant(&format!("{CROWD}\n{report}"));
         let keys = key_needs(Some(45));
-        let choose = |_: &Authorization| vec![arn("user/nothing")];
+        let choose = |_: &Authorization| BTreeMap::from([(arn("user/nothing"), Granularity::Service)]);
         let needs = Needs {
             policies: true,
             keys: Some(&keys),

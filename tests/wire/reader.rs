@@ -2,7 +2,7 @@
 
 use aws_simulator::{Edit, Fault, FaultKind, Paging};
 use iamwarden::aws::ErrorKind;
-use iamwarden::inventory::LastUsed;
+use iamwarden::inventory::{Granularity, LastUsed};
 use iamwarden::model::{AccessKeyId, Arn, KeyStatus};
 
 use crate::world::{World, arn};
@@ -252,16 +252,24 @@ async fn access_advisor_is_read_to_the_last_page() {
     let session = world.session().await;
     let report = session
         .reader()
-        .service_last_accessed(&arn("role/app"))
+        .service_last_accessed(&arn("role/app"), Granularity::Service)
         .await
         .unwrap();
     let names: Vec<_> = report.services.keys().map(String::as_str).collect();
     assert_eq!(names, ["s3", "sqs"]);
     assert!(report.services["s3"].last_authenticated.is_some());
     assert!(report.services["sqs"].last_authenticated.is_none());
+    assert!(report.services["s3"].tracked_actions.is_empty(), "not asked for");
+    let by_action = session
+        .reader()
+        .service_last_accessed(&arn("role/app"), Granularity::Action)
+        .await
+        .unwrap();
+    let actions = by_action.services["s3"].tracked_actions.keys();
+    assert!(actions.count() > 0, "{by_action:?}");
     let gone = session
         .reader()
-        .service_last_accessed(&arn("role/gone"))
+        .service_last_accessed(&arn("role/gone"), Granularity::Service)
         .await
         .unwrap_err();
     assert_eq!(gone.kind, ErrorKind::Gone);
@@ -277,7 +285,7 @@ async fn an_access_advisor_job_that_does_not_complete_says_nothing() {
         let session = world.session().await;
         let error = session
             .reader()
-            .service_last_accessed(&arn("role/app"))
+            .service_last_accessed(&arn("role/app"), Granularity::Service)
             .await
             .unwrap_err();
         assert_eq!(error.kind, kind, "{advisor}: {error}");
@@ -289,7 +297,7 @@ async fn an_access_advisor_job_that_does_not_complete_says_nothing() {
     assert!(
         session
             .reader()
-            .service_last_accessed(&arn("role/app"))
+            .service_last_accessed(&arn("role/app"), Granularity::Service)
             .await
             .is_ok()
     );
@@ -301,7 +309,7 @@ async fn an_access_advisor_job_that_does_not_complete_says_nothing() {
     world.simulator.faults().add(lost);
     let error = session
         .reader()
-        .service_last_accessed(&arn("role/app"))
+        .service_last_accessed(&arn("role/app"), Granularity::Service)
         .await
         .unwrap_err();
     assert_eq!(

@@ -142,18 +142,20 @@ impl Run<'_> {
             .and_then(|a| a.name.clone())
             .unwrap_or_else(|| session.account().to_string());
         let needed = rules::needs(&house.config, &before, &selection.rules);
-        let choose = |authorization: &Authorization| {
-            let reader = session.reader();
-            let (account, partition, caller) = (reader.account(), reader.partition(), reader.caller());
-            rules::unused_permissions::needs(
-                &house.config,
-                account,
-                partition,
-                caller,
-                authorization,
-                self.now,
-            )
+        let reader = session.reader();
+        let unread = Snapshot::unread(
+            reader.account().clone(),
+            reader.partition().clone(),
+            reader.caller().clone(),
+            self.now,
+        );
+        let ctx = rules::Context {
+            config: &house.config,
+            snapshot: &unread,
+            history: &before,
+            now: self.now,
         };
+        let choose = |authorization: &Authorization| rules::reports(&ctx, &selection.rules, authorization);
         let needs = Needs {
             policies: needed.policies,
             keys: needed.keys.as_ref(),

@@ -181,7 +181,7 @@ fn problems(grant: &Grant, denials: &[Denial], trusted: &BTreeSet<AccountId>) ->
     let reach = Reach::of(&grant.clauses, &denials, trusted);
     match &grant.who {
         Trusted::Own | Trusted::Service(_) => Vec::new(),
-        Trusted::Everyone | Trusted::EveryoneBut => open(&grant.who, &reach).into_iter().collect(),
+        Trusted::Everyone | Trusted::EveryoneBut => open(&grant.text, &reach).into_iter().collect(),
         Trusted::Account(id) if trusted.contains(id) => Vec::new(),
         Trusted::OtherPrincipal(arn) if trusted.iter().any(|id| id.as_str() == arn.account()) => Vec::new(),
         Trusted::Account(id) => other_account(id.as_str(), id.as_str(), Severity::High, &reach)
@@ -196,7 +196,7 @@ fn problems(grant: &Grant, denials: &[Denial], trusted: &BTreeSet<AccountId>) ->
     }
 }
 
-fn open(who: &Trusted, reach: &Reach) -> Option<Problem> {
+fn open(principal: &str, reach: &Reach) -> Option<Problem> {
     let accounts: Vec<_> = reach.accounts.iter().map(AccountId::as_str).collect();
     let accounts = accounts.join(" and ");
     let external_id = reach.external_id.then_some("sts:ExternalId");
@@ -238,7 +238,7 @@ fn open(who: &Trusted, reach: &Reach) -> Option<Problem> {
         kind,
         status: FindingStatus::Violation,
         severity,
-        principal: who.text().to_owned(),
+        principal: principal.to_owned(),
         title,
         why,
         step: "replace the open principal by the ARNs of those who need the role".to_owned(),

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::config::UnusedPermissions;
 use crate::inventory::ManagedPolicy;
 use crate::model::{Arn, History, Observation, Span};
 
@@ -9,14 +10,36 @@ use super::catalogue::Catalogue;
 use super::reach::Reach;
 
 /// How far back Access Advisor looks.
-pub(super) const TRACKING_PERIOD: Span = Span::from_days(400);
+pub(in crate::rules) const TRACKING_PERIOD: Span = Span::from_days(400);
 
 /// An attachment younger than this is never judged, whatever is declared: Access Advisor lags (E9).
-pub(super) const GRACE: Span = Span::from_days(14);
+pub(in crate::rules) const GRACE: Span = Span::from_days(14);
+
+/// For how long nothing may have been used, and how old all that is judged has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rules) struct Terms {
+    /// Nothing may have been used for that long.
+    pub(in crate::rules) unused_for: Span,
+    /// What is younger is left alone.
+    pub(in crate::rules) minimum_age: Span,
+    /// Whether an attachment of unknown age is as old as the youngest thing it joins.
+    pub(in crate::rules) trust_existing: bool,
+}
+
+impl Terms {
+    /// Those of the rule `unused_permissions`.
+    pub(super) fn of(settings: &UnusedPermissions) -> Self {
+        Self {
+            unused_for: settings.unused_for,
+            minimum_age: settings.minimum_age,
+            trust_existing: settings.trust_existing,
+        }
+    }
+}
 
 /// How it is known since when something is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Known {
+pub(in crate::rules) enum Known {
     /// AWS says so.
     Recorded,
     /// It appeared between two readings.
@@ -41,9 +64,9 @@ impl Known {
 
 /// Something that a verdict rests on: since when it is there, and how old it has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bound {
-    pub(super) since: DateTime<Utc>,
-    pub(super) known: Known,
+pub(in crate::rules) struct Bound {
+    pub(in crate::rules) since: DateTime<Utc>,
+    pub(in crate::rules) known: Known,
     pub(super) floor: Span,
 }
 
@@ -57,7 +80,7 @@ impl Bound {
     }
 
     /// From when on it is old enough. An age equal to the floor is.
-    pub(super) fn ripe_at(&self) -> DateTime<Utc> {
+    pub(in crate::rules) fn ripe_at(&self) -> DateTime<Utc> {
         self.since
             .checked_add_signed(self.floor.delta())
             .unwrap_or(DateTime::<Utc>::MAX_UTC)
@@ -66,7 +89,7 @@ impl Bound {
 
 /// What iamwarden remembers of attachments and memberships.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Memory<'a> {
+pub(in crate::rules) struct Memory<'a> {
     history: &'a History,
     /// The first reading ever; `None`: there was none.
     watched_since: Option<DateTime<Utc>>,
@@ -94,7 +117,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    pub(super) fn attachment(
+    pub(in crate::rules) fn attachment(
         &self,
         principal: &Arn,
         policy: &Arn,
@@ -108,7 +131,13 @@ impl<'a> Memory<'a> {
         self.since(&what, joins, floor)
     }
 
-    pub(super) fn membership(&self, user: &Arn, group: &str, joins: DateTime<Utc>, floor: Span) -> Bound {
+    pub(in crate::rules) fn membership(
+        &self,
+        user: &Arn,
+        group: &str,
+        joins: DateTime<Utc>,
+        floor: Span,
+    ) -> Bound {
         let what = Observation::Membership {
             user: user.clone(),
             group: group.to_owned(),
@@ -146,34 +175,54 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Since when the policy grants all of these services, as far as the versions that AWS still has can tell: for each
-/// service the oldest version that grants it, of these the youngest (E7). A version that cannot be parsed grants
-/// nothing that anybody could vouch for.
-pub(super) fn granted_since<'a>(
-    policy: &ManagedPolicy,
-    services: impl Iterator<Item = &'a String>,
-    catalogue: &Catalogue,
-) -> DateTime<Utc> {
-    let versions: Vec<(DateTime<Utc>, Reach)> = policy
-        .versions
-        .iter()
-        .filter_map(|version| {
+/// Since when a policy grants what it grants, as far as the versions that AWS still has can tell. A version that cannot be
+/// parsed grants nothing that anybody could vouch for.
+#[derive(Debug)]
+pub(in crate::rules) struct Granted<'a> {
+    policy: &'a ManagedPolicy,
+    versions: Vec<(DateTime<Utc>, Reach)>,
+}
+
+impl<'a> Granted<'a> {
+    pub(in crate::rules) fn of(policy: &'a ManagedPolicy, catalogue: &Catalogue) -> Self {
+        let versions = policy.versions.iter().filter_map(|version| {
             let reach = Reach::of_document(&version.document, catalogue).ok()?;
             Some((version.created_at, reach))
-        })
-        .collect();
-    let of_service = |service: &String| {
-        let granting = versions.iter().filter(|(_, reach)| reach.reaches(service));
+        });
+        Self {
+            policy,
+            versions: versions.collect(),
+        }
+    }
+
+    /// Since when it grants something of the service: since the oldest version that does.
+    pub(in crate::rules) fn since(&self, service: &str) -> DateTime<Utc> {
+        let granting = self.versions.iter().filter(|(_, reach)| reach.reaches(service));
         granting
             .map(|(created_at, _)| *created_at)
             .min()
-            .unwrap_or(policy.updated_at)
-    };
-    services
-        .map(of_service)
-        .max()
-        .unwrap_or(policy.updated_at)
-        .max(policy.created_at)
+            .unwrap_or(self.policy.updated_at)
+            .max(self.policy.created_at)
+    }
+
+    /// Since when it grants an action, given as `service:Action`: since the oldest version that does.
+    pub(in crate::rules) fn action_since(&self, action: &str) -> DateTime<Utc> {
+        let granting = self.versions.iter().filter(|(_, reach)| reach.grants(action));
+        granting
+            .map(|(created_at, _)| *created_at)
+            .min()
+            .unwrap_or(self.policy.updated_at)
+            .max(self.policy.created_at)
+    }
+
+    /// Since when it grants all of these services: since the youngest of them (E7).
+    pub(super) fn since_all<'s>(&self, services: impl Iterator<Item = &'s String>) -> DateTime<Utc> {
+        services
+            .map(|service| self.since(service))
+            .max()
+            .unwrap_or(self.policy.updated_at)
+            .max(self.policy.created_at)
+    }
 }
 
 /// Whole days between two times, never below zero.

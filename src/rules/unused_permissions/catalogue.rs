@@ -87,20 +87,20 @@ const NETWORK_FOR_CALLER: [&str; 6] = [
 
 /// All services known, by prefix.
 #[derive(Debug)]
-pub(super) struct Catalogue {
+pub(in crate::rules) struct Catalogue {
     services: BTreeMap<&'static str, Service>,
 }
 
 /// One service.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Service {
+pub(in crate::rules) struct Service {
     name: &'static str,
     fields: &'static str,
 }
 
 /// How an action acts, in the words of AWS's reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum AccessLevel {
+pub(in crate::rules) enum AccessLevel {
     /// Lists or reads.
     Read,
     /// Writes or tags.
@@ -111,7 +111,7 @@ pub(super) enum AccessLevel {
 
 impl Catalogue {
     /// The one that is compiled in.
-    pub(super) fn compiled_in() -> &'static Self {
+    pub(in crate::rules) fn compiled_in() -> &'static Self {
         &CATALOGUE
     }
 
@@ -129,17 +129,17 @@ impl Catalogue {
     }
 
     /// The service with this prefix, in lower case.
-    pub(super) fn service(&self, prefix: &str) -> Option<Service> {
+    pub(in crate::rules) fn service(&self, prefix: &str) -> Option<Service> {
         self.services.get(prefix).copied()
     }
 
     /// Every prefix, sorted.
-    pub(super) fn prefixes(&self) -> impl Iterator<Item = &'static str> {
+    pub(in crate::rules) fn prefixes(&self) -> impl Iterator<Item = &'static str> {
         self.services.keys().copied()
     }
 
     /// What people call the service; its prefix where it is not listed.
-    pub(super) fn name_of<'a>(&self, prefix: &'a str) -> &'a str
+    pub(in crate::rules) fn name_of<'a>(&self, prefix: &'a str) -> &'a str
     where
         'static: 'a,
     {
@@ -147,12 +147,12 @@ impl Catalogue {
     }
 
     /// Whether calls to this service may hand it a role. Of a service that is not listed nobody knows: it may.
-    pub(super) fn may_take_a_role(&self, prefix: &str) -> bool {
+    pub(in crate::rules) fn may_take_a_role(&self, prefix: &str) -> bool {
         !TAKES_NO_ROLE.contains(&prefix)
     }
 
     /// Actions of other services, as `service:Action`, that calls to this one may need besides.
-    pub(super) fn needed_besides(&self, prefix: &str) -> impl Iterator<Item = &'static str> {
+    pub(in crate::rules) fn needed_besides(&self, prefix: &str) -> impl Iterator<Item = &'static str> {
         let listed = self.service(prefix).map(|s| s.field("N")).unwrap_or_default();
         let kms: &[&str] = match ENCRYPTS_FOR_CALLER.contains(&prefix) {
             true => &KMS_FOR_CALLER,
@@ -194,8 +194,13 @@ impl Service {
         })
     }
 
+    /// The names of its actions.
+    pub(in crate::rules) fn names(self) -> impl Iterator<Item = &'static str> {
+        self.actions().map(|(_, name)| name)
+    }
+
     /// The gravest level among the actions that the pattern stands for; `None`: it stands for no action known.
-    pub(super) fn level_of(self, pattern: &Glob) -> Option<AccessLevel> {
+    pub(in crate::rules) fn level_of(self, pattern: &Glob) -> Option<AccessLevel> {
         let text = pattern.as_str();
         if !text.contains(['*', '?']) {
             // Nearly all patterns are literal; this path allocates nothing.
@@ -230,7 +235,7 @@ impl Service {
     }
 
     /// Whether the pattern stands for this action alone, of all that are known.
-    pub(super) fn is_only(self, pattern: &Glob, action: &str) -> bool {
+    pub(in crate::rules) fn is_only(self, pattern: &Glob, action: &str) -> bool {
         let mut matched = self.actions().filter(|(_, name)| pattern.matches(name));
         matched
             .next()
@@ -240,7 +245,7 @@ impl Service {
 }
 
 /// Whether the pattern is stars alone, and so stands for every action of its service.
-pub(super) fn is_every_action(pattern: &Glob) -> bool {
+pub(in crate::rules) fn is_every_action(pattern: &Glob) -> bool {
     let text = pattern.as_str();
     !text.is_empty() && text.bytes().all(|b| b == b'*')
 }

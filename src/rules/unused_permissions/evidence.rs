@@ -12,7 +12,7 @@ const REPORT_LIFETIME: TimeDelta = TimeDelta::hours(24);
 
 /// The names of the rules of evidence by which a policy is kept, as in `evidence.kept_by`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum KeptBy {
+pub(in crate::rules) enum KeptBy {
     /// What it reaches is unknown.
     D1,
     /// It also denies.
@@ -51,7 +51,7 @@ pub(super) enum KeptBy {
 
 impl KeptBy {
     /// The name.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::rules) fn as_str(self) -> &'static str {
         match self {
             Self::D1 => "D1",
             Self::D2 => "D2",
@@ -76,13 +76,13 @@ impl KeptBy {
 
 /// Why a policy stays, in plain words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
-    pub(super) rule: KeptBy,
-    pub(super) why: String,
+pub(in crate::rules) struct Doubt {
+    pub(in crate::rules) rule: KeptBy,
+    pub(in crate::rules) why: String,
 }
 
 impl Doubt {
-    pub(super) fn new(rule: KeptBy, why: impl Into<String>) -> Self {
+    pub(in crate::rules) fn new(rule: KeptBy, why: impl Into<String>) -> Self {
         Self {
             rule,
             why: why.into(),
@@ -132,13 +132,15 @@ pub(super) fn check_age(report: &ServiceLastAccessed, now: DateTime<Utc>) -> Res
 
 /// One or more reports, read together: the use of a group's policies is that of all its members (D10).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(in crate::rules) struct Usage {
     /// When the oldest of the reports was completed.
-    pub(super) completed_at: DateTime<Utc>,
+    pub(in crate::rules) completed_at: DateTime<Utc>,
     /// The newest use by service, of every service in any report.
     services: BTreeMap<String, Option<DateTime<Utc>>>,
     /// Services that every report has a row for.
     everywhere: BTreeSet<String>,
+    /// The newest use by service and action, both in lower case, of every action that all reports track.
+    actions: BTreeMap<(String, String), Option<DateTime<Utc>>>,
 }
 
 impl Usage {
@@ -150,6 +152,7 @@ impl Usage {
                 .map(|(name, row)| (name.clone(), row.last_authenticated))
                 .collect(),
             everywhere: report.services.keys().cloned().collect(),
+            actions: tracked(report).collect(),
         }
     }
 
@@ -158,6 +161,7 @@ impl Usage {
             completed_at,
             services,
             everywhere,
+            actions,
         } = self;
         *completed_at = (*completed_at).min(report.completed_at);
         for (name, row) in &report.services {
@@ -165,20 +169,42 @@ impl Usage {
             *newest = (*newest).max(row.last_authenticated);
         }
         everywhere.retain(|name| report.services.contains_key(name));
+        let others: BTreeMap<_, _> = tracked(report).collect();
+        actions.retain(|key, last| match others.get(key) {
+            Some(other) => {
+                *last = (*last).max(*other);
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// The newest use of an action, where every report tracks it; `None`: nothing is known of it.
+    pub(in crate::rules) fn tracked(&self, service: &str, action: &str) -> Option<Option<DateTime<Utc>>> {
+        let key = (service.to_owned(), action.to_ascii_lowercase());
+        self.actions.get(&key).copied()
     }
 
     /// Whether every report has a row for the service: what is absent is unknown, never unused (E4).
-    pub(super) fn covers(&self, service: &str) -> bool {
+    pub(in crate::rules) fn covers(&self, service: &str) -> bool {
         self.everywhere.contains(service)
     }
 
+    /// The services in any report.
+    pub(in crate::rules) fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(String::as_str)
+    }
+
     /// The newest use of the service.
-    pub(super) fn last(&self, service: &str) -> Option<DateTime<Utc>> {
+    pub(in crate::rules) fn last(&self, service: &str) -> Option<DateTime<Utc>> {
         self.services.get(service).copied().flatten()
     }
 
     /// Services used at or after this time. The edge itself is use (E6).
-    pub(super) fn used_since(&self, start: DateTime<Utc>) -> impl Iterator<Item = (&String, DateTime<Utc>)> {
+    pub(in crate::rules) fn used_since(
+        &self,
+        start: DateTime<Utc>,
+    ) -> impl Iterator<Item = (&String, DateTime<Utc>)> {
         self.services
             .iter()
             .filter_map(|(name, last)| last.map(|at| (name, at)))
@@ -186,7 +212,16 @@ impl Usage {
     }
 
     /// The newest use of anything.
-    pub(super) fn newest(&self) -> Option<DateTime<Utc>> {
+    pub(in crate::rules) fn newest(&self) -> Option<DateTime<Utc>> {
         self.services.values().copied().flatten().max()
     }
+}
+
+fn tracked(
+    report: &ServiceLastAccessed,
+) -> impl Iterator<Item = ((String, String), Option<DateTime<Utc>>)> + '_ {
+    report.services.iter().flat_map(|(service, row)| {
+        let actions = row.tracked_actions.iter();
+        actions.map(|(action, last)| ((service.clone(), action.clone()), *last))
+    })
 }

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 
 use crate::config::UnusedPermissions;
 use crate::inventory::{AttachedPolicy, Authorization, Group, InlinePolicy, LastUsed, Reading, Role, User};
-use crate::model::{AccountId, Arn, Owner, PrincipalKind, Span};
+use crate::model::{AccountId, Arn, Owner, PrincipalKind, RuleName, Span};
 use crate::rules::trust::{Trust, Trusted};
 use crate::rules::{Context, Standing};
 
-use super::NAME;
+use super::age::Terms;
 use super::evidence::{Doubt, KeptBy};
 
 /// The window of a role that outsiders may assume: disaster recovery, auditors and vendors run yearly (P3).
@@ -26,20 +26,20 @@ const WORKLOADS: [&str; 3] = [
 
 /// A user, group or role, as far as this rule looks at it.
 #[derive(Debug, Clone)]
-pub(super) struct Holder<'a> {
-    pub(super) arn: &'a Arn,
-    pub(super) name: &'a str,
-    pub(super) kind: PrincipalKind,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) attached: &'a [AttachedPolicy],
-    pub(super) inline: &'a [InlinePolicy],
-    pub(super) boundary: Option<&'a Arn>,
+pub(in crate::rules) struct Holder<'a> {
+    pub(in crate::rules) arn: &'a Arn,
+    pub(in crate::rules) name: &'a str,
+    pub(in crate::rules) kind: PrincipalKind,
+    pub(in crate::rules) created_at: DateTime<Utc>,
+    pub(in crate::rules) attached: &'a [AttachedPolicy],
+    pub(in crate::rules) inline: &'a [InlinePolicy],
+    pub(in crate::rules) boundary: Option<&'a Arn>,
     /// Its tags; groups have none.
-    pub(super) tags: Option<&'a BTreeMap<String, String>>,
+    pub(in crate::rules) tags: Option<&'a BTreeMap<String, String>>,
     /// The last use of its credentials, beside what Access Advisor says.
-    pub(super) last_seen: Option<DateTime<Utc>>,
+    pub(in crate::rules) last_seen: Option<DateTime<Utc>>,
     /// The members of a group.
-    pub(super) members: Vec<&'a User>,
+    pub(in crate::rules) members: Vec<&'a User>,
     /// Who may assume a role.
     trust: Option<Result<Trustees, String>>,
 }
@@ -57,7 +57,7 @@ impl Trustees {
     fn of(trust: &Trust) -> Self {
         let mut trustees = Self::default();
         for grant in &trust.grants {
-            let who = grant.who.text().to_owned();
+            let who = grant.text.clone();
             match &grant.who {
                 Trusted::Own => {}
                 Trusted::Service(name) if WORKLOADS.contains(&name.to_ascii_lowercase().as_str()) => {}
@@ -89,7 +89,7 @@ pub(super) struct ReportOnly {
 
 impl<'a> Holder<'a> {
     /// Everything that holds policies, by ARN within its kind.
-    pub(super) fn all(authorization: &'a Authorization, account: &AccountId) -> Vec<Self> {
+    pub(in crate::rules) fn all(authorization: &'a Authorization, account: &AccountId) -> Vec<Self> {
         let members = members_by_group(authorization);
         let users = authorization.users.iter().map(Self::user);
         let groups = authorization.groups.iter().map(|group| {
@@ -100,7 +100,7 @@ impl<'a> Holder<'a> {
         users.chain(groups).chain(roles).collect()
     }
 
-    pub(super) fn user(user: &'a User) -> Self {
+    pub(in crate::rules) fn user(user: &'a User) -> Self {
         Self {
             arn: &user.arn,
             name: &user.name,
@@ -154,7 +154,7 @@ impl<'a> Holder<'a> {
     /// Whether the rule is about it at all: the right kind, ours, with something attached, and old enough.
     pub(super) fn is_in_scope(&self, settings: &UnusedPermissions, now: DateTime<Utc>) -> bool {
         let age = now.signed_duration_since(self.created_at);
-        let floor = self.window(settings).max(settings.minimum_age);
+        let floor = self.window(&Terms::of(settings)).max(settings.minimum_age);
         settings.principals.contains(&self.kind)
             && !self.arn.is_role_of_aws()
             && !self.attached.is_empty()
@@ -163,10 +163,10 @@ impl<'a> Holder<'a> {
     }
 
     /// For how long nothing may have been used.
-    pub(super) fn window(&self, settings: &UnusedPermissions) -> Span {
+    pub(in crate::rules) fn window(&self, terms: &Terms) -> Span {
         match &self.trust {
-            Some(Ok(trust)) if !trust.outsiders.is_empty() => settings.unused_for.max(OUTSIDERS_WINDOW),
-            Some(_) | None => settings.unused_for,
+            Some(Ok(trust)) if !trust.outsiders.is_empty() => terms.unused_for.max(OUTSIDERS_WINDOW),
+            Some(_) | None => terms.unused_for,
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a> Holder<'a> {
     }
 
     /// Whether its trust policy could be read.
-    pub(super) fn check_trust(&self) -> Result<(), Doubt> {
+    pub(in crate::rules) fn check_trust(&self) -> Result<(), Doubt> {
         match &self.trust {
             Some(Err(why)) => Err(Doubt::new(
                 KeptBy::P3,
@@ -233,7 +233,7 @@ impl<'a> Holder<'a> {
     }
 
     /// Who answers for it.
-    pub(super) fn owner(&self, ctx: &Context<'_>) -> Option<Owner> {
+    pub(in crate::rules) fn owner(&self, ctx: &Context<'_>) -> Option<Owner> {
         match self.tags {
             Some(tags) => ctx.owner(self.arn, tags),
             None => ctx.owner(self.arn, &BTreeMap::new()),
@@ -241,13 +241,17 @@ impl<'a> Holder<'a> {
     }
 
     /// How it stands towards the rule. A group stands as its members do: one that is to be left alone is enough.
-    pub(super) fn standing(&self, ctx: &Context<'_>) -> (Standing, Option<&'a User>) {
-        let own = ctx.standing(&NAME, self.arn);
+    pub(in crate::rules) fn standing(
+        &self,
+        ctx: &Context<'_>,
+        rule: &RuleName,
+    ) -> (Standing, Option<&'a User>) {
+        let own = ctx.standing(rule, self.arn);
         if !is_subject(&own) {
             return (own, None);
         }
         for member in &self.members {
-            let standing = ctx.standing(&NAME, &member.arn);
+            let standing = ctx.standing(rule, &member.arn);
             if !is_subject(&standing) {
                 return (standing, Some(member));
             }
@@ -256,7 +260,7 @@ impl<'a> Holder<'a> {
     }
 
     /// Whose reports a verdict on its attachments needs.
-    pub(super) fn reported_on(&self) -> impl Iterator<Item = &'a Arn> {
+    pub(in crate::rules) fn reported_on(&self) -> impl Iterator<Item = &'a Arn> {
         let members: Vec<&'a Arn> = self.members.iter().map(|user| &user.arn).collect();
         std::iter::once(self.arn).chain(members)
     }
@@ -278,7 +282,7 @@ fn members_by_group(authorization: &Authorization) -> BTreeMap<String, Vec<&User
 }
 
 /// Whether the rule applies to what stands so.
-pub(super) fn is_subject(standing: &Standing) -> bool {
+pub(in crate::rules) fn is_subject(standing: &Standing) -> bool {
     match standing {
         Standing::Subject { .. } => true,
         Standing::Protected(_) | Standing::Own | Standing::Exempt(_) => false,

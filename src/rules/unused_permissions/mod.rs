@@ -27,22 +27,29 @@ mod verdict;
 mod wording;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::rules) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
-use crate::config::{Config, Mode};
-use crate::inventory::{AttachedPolicy, Authorization, Caller, Reading, Role, Snapshot, User};
-use crate::model::{AccountId, Arn, Change, History, Observation, Partition, RuleName};
+use crate::config::Mode;
+use crate::inventory::{AttachedPolicy, Authorization, Role, Snapshot, User};
+use crate::model::{AccountId, Arn, Change, Observation, RuleName};
 use crate::rules::{Context, Judgement, Practice, Standing};
 
 pub use recheck::{LiveAttachment, RecheckError, still_unused};
 
-use evidence::{Doubt, KeptBy, Usage};
-use holder::{Holder, is_subject};
-use survey::Survey;
+pub(in crate::rules) use age::{GRACE, Granted, Known, TRACKING_PERIOD, Terms};
+pub(in crate::rules) use catalogue::Catalogue;
+use evidence::KeptBy;
+pub(in crate::rules) use evidence::{Doubt, Usage};
+pub(in crate::rules) use holder::{Holder, is_subject};
+pub(in crate::rules) use reach::Reach;
+pub(in crate::rules) use survey::Survey;
+
+pub(in crate::rules) use wording::days;
+
 use verdict::{Verdict, judge, last_policies};
 
 /// How rarely a role may rightly be used, and whether it is ever more than reported (P2, P3, P4, P7).
@@ -98,11 +105,12 @@ pub fn check(ctx: &Context<'_>) -> Vec<Judgement> {
         Ok(authorization) => authorization,
         Err(gap) => return vec![wording::unread_account(ctx, gap)],
     };
-    let survey = Survey::new(*ctx, authorization);
+    let settings = &ctx.config.rules.unused_permissions;
+    let survey = Survey::new(*ctx, authorization, Terms::of(settings));
     let holders = Holder::all(authorization, &ctx.snapshot.account);
     let in_scope: Vec<_> = holders
         .iter()
-        .filter(|holder| holder.is_in_scope(survey.settings, ctx.now))
+        .filter(|holder| holder.is_in_scope(settings, ctx.now))
         .collect();
     if !in_scope.is_empty() && !ctx.snapshot.partition.is_commercial() && survey.has_no_reports_at_all() {
         return vec![wording::uncovered_partition(ctx)];
@@ -139,7 +147,7 @@ enum Content<'a> {
 }
 
 fn opinion<'h, 'a>(survey: &Survey<'a>, holder: &'h Holder<'a>) -> Option<Opinion<'h, 'a>> {
-    let standing = holder.standing(&survey.ctx);
+    let standing = holder.standing(&survey.ctx, &NAME);
     let is_worth = |policy: &AttachedPolicy| survey.is_worth_a_report(&policy.arn);
     let nobody_asked = survey.has_no_report(holder);
     if nobody_asked && !is_subject(&standing.0) {
@@ -174,7 +182,7 @@ fn opinion<'h, 'a>(survey: &Survey<'a>, holder: &'h Holder<'a>) -> Option<Opinio
 }
 
 /// The reports on the holder, where nothing speaks against believing them.
-fn reported(survey: &Survey<'_>, holder: &Holder<'_>) -> Result<Usage, Doubt> {
+pub(in crate::rules) fn reported(survey: &Survey<'_>, holder: &Holder<'_>) -> Result<Usage, Doubt> {
     holder.check_trust()?;
     let usage = survey.usage(holder)?;
     if let Some(seen) = holder.last_seen {
@@ -280,58 +288,26 @@ impl Opinion<'_, '_> {
     }
 }
 
-/// Whose Access Advisor reports are worth their calls, sorted: of holders with an attachment that could be detached
-/// at all. For a group these are its own and those of all its members. Empty while the rule is off, and outside the
-/// partition `aws`, which Access Advisor does not cover (P7).
-pub fn needs(
-    config: &Config,
-    account: &AccountId,
-    partition: &Partition,
-    caller: &Caller,
-    authorization: &Authorization,
-    now: DateTime<Utc>,
-) -> Vec<Arn> {
-    if config.rules.unused_permissions.mode == Mode::Off || !partition.is_commercial() {
-        return Vec::new();
+/// Whose Access Advisor reports are worth their calls: of holders with an attachment that could be detached at all. For a
+/// group these are its own and those of all its members. Empty while the rule is off, and outside the partition `aws`,
+/// which Access Advisor does not cover (P7).
+pub(super) fn needs(ctx: &Context<'_>, authorization: &Authorization) -> BTreeSet<Arn> {
+    let settings = &ctx.config.rules.unused_permissions;
+    if settings.mode == Mode::Off || !ctx.snapshot.partition.is_commercial() {
+        return BTreeSet::new();
     }
-    // Standing is asked of a context; all it looks at is who is asking, and where.
-    let snapshot = Snapshot {
-        schema: String::new(),
-        taken_at: now,
-        account: account.clone(),
-        name: String::new(),
-        partition: partition.clone(),
-        caller: caller.clone(),
-        authorization: Reading::Known(Authorization::default()),
-        password_policy: None,
-        root: None,
-        virtual_mfa_devices: None,
-        last_accessed: BTreeMap::new(),
-        credential_report_at: None,
-        regions: Default::default(),
-        gaps: Vec::new(),
-        api_calls: BTreeMap::new(),
-    };
-    let history = History::default();
-    let ctx = Context {
-        config,
-        snapshot: &snapshot,
-        history: &history,
-        now,
-    };
-    let survey = Survey::new(ctx, authorization);
-    let holders = Holder::all(authorization, account);
+    let survey = Survey::new(*ctx, authorization, Terms::of(settings));
+    let holders = Holder::all(authorization, &ctx.snapshot.account);
     let worth = holders.iter().filter(|holder| {
-        holder.is_in_scope(survey.settings, now)
+        holder.is_in_scope(settings, ctx.now)
             && holder.check_trust().is_ok()
-            && is_subject(&holder.standing(&ctx).0)
+            && is_subject(&holder.standing(ctx, &NAME).0)
             && holder
                 .attached
                 .iter()
                 .any(|policy| survey.is_worth_a_report(&policy.arn))
     });
-    let arns: BTreeSet<_> = worth.flat_map(|holder| holder.reported_on()).collect();
-    arns.into_iter().cloned().collect()
+    worth.flat_map(|holder| holder.reported_on()).cloned().collect()
 }
 
 /// What is to be remembered of a reading: all attachments, and all memberships.

@@ -11,23 +11,23 @@ use super::catalogue::{AccessLevel, Catalogue, is_every_action};
 
 /// What a document grants, as far as the use of services can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reach {
+pub(in crate::rules) struct Reach {
     /// Services that a listed action names, in lower case.
     listed: BTreeSet<String>,
     /// Some statement reaches every service but these: `*`, or `NotAction`.
     everything_but: Option<BTreeSet<String>>,
     /// Patterns that stand for nothing the catalogue knows.
-    pub(super) not_in_catalogue: BTreeSet<String>,
+    pub(in crate::rules) not_in_catalogue: BTreeSet<String>,
     /// Whether any statement restricts.
-    pub(super) denies: bool,
+    pub(in crate::rules) denies: bool,
     /// Whether any statement grants.
-    pub(super) allows: bool,
+    pub(in crate::rules) allows: bool,
     /// Whether `iam:PassRole` is all that it grants.
-    pub(super) only_passes_roles: bool,
+    pub(in crate::rules) only_passes_roles: bool,
     /// The gravest kind of action granted.
-    pub(super) level: AccessLevel,
+    pub(in crate::rules) level: AccessLevel,
     /// Whether it grants changes to IAM itself.
-    pub(super) administers_iam: bool,
+    pub(in crate::rules) administers_iam: bool,
     granting: Vec<Actions>,
 }
 
@@ -36,15 +36,22 @@ impl Reach {
     ///
     /// # Errors
     /// Where the document cannot be parsed, nobody knows what it reaches.
-    pub(super) fn of_document(text: &str, catalogue: &Catalogue) -> Result<Self, PolicyDocumentError> {
-        let document = PolicyDocument::parse(text)?;
+    pub(in crate::rules) fn of_document(
+        text: &str,
+        catalogue: &Catalogue,
+    ) -> Result<Self, PolicyDocumentError> {
+        Ok(Self::of(&PolicyDocument::parse(text)?, catalogue))
+    }
+
+    /// Of a parsed document.
+    pub(in crate::rules) fn of(document: &PolicyDocument, catalogue: &Catalogue) -> Self {
         let mut reach = Self {
             listed: BTreeSet::new(),
             everything_but: None,
             not_in_catalogue: BTreeSet::new(),
             denies: document.has_deny(),
             allows: document.allows().next().is_some(),
-            only_passes_roles: only_passes_roles(&document, catalogue),
+            only_passes_roles: only_passes_roles(document, catalogue),
             level: AccessLevel::Read,
             administers_iam: false,
             granting: document
@@ -58,7 +65,7 @@ impl Reach {
                 Actions::AllBut(patterns) => reach.add_all_but(patterns, catalogue),
             }
         }
-        Ok(reach)
+        reach
     }
 
     fn add_listed(&mut self, patterns: &[ActionPattern], catalogue: &Catalogue) {
@@ -118,7 +125,7 @@ impl Reach {
     }
 
     /// Whether it grants anything of this service (prefix in lower case).
-    pub(super) fn reaches(&self, service: &str) -> bool {
+    pub(in crate::rules) fn reaches(&self, service: &str) -> bool {
         self.listed.contains(service)
             || self
                 .everything_but
@@ -127,12 +134,12 @@ impl Reach {
     }
 
     /// Whether it reaches services that it does not name.
-    pub(super) fn is_open_ended(&self) -> bool {
+    pub(in crate::rules) fn is_open_ended(&self) -> bool {
         self.everything_but.is_some()
     }
 
     /// Every service reached, as far as the catalogue can enumerate them.
-    pub(super) fn services(&self, catalogue: &Catalogue) -> BTreeSet<String> {
+    pub(in crate::rules) fn services(&self, catalogue: &Catalogue) -> BTreeSet<String> {
         let mut services = self.listed.clone();
         if let Some(but) = &self.everything_but {
             let others = catalogue.prefixes().filter(|prefix| !but.contains(*prefix));
@@ -142,7 +149,7 @@ impl Reach {
     }
 
     /// Whether any Allow statement grants this action, given as `service:Action`.
-    pub(super) fn grants(&self, action: &str) -> bool {
+    pub(in crate::rules) fn grants(&self, action: &str) -> bool {
         let Some((service, name)) = action.split_once(':') else {
             return false;
         };

@@ -4,25 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::config::UnusedPermissions;
 use crate::inventory::{
     AttachedPolicy, Authorization, Group, InlinePolicy, ManagedPolicy, PolicyVersion, Reading, User,
 };
 use crate::model::Arn;
 use crate::rules::Context;
 
-use super::age::Memory;
+use super::age::{Memory, Terms};
 use super::catalogue::Catalogue;
 use super::evidence::{Doubt, KeptBy, Usage, report_of};
 use super::holder::Holder;
 use super::reach::Reach;
 
 /// Everything that the verdicts share.
-pub(super) struct Survey<'a> {
-    pub(super) ctx: Context<'a>,
-    pub(super) settings: &'a UnusedPermissions,
-    pub(super) catalogue: &'static Catalogue,
-    pub(super) memory: Memory<'a>,
+pub(in crate::rules) struct Survey<'a> {
+    pub(in crate::rules) ctx: Context<'a>,
+    pub(in crate::rules) terms: Terms,
+    pub(in crate::rules) catalogue: &'static Catalogue,
+    pub(in crate::rules) memory: Memory<'a>,
     grants: BTreeMap<&'a Arn, Result<Grant<'a>, Doubt>>,
     users: BTreeMap<&'a Arn, &'a User>,
     /// By their names in lower case.
@@ -31,10 +30,10 @@ pub(super) struct Survey<'a> {
 
 /// A managed policy with what its default version reaches.
 #[derive(Debug, Clone)]
-pub(super) struct Grant<'a> {
-    pub(super) policy: &'a ManagedPolicy,
-    pub(super) version: &'a PolicyVersion,
-    pub(super) reach: Reach,
+pub(in crate::rules) struct Grant<'a> {
+    pub(in crate::rules) policy: &'a ManagedPolicy,
+    pub(in crate::rules) version: &'a PolicyVersion,
+    pub(in crate::rules) reach: Reach,
 }
 
 /// Services that a holder uses, or that nobody can say it does not use.
@@ -46,8 +45,7 @@ pub(super) struct Activity {
 }
 
 impl<'a> Survey<'a> {
-    pub(super) fn new(ctx: Context<'a>, authorization: &'a Authorization) -> Self {
-        let settings = &ctx.config.rules.unused_permissions;
+    pub(in crate::rules) fn new(ctx: Context<'a>, authorization: &'a Authorization, terms: Terms) -> Self {
         let catalogue = Catalogue::compiled_in();
         let attached = authorization.users.iter().flat_map(|user| &user.attached);
         let attached = attached.chain(authorization.groups.iter().flat_map(|group| &group.attached));
@@ -60,9 +58,9 @@ impl<'a> Survey<'a> {
         }
         Self {
             ctx,
-            settings,
+            terms,
             catalogue,
-            memory: Memory::new(ctx.history, settings.trust_existing, ctx.now),
+            memory: Memory::new(ctx.history, terms.trust_existing, ctx.now),
             grants,
             users: authorization.users.iter().map(|user| (&user.arn, user)).collect(),
             groups: authorization
@@ -73,7 +71,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(in crate::rules) fn now(&self) -> DateTime<Utc> {
         self.ctx.now
     }
 
@@ -81,7 +79,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// Where its document is missing or cannot be parsed (D1).
-    pub(super) fn grant(&self, policy: &Arn) -> Result<&Grant<'a>, Doubt> {
+    pub(in crate::rules) fn grant(&self, policy: &Arn) -> Result<&Grant<'a>, Doubt> {
         match self.grants.get(policy) {
             Some(Ok(grant)) => Ok(grant),
             Some(Err(doubt)) => Err(doubt.clone()),
@@ -97,15 +95,13 @@ impl<'a> Survey<'a> {
     }
 
     /// The start of the window in which nothing may have been used.
-    pub(super) fn window_start(&self, holder: &Holder<'_>) -> DateTime<Utc> {
-        let start = self
-            .now()
-            .checked_sub_signed(holder.window(self.settings).delta());
+    pub(in crate::rules) fn window_start(&self, holder: &Holder<'_>) -> DateTime<Utc> {
+        let start = self.now().checked_sub_signed(holder.window(&self.terms).delta());
         start.unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
     /// The reports on the holder, and for a group on each of its members (D10).
-    pub(super) fn usage(&self, holder: &Holder<'_>) -> Result<Usage, Doubt> {
+    pub(in crate::rules) fn usage(&self, holder: &Holder<'_>) -> Result<Usage, Doubt> {
         let mut usage = Usage::of(report_of(self.ctx.snapshot, holder.arn, self.now())?);
         for member in &holder.members {
             let report = report_of(self.ctx.snapshot, &member.arn, self.now()).map_err(|doubt| {
@@ -120,7 +116,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Whether nothing says that a report on the holder was ever made.
-    pub(super) fn has_no_report(&self, holder: &Holder<'_>) -> bool {
+    pub(in crate::rules) fn has_no_report(&self, holder: &Holder<'_>) -> bool {
         holder
             .reported_on()
             .any(|arn| !self.ctx.snapshot.last_accessed.contains_key(arn))

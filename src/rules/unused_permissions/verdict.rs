@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::inventory::AttachedPolicy;
 use crate::model::{Arn, PrincipalKind};
 
-use super::age::{Bound, GRACE, Known, TRACKING_PERIOD, granted_since};
+use super::age::{Bound, GRACE, Granted, Known, TRACKING_PERIOD};
 use super::evidence::{Doubt, KeptBy, Usage};
 use super::holder::Holder;
 use super::survey::{Grant, Survey};
@@ -90,11 +90,11 @@ pub(super) fn judge(
 
 /// Everything that has to be older than the window (E7, E9, D10).
 fn bounds(survey: &Survey<'_>, holder: &Holder<'_>, grant: &Grant<'_>) -> Vec<Bound> {
-    let window = holder.window(survey.settings);
-    let of_age = window.max(survey.settings.minimum_age);
+    let window = holder.window(&survey.terms);
+    let of_age = window.max(survey.terms.minimum_age);
     let attached = of_age.max(GRACE);
     let services = grant.reach.services(survey.catalogue);
-    let granted = granted_since(grant.policy, services.iter(), survey.catalogue);
+    let granted = Granted::of(grant.policy, survey.catalogue).since_all(services.iter());
     let mut bounds = vec![
         attachment(survey, holder, grant),
         Bound::recorded(holder.created_at, of_age),
@@ -114,8 +114,8 @@ fn bounds(survey: &Survey<'_>, holder: &Holder<'_>, grant: &Grant<'_>) -> Vec<Bo
 
 fn attachment(survey: &Survey<'_>, holder: &Holder<'_>, grant: &Grant<'_>) -> Bound {
     let floor = holder
-        .window(survey.settings)
-        .max(survey.settings.minimum_age)
+        .window(&survey.terms)
+        .max(survey.terms.minimum_age)
         .max(GRACE);
     let joins = holder.created_at.max(grant.policy.created_at);
     survey
@@ -210,7 +210,7 @@ fn of_neighbours(
 
 /// Access Advisor does not look back for ever (E7).
 fn of_horizon(survey: &Survey<'_>, holder: &Holder<'_>) -> Option<Doubt> {
-    let window = holder.window(survey.settings);
+    let window = holder.window(&survey.terms);
     (window > TRACKING_PERIOD).then(|| {
         let why = format!("Access Advisor looks back {TRACKING_PERIOD}, less than the {window} declared");
         Doubt::new(KeptBy::E7, why)
@@ -231,7 +231,7 @@ fn gather(survey: &Survey<'_>, holder: &Holder<'_>, grant: &Grant<'_>, usage: &U
         .collect();
     let horizon = now.checked_sub_signed(TRACKING_PERIOD.delta()).unwrap_or(now);
     let judged_on = bounds.iter().map(Bound::ripe_at).max().unwrap_or(now);
-    let window = holder.window(survey.settings).delta();
+    let window = holder.window(&survey.terms).delta();
     let ended = services
         .values()
         .flatten()

@@ -48,7 +48,8 @@ fn date(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d").to_string()
 }
 
-fn days(span: Span) -> String {
+/// A span in whole days, as people read it.
+pub(in crate::rules) fn days(span: Span) -> String {
     match span.days() {
         1 => "1 day".to_owned(),
         days if span.seconds().is_multiple_of(86_400) => format!("{days} days"),
@@ -96,7 +97,7 @@ pub(super) fn unknown_holder(survey: &Survey<'_>, holder: &Holder<'_>, doubt: &D
 /// Nothing at all is used: whoever looks after it should ask whether it is needed, not empty it bit by bit (P5).
 pub(super) fn unused_as_a_whole(survey: &Survey<'_>, holder: &Holder<'_>) -> Judgement {
     let who = kind_and_name(holder);
-    let window = holder.window(survey.settings);
+    let window = holder.window(&survey.terms);
     let mut finding = about(survey, holder, "", FindingStatus::Warning, Severity::Medium);
     finding.title = format!("the {who} is unused as a whole: review");
     let subject = match holder.kind {
@@ -302,7 +303,7 @@ pub(super) fn violation(
         .unused_since(holder.arn, &policy.arn)
         .unwrap_or(survey.now());
     let confirmed_on = first_seen_unused
-        .checked_add_signed(survey.settings.confirm_after.delta())
+        .checked_add_signed(survey.ctx.config.rules.unused_permissions.confirm_after.delta())
         .unwrap_or(DateTime::<Utc>::MAX_UTC);
     Judgement {
         finding,
@@ -377,7 +378,7 @@ fn unused_title(survey: &Survey<'_>, holder: &Holder<'_>, policy: &AttachedPolic
         "nothing that {} grants to the {} was used for {}",
         policy.name,
         kind_and_name(holder),
-        days(holder.window(survey.settings))
+        days(holder.window(&survey.terms))
     )
 }
 
@@ -403,7 +404,7 @@ fn unused_sentence(survey: &Survey<'_>, holder: &Holder<'_>, facts: &Facts) -> S
     format!(
         "It grants {}{more}, and {who} used none of that for {}.",
         shown.join(", "),
-        days(holder.window(survey.settings))
+        days(holder.window(&survey.terms))
     )
 }
 
@@ -419,7 +420,7 @@ fn violation_detail(
         sentences.push(format!(
             "The role can be assumed from outside ({}), so it is judged over {} at least.",
             outsiders.join(", "),
-            days(holder.window(survey.settings))
+            days(holder.window(&survey.terms))
         ));
     }
     if let Some(stack) = holder.cloudformation_stack() {
@@ -481,7 +482,7 @@ fn evidence(
     put("policy_arn", json!(grant.policy.arn));
     put("policy_version", json!(grant.version.id));
     put("services", Value::Object(services));
-    put("unused_for", json!(holder.window(survey.settings)));
+    put("unused_for", json!(holder.window(&survey.terms)));
     put(
         "observable_days",
         json!(days_between(facts.observable_since, now)),

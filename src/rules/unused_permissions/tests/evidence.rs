@@ -86,6 +86,7 @@ fn e6_use_within_the_window_counts_and_so_does_its_edge() {
                 "sqs".to_owned(),
                 ServiceUse {
                     last_authenticated: last,
+                    ..ServiceUse::default()
                 },
             );
         });
@@ -215,6 +216,7 @@ fn e8_instants_are_compared_whatever_their_time_zone() {
                 "sqs".to_owned(),
                 ServiceUse {
                     last_authenticated: Some(read),
+                    ..ServiceUse::default()
                 },
             );
         });

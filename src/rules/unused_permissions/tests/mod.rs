@@ -33,15 +33,15 @@ const TRUSTS_EC2: &str = r#"{"Statement":[{"Effect":"Allow","Principal":{"Servic
 
 /// An account, what is declared for it, and what is remembered of it.
 #[derive(Debug, Clone)]
-struct World {
-    config: Config,
-    snapshot: Snapshot,
-    authorization: Authorization,
-    history: History,
-    now: DateTime<Utc>,
+pub(in crate::rules) struct World {
+    pub(in crate::rules) config: Config,
+    pub(in crate::rules) snapshot: Snapshot,
+    pub(in crate::rules) authorization: Authorization,
+    pub(in crate::rules) history: History,
+    pub(in crate::rules) now: DateTime<Utc>,
 }
 
-fn at(text: &str) -> DateTime<Utc> {
+pub(in crate::rules) fn at(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
@@ -49,15 +49,15 @@ fn account() -> AccountId {
     AccountId::parse("123456789012").unwrap()
 }
 
-fn arn(resource: &str) -> Arn {
+pub(in crate::rules) fn arn(resource: &str) -> Arn {
     Arn::parse(&format!("arn:aws:iam::123456789012:{resource}")).unwrap()
 }
 
-fn policy_arn(name: &str) -> Arn {
+pub(in crate::rules) fn policy_arn(name: &str) -> Arn {
     arn(&format!("policy/{name}"))
 }
 
-fn allow(actions: &str) -> String {
+pub(in crate::rules) fn allow(actions: &str) -> String {
     format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":{actions},"Resource":"*"}}]}}"#
     )
@@ -73,7 +73,7 @@ fn attached(name: &str) -> AttachedPolicy {
 impl World {
     /// A role `app` in daily use of S3, with a policy `Storage` for that, and a policy `Queues` that nobody uses; all
     /// of it seen for 200 days.
-    fn new() -> Self {
+    pub(in crate::rules) fn new() -> Self {
         let mut world = Self::empty();
         world.add_role("app");
         world.attach("role/app", "Storage", &allow(r#""s3:*""#));
@@ -82,7 +82,7 @@ impl World {
         world
     }
 
-    fn empty() -> Self {
+    pub(in crate::rules) fn empty() -> Self {
         let now = at("2026-11-23T06:00:00Z");
         let snapshot = Snapshot {
             schema: "iamwarden.snapshot/v1".to_owned(),
@@ -121,11 +121,11 @@ impl World {
         world
     }
 
-    fn ago(&self, days: i64) -> DateTime<Utc> {
+    pub(in crate::rules) fn ago(&self, days: i64) -> DateTime<Utc> {
         self.now - TimeDelta::days(days)
     }
 
-    fn observe(&mut self, what: Observation, days: i64) {
+    pub(in crate::rules) fn observe(&mut self, what: Observation, days: i64) {
         let observed = Observed {
             first: self.ago(days),
             last: self.now,
@@ -133,7 +133,7 @@ impl World {
         self.history.observations.insert(what, observed);
     }
 
-    fn add_role(&mut self, path: &str) -> &mut Role {
+    pub(in crate::rules) fn add_role(&mut self, path: &str) -> &mut Role {
         let role = Role {
             arn: arn(&format!("role/{path}")),
             name: path.rsplit('/').next().unwrap().to_owned(),
@@ -150,7 +150,7 @@ impl World {
         self.authorization.roles.last_mut().unwrap()
     }
 
-    fn add_user(&mut self, name: &str, groups: &[&str]) -> &mut User {
+    pub(in crate::rules) fn add_user(&mut self, name: &str, groups: &[&str]) -> &mut User {
         let user = User {
             arn: arn(&format!("user/{name}")),
             name: name.to_owned(),
@@ -177,7 +177,7 @@ impl World {
         self.authorization.users.last_mut().unwrap()
     }
 
-    fn add_group(&mut self, name: &str) -> &mut Group {
+    pub(in crate::rules) fn add_group(&mut self, name: &str) -> &mut Group {
         let group = Group {
             arn: arn(&format!("group/{name}")),
             name: name.to_owned(),
@@ -189,11 +189,11 @@ impl World {
         self.authorization.groups.last_mut().unwrap()
     }
 
-    fn role(&mut self) -> &mut Role {
+    pub(in crate::rules) fn role(&mut self) -> &mut Role {
         self.authorization.roles.first_mut().unwrap()
     }
 
-    fn user(&mut self, name: &str) -> &mut User {
+    pub(in crate::rules) fn user(&mut self, name: &str) -> &mut User {
         self.authorization
             .users
             .iter_mut()
@@ -201,12 +201,12 @@ impl World {
             .unwrap()
     }
 
-    fn policy(&mut self, name: &str) -> &mut ManagedPolicy {
+    pub(in crate::rules) fn policy(&mut self, name: &str) -> &mut ManagedPolicy {
         self.authorization.policies.get_mut(&policy_arn(name)).unwrap()
     }
 
     /// Attaches a policy, seen attached for 200 days and unused for 30.
-    fn attach(&mut self, holder: &str, name: &str, document: &str) {
+    pub(in crate::rules) fn attach(&mut self, holder: &str, name: &str, document: &str) {
         let created_at = self.ago(600);
         let version = PolicyVersion {
             id: "v1".to_owned(),
@@ -253,11 +253,11 @@ impl World {
         self.observe(Observation::UnusedAttachment { principal, policy }, 30);
     }
 
-    fn set_document(&mut self, name: &str, document: &str) {
+    pub(in crate::rules) fn set_document(&mut self, name: &str, document: &str) {
         self.policy(name).versions.first_mut().unwrap().document = document.to_owned();
     }
 
-    fn add_inline(&mut self, document: &str) {
+    pub(in crate::rules) fn add_inline(&mut self, document: &str) {
         let inline = InlinePolicy {
             name: "inline".to_owned(),
             document: document.to_owned(),
@@ -266,10 +266,14 @@ impl World {
     }
 
     /// A report of an hour ago; uses are given in days before now.
-    fn report(&mut self, holder: &str, rows: &[(&str, Option<i64>)]) {
+    pub(in crate::rules) fn report(&mut self, holder: &str, rows: &[(&str, Option<i64>)]) {
         let services = rows.iter().map(|(service, days)| {
             let last_authenticated = days.map(|days| self.ago(days));
-            ((*service).to_owned(), ServiceUse { last_authenticated })
+            let row = ServiceUse {
+                last_authenticated,
+                ..ServiceUse::default()
+            };
+            ((*service).to_owned(), row)
         });
         let report = ServiceLastAccessed {
             completed_at: self.now - TimeDelta::hours(1),
@@ -280,14 +284,18 @@ impl World {
             .insert(arn(holder), Reading::Known(report));
     }
 
-    fn edit_report(&mut self, holder: &str, edit: impl FnOnce(&mut ServiceLastAccessed)) {
+    pub(in crate::rules) fn edit_report(
+        &mut self,
+        holder: &str,
+        edit: impl FnOnce(&mut ServiceLastAccessed),
+    ) {
         match self.snapshot.last_accessed.get_mut(&arn(holder)) {
             Some(Reading::Known(report)) => edit(report),
             Some(Reading::Unknown(_)) | None => panic!("{holder} has no report"),
         }
     }
 
-    fn lose_report(&mut self, holder: &str) {
+    pub(in crate::rules) fn lose_report(&mut self, holder: &str) {
         let gap = Gap {
             operation: "iam:GetServiceLastAccessedDetails".to_owned(),
             resource: Some(arn(holder)),
@@ -299,7 +307,7 @@ impl World {
             .insert(arn(holder), Reading::Unknown(gap));
     }
 
-    fn lose_authorization(&mut self) {
+    pub(in crate::rules) fn lose_authorization(&mut self) {
         self.snapshot.authorization = Reading::Unknown(Gap {
             operation: "iam:GetAccountAuthorizationDetails".to_owned(),
             resource: None,
@@ -308,12 +316,17 @@ impl World {
         });
     }
 
-    fn judge(&self) -> Vec<Judgement> {
+    pub(in crate::rules) fn judge(&self) -> Vec<Judgement> {
+        self.judged_by(check)
+    }
+
+    /// What a rule says of the world.
+    pub(in crate::rules) fn judged_by(&self, rule: fn(&Context<'_>) -> Vec<Judgement>) -> Vec<Judgement> {
         let mut snapshot = self.snapshot.clone();
         if snapshot.authorization.known().is_some() {
             snapshot.authorization = Reading::Known(self.authorization.clone());
         }
-        check(&Context {
+        rule(&Context {
             config: &self.config,
             snapshot: &snapshot,
             history: &self.history,
@@ -322,7 +335,7 @@ impl World {
     }
 
     /// What would really be detached: violations that are neither withheld nor for the report only.
-    fn detached(&self) -> Vec<String> {
+    pub(in crate::rules) fn detached(&self) -> Vec<String> {
         let judgements = self.judge();
         let due = judgements.iter().filter(|judgement| {
             judgement
@@ -334,13 +347,13 @@ impl World {
     }
 
     /// Everything said, in brief.
-    fn said(&self) -> Vec<String> {
+    pub(in crate::rules) fn said(&self) -> Vec<String> {
         sorted(self.judge().iter().map(brief))
     }
 
     /// Asserts that nothing at all would be detached, and that the reason given is this one.
     #[track_caller]
-    fn assert_kept_by(&self, rule: &str) {
+    pub(in crate::rules) fn assert_kept_by(&self, rule: &str) {
         assert_eq!(self.detached(), Vec::<String>::new());
         let kept_by = |judgement: &Judgement| judgement.finding.evidence.get("kept_by").cloned();
         let judgements = self.judge();
@@ -351,7 +364,7 @@ impl World {
 
     /// Asserts that nothing is said at all.
     #[track_caller]
-    fn assert_silent(&self) {
+    pub(in crate::rules) fn assert_silent(&self) {
         assert_eq!(self.said(), Vec::<String>::new());
     }
 }

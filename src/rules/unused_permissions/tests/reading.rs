@@ -6,15 +6,13 @@ use super::super::{LiveAttachment, RecheckError, needs, observations, still_unus
 use super::*;
 
 fn needed(world: &World) -> Vec<String> {
-    let snapshot = &world.snapshot;
-    let found = needs(
-        &world.config,
-        &snapshot.account,
-        &snapshot.partition,
-        &snapshot.caller,
-        &world.authorization,
-        world.now,
-    );
+    let ctx = Context {
+        config: &world.config,
+        snapshot: &world.snapshot,
+        history: &world.history,
+        now: world.now,
+    };
+    let found = needs(&ctx, &world.authorization);
     found.iter().map(|arn| arn.resource().to_owned()).collect()
 }
 
