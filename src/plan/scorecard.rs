@@ -112,7 +112,10 @@ const CONTROLS: &[Control] = controls! {
     "1.3" "security questions are registered" None;
     "1.4" "root has no access key" by("root_account");
     "1.5" "root has MFA" by("root_account");
-    "1.6" "root has hardware MFA" by("root_account");
+    "1.6" "root has hardware MFA" by_at_least("root_account", |config| {
+        let declared = config.rules.root_account.require_hardware;
+        (!declared).then(|| "require_hardware = true is not declared".to_owned())
+    });
     "1.7" "root is not used for daily work" by("root_account");
     "1.8" "passwords have 14 characters or more" by_at_least("password_policy", |config| {
         let declared = config.rules.password_policy.minimum_length;

@@ -433,7 +433,7 @@ async fn what_the_owner_reads() {
     If the console does not allow step 2, an administrator assigns the device: `aws iam enable-mfa-device --user-name NAME --serial-number ARN --authentication-code1 CODE --authentication-code2 NEXT-CODE`
     ======
     User `alice` in 123456789012 *was released from the MFA requirement on Tue 10 Mar 2026 06:00 UTC*
-    Why: alice has an MFA device now and need not be made to use one. The policy iamwarden-require-mfa, which iamwarden put there, is taken off again. (rule `user_mfa`)
+    Why: alice has an MFA device now and need not be made to use one. The policy iamwarden-require-mfa that iamwarden put there is not needed any more. (rule `user_mfa`)
     Action `act_398e70118b1e89e0d893b13c`. To undo it: `iamwarden rollback --action act_398e70118b1e89e0d893b13c`
     "#);
 }

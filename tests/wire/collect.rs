@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_simulator::{Edit, Fault, FaultKind, ReportSeed, When};
 use iamwarden::aws::permissions;
 use iamwarden::inventory::{
-    Authorization, Credentials, GapCause, Granularity, KeyNeeds, LastUsed, Needs, Reading, Snapshot, User,
+    Authorization, Credentials, GapCause, Granularity, KeyNeeds, LastUsed, Needs, Reading, SignInOf, Snapshot, User,
     collect,
 };
 use iamwarden::model::{Arn, KeyStatus, Span};
@@ -48,7 +48,7 @@ const CROWD: &str = r#"
 users = [
   { name = "young{n}", repeat = 60, keys = [{ age = "20d", last_used = "2d" }] },
   { name = "old{n}", repeat = 3, keys = [{ age = "200d", last_used = "2d" }, { age = "10d" }] },
-  { name = "retired", keys = [{ age = "300d", status = "Inactive" }] },
+  { name = "retired", keys = [{ age = "300d", status = "Inactive" }], password = {} },
   { name = "nothing" },
 ]
 "#;
@@ -363,6 +363,9 @@ async fn the_table_of_permissions_is_what_collecting_calls() {
             passwords: true,
             password_policy: true,
             last_accessed: Some(&choose),
+            sign_in: Some(SignInOf::ConsoleUsers),
+            root: true,
+            virtual_mfa_devices: true,
             ..Needs::default()
         };
         let snapshot = collected(&world, &needs).await;
@@ -374,6 +377,9 @@ async fn the_table_of_permissions_is_what_collecting_calls() {
         passwords: true,
         password_policy: true,
         last_accessed: true,
+        sign_in: true,
+        root: true,
+        virtual_mfa_devices: true,
         ..permissions::Reads::default()
     };
     assert_eq!(called.into_iter().collect::<Vec<_>>(), permissions::reads(all));

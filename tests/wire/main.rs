@@ -11,5 +11,6 @@
 mod collect;
 mod reader;
 mod sessions;
+mod sign_in;
 mod world;
 mod writer;

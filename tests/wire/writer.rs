@@ -5,7 +5,7 @@ use iamwarden::aws::{ErrorKind, RequestError, WriteError};
 use iamwarden::config::Config;
 use iamwarden::model::{
     AccessKeyId, AccountId, Action, ActionId, ActionMode, ActionState, Arn, Change, FindingId, History,
-    Inverse, KeyStatus, PasswordPolicy, Precondition, RuleName,
+    InlinePolicyText, Inverse, KeyStatus, OwnPolicy, PasswordPolicy, Precondition, RuleName,
 };
 use iamwarden::plan::{AppliedChange, Approved, confirm};
 use iamwarden::state::{Lease, State};
@@ -289,4 +289,89 @@ async fn consent_and_lease_must_be_of_the_sessions_account() {
     assert_eq!(*what, "lease");
     assert_eq!(world.calls_of("UpdateAccessKey"), 0);
     insta::assert_snapshot!(error, @"nothing was sent: the lease is of account 210987654321, but this session is in 123456789012; plan again");
+}
+
+const REQUIRE: OwnPolicy = OwnPolicy::RequireMfa;
+
+#[tokio::test]
+async fn mfa_is_required_lifted_and_both_are_undone() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let alice = arn("user/people/alice");
+    let text = REQUIRE.text();
+    let lift = Change::LiftMfaRequirement {
+        policy_name: REQUIRE.name().to_owned(),
+    };
+    let take_off = Inverse::DeleteInlinePolicy {
+        policy_name: REQUIRE.name().to_owned(),
+    };
+    for (approved, after) in [
+        (consent(&alice, Change::RequireMfa(text.clone())), true),
+        (rollback(&alice, take_off), false),
+        // Put a second time it is the same policy still.
+        (consent(&alice, Change::RequireMfa(text.clone())), true),
+        (consent(&alice, Change::RequireMfa(text.clone())), true),
+        (consent(&alice, lift), false),
+        (rollback(&alice, Inverse::PutInlinePolicy(text)), true),
+    ] {
+        session.writer().perform(&approved, &lease).await.unwrap();
+        let found = session
+            .reader()
+            .inline_policy(&alice, REQUIRE.name())
+            .await
+            .unwrap();
+        assert_eq!(found.is_some(), after, "{approved:?}");
+        assert!(found.is_none_or(|document| REQUIRE.is(REQUIRE.name(), &document)));
+    }
+    let calls = world.simulator.calls();
+    let writes: Vec<_> = calls.iter().filter(|call| call.mutates).collect();
+    assert_eq!(writes.len(), 6);
+    for call in writes {
+        let of = |name: &str| call.parameters.get(name).map(String::as_str);
+        assert_eq!(
+            (of("UserName"), of("PolicyName")),
+            (Some("alice"), Some("iamwarden-require-mfa")),
+            "{call:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_would_allow_something_is_never_sent() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let alice = arn("user/people/alice");
+    let widening = InlinePolicyText {
+        policy_name: REQUIRE.name().to_owned(),
+        document: REQUIRE.document().replace("Deny\"", "Allow\""),
+    };
+    for approved in [
+        consent(&alice, Change::RequireMfa(widening.clone())),
+        rollback(&alice, Inverse::PutInlinePolicy(widening)),
+    ] {
+        let error = session.writer().perform(&approved, &lease).await.unwrap_err();
+        assert!(
+            matches!(&error, WriteError::Invalid(RequestError::Widening { .. })),
+            "{error:?}"
+        );
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(error, @"nothing was sent: the inline policy iamwarden-require-mfa would allow something; plan again");
+        }
+    }
+    assert_eq!(world.calls_of("PutUserPolicy"), 0);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_want_of_room_had_no_effect() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    world.break_down(FaultKind::error("LimitExceeded"), "PutUserPolicy");
+    let require = consent(&arn("user/people/alice"), Change::RequireMfa(REQUIRE.text()));
+    let error = session.writer().perform(&require, &lease).await.unwrap_err();
+    assert!(!error.may_have_had_effect(), "{error}");
+    assert_eq!(error.aws().unwrap().kind, ErrorKind::LimitExceeded);
+    assert_eq!(world.calls_of("PutUserPolicy"), 1, "it is not tried again");
 }

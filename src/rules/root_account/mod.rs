@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 
 use self::sources::{Verdict, weigh};
 use super::access_key::{evidence, last_use_sentence, stands_subject};
-use super::{Context, Judgement, Practice, Reminder, Rule};
+use super::{CONTROLS_FACT, Context, Judgement, Practice, Reminder, Rule};
 use crate::inventory::{AccessKey, LastUsed, Reading, RootReport, RootSummary, RootUser};
 use crate::model::{Event, Finding, FindingStatus, KeyStatus, RuleName, Severity, instant};
 
@@ -59,13 +59,51 @@ enum Aspect {
     /// With a verdict, or none because the sources contradict each other.
     Told(Finding),
     /// What could not be found out.
-    Unknown(&'static str),
+    Unknown(Topic),
 }
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Topic {
+    /// What distinguishes its finding from the others.
+    subject: &'static str,
+    /// What people call it.
+    title: &'static str,
+    /// The recommendations of the benchmark that fail with it.
+    controls: &'static [&'static str],
+}
+
+const MFA: Topic = Topic {
+    subject: "mfa",
+    title: "MFA",
+    // Without any device there is no hardware one either.
+    controls: &["1.5", "1.6"],
+};
+const HARDWARE: Topic = Topic {
+    subject: "hardware-mfa",
+    title: "kind of MFA device",
+    controls: &["1.6"],
+};
+const KEYS: Topic = Topic {
+    subject: "access-keys",
+    title: "access keys",
+    controls: &["1.4"],
+};
+const CERTIFICATES: Topic = Topic {
+    subject: "signing-certificates",
+    title: "signing certificates",
+    controls: &[],
+};
+const USE: Topic = Topic {
+    subject: "use",
+    title: "use",
+    controls: &["1.7"],
+};
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
     let Some(user) = &ctx.snapshot.root else {
         let why = "The snapshot was taken without the root user.";
-        return vec![undecided(ctx, &["safety"], why)];
+        return vec![undecided(ctx, &[MFA, KEYS, CERTIFICATES, USE], why)];
     };
     let root = Root {
         ctx,
@@ -109,11 +147,14 @@ fn told(ctx: &Context<'_>, mut finding: Finding) -> Judgement {
     }
 }
 
-fn undecided(ctx: &Context<'_>, what: &[&str], why: &str) -> Judgement {
+fn undecided(ctx: &Context<'_>, topics: &[Topic], why: &str) -> Judgement {
     let root = ctx.account_root();
     let mut finding = ctx.finding(&RULE, &root, "unread", FindingStatus::Unknown, Severity::Medium);
-    finding.title = format!("No verdict on the root user's {}", what.join(", "));
+    let titles: Vec<_> = topics.iter().map(|topic| topic.title).collect();
+    let controls: Vec<_> = topics.iter().flat_map(|topic| topic.controls).collect();
+    finding.title = format!("No verdict on the root user's {}", titles.join(", "));
     finding.detail = format!("{why} Nothing is concluded from what is missing.");
+    finding.evidence = evidence([(CONTROLS_FACT, json!(controls))]);
     finding.owner = ctx.account_owner();
     Judgement::bare(finding)
 }
@@ -127,65 +168,55 @@ struct Root<'a> {
 }
 
 impl Root<'_> {
-    fn finding(
-        &self,
-        subject: &str,
-        status: FindingStatus,
-        facts: impl IntoIterator<Item = (String, Value)>,
-    ) -> Finding {
+    fn finding(&self, topic: Topic, status: FindingStatus) -> Finding {
         let Self {
             ctx, summary, report, ..
         } = self;
-        let mut finding = ctx.finding(&RULE, &ctx.account_root(), subject, status, Severity::Critical);
+        let mut finding = ctx.finding(
+            &RULE,
+            &ctx.account_root(),
+            topic.subject,
+            status,
+            Severity::Critical,
+        );
         finding.evidence = evidence([
+            (CONTROLS_FACT, json!(topic.controls)),
             ("summary_read", json!(summary.is_some())),
             (
                 "report_made_at",
                 json!(report.and(ctx.snapshot.credential_report_at)),
             ),
         ]);
-        finding.evidence.extend(facts);
         finding.owner = ctx.account_owner();
         finding
     }
 
-    fn violation<const N: usize>(
-        &self,
-        subject: &str,
-        title: String,
-        detail: String,
-        facts: [(&str, Value); N],
-    ) -> Aspect {
-        let mut finding = self.finding(subject, FindingStatus::Violation, evidence(facts));
+    fn violation(&self, topic: Topic, title: String, detail: String, fact: (&str, Value)) -> Aspect {
+        let mut finding = self.finding(topic, FindingStatus::Violation);
         finding.title = title;
         finding.detail = detail;
+        finding.evidence.insert(fact.0.to_owned(), fact.1);
         Aspect::Told(finding)
     }
 
     /// The sources disagree: `danger` is what one of them says, `safety` the other.
-    fn contradiction(
-        &self,
-        subject: &str,
-        what: &str,
-        live_danger: bool,
-        [danger, safety]: [&str; 2],
-    ) -> Aspect {
-        let mut finding = self.finding(
-            subject,
-            FindingStatus::Unknown,
-            evidence([("contradiction", json!({"summary_says_at_risk": live_danger}))]),
-        );
-        let (live, reported) = if live_danger {
-            (danger, safety)
-        } else {
-            (safety, danger)
+    fn contradiction(&self, topic: Topic, live_danger: bool, [danger, safety]: [&str; 2]) -> Aspect {
+        let mut finding = self.finding(topic, FindingStatus::Unknown);
+        let (live, reported) = match live_danger {
+            true => (danger, safety),
+            false => (safety, danger),
         };
-        finding.title = format!("Sources contradict each other about the root user's {what}");
+        finding.title = format!(
+            "Sources contradict each other about the root user's {}",
+            topic.title
+        );
         finding.detail = format!(
             "The account's summary says now that it {live}; {} says that it {reported}. One of them is behind, which a new \
              report, made every four hours, settles; look at once whether somebody changed it.",
             self.report_name()
         );
+        let facts = json!({"summary_says_at_risk": live_danger});
+        finding.evidence.insert("contradiction".to_owned(), facts);
         Aspect::Told(finding)
     }
 
@@ -238,16 +269,16 @@ impl Root<'_> {
     fn mfa(&self) -> Aspect {
         match self.mfa_verdict() {
             Verdict::Safe => Aspect::Fine,
-            Verdict::Unknown => Aspect::Unknown("MFA"),
+            Verdict::Unknown => Aspect::Unknown(MFA),
             Verdict::Contradiction { live } => {
-                self.contradiction("mfa", "MFA", live, ["has no MFA device", "has one"])
+                self.contradiction(MFA, live, ["has no MFA device", "has one"])
             }
             Verdict::AtRisk => self.violation(
-                "mfa",
+                MFA,
                 "The root user has no MFA device".to_owned(),
                 "Whoever knows its password can do everything in the account, and nothing can stop them."
                     .to_owned(),
-                [("mfa", json!(false))],
+                ("mfa", json!(false)),
             ),
         }
     }
@@ -258,7 +289,7 @@ impl Root<'_> {
             return Aspect::Fine;
         }
         let Some(Reading::Known(devices)) = &self.ctx.snapshot.virtual_mfa_devices else {
-            return Aspect::Unknown("kind of MFA device");
+            return Aspect::Unknown(HARDWARE);
         };
         let root = self.ctx.account_root();
         let held: Vec<_> = devices
@@ -268,14 +299,13 @@ impl Root<'_> {
             .collect();
         match held.as_slice() {
             [] => Aspect::Fine,
-            held => self.violation(
-                "hardware-mfa",
+            held => self.violation(HARDWARE,
                 "The root user's MFA device is a virtual one".to_owned(),
                 format!(
                     "{} is an app, whose secret can be copied; a hardware key or passkey is required (require_hardware).",
                     held.join(", ")
                 ),
-                [("virtual_mfa_devices", json!(held))],
+                ("virtual_mfa_devices", json!(held)),
             ),
         }
     }
@@ -295,10 +325,8 @@ impl Root<'_> {
             .map_or(&[] as &[AccessKey], |report| &report.access_keys);
         match self.keys_verdict() {
             Verdict::Safe => Aspect::Fine,
-            Verdict::Unknown => Aspect::Unknown("access keys"),
-            Verdict::Contradiction { live } => {
-                self.contradiction("access-keys", "access keys", live, ["has some", "has none"])
-            }
+            Verdict::Unknown => Aspect::Unknown(KEYS),
+            Verdict::Contradiction { live } => self.contradiction(KEYS, live, ["has some", "has none"]),
             Verdict::AtRisk => {
                 let active = keys.iter().filter(|key| is_active(key)).count();
                 let title = match (active, keys.len() - active) {
@@ -324,12 +352,7 @@ impl Root<'_> {
                         "last_used": key.last_used.known().map(LastUsed::at),
                     })
                 });
-                self.violation(
-                    "access-keys",
-                    title,
-                    sentences.join(" "),
-                    [("access_keys", facts.collect())],
-                )
+                self.violation(KEYS, title, sentences.join(" "), ("access_keys", facts.collect()))
             }
         }
     }
@@ -344,26 +367,23 @@ impl Root<'_> {
     fn certificates(&self) -> Aspect {
         match self.certificates_verdict() {
             Verdict::Safe => Aspect::Fine,
-            Verdict::Unknown => Aspect::Unknown("signing certificates"),
-            Verdict::Contradiction { live } => self.contradiction(
-                "signing-certificates",
-                "signing certificates",
-                live,
-                ["has some", "has none"],
-            ),
+            Verdict::Unknown => Aspect::Unknown(CERTIFICATES),
+            Verdict::Contradiction { live } => {
+                self.contradiction(CERTIFICATES, live, ["has some", "has none"])
+            }
             Verdict::AtRisk => self.violation(
-                "signing-certificates",
+                CERTIFICATES,
                 "The root user has signing certificates".to_owned(),
                 "Whoever has the private key of one can act as root by old interfaces (SOAP), without MFA."
                     .to_owned(),
-                [("signing_certificates", json!(true))],
+                ("signing_certificates", json!(true)),
             ),
         }
     }
 
     fn usage(&self) -> Aspect {
         let Some(report) = self.report else {
-            return Aspect::Unknown("use");
+            return Aspect::Unknown(USE);
         };
         let recent = self.ctx.config.rules.root_account.recent_use;
         let is_recent = |at: &DateTime<Utc>| self.ctx.now - *at <= recent.delta();
@@ -384,18 +404,18 @@ impl Root<'_> {
         }
         uses.sort();
         match uses.last() {
-            None if unread => Aspect::Unknown("use of access keys"),
+            None if unread => Aspect::Unknown(USE),
             None => Aspect::Fine,
             Some((last, _)) => {
                 let sentences: Vec<_> = uses.iter().rev().map(|(_, sentence)| sentence.as_str()).collect();
                 self.violation(
-                    "use",
+                    USE,
                     format!("The root user was used on {}", last.format("%Y-%m-%d")),
                     format!(
                         "{} Within {recent} that offends: if nobody knows why, somebody else was it.",
                         sentences.join(" ")
                     ),
-                    [("last_used_at", json!(last))],
+                    ("last_used_at", json!(last)),
                 )
             }
         }

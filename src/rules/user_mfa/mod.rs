@@ -32,7 +32,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::access_key::{evidence, stands_subject, unreadable_account};
-use super::{Announcement, Context, Judgement, Practice, Remedy, Rule, Standing};
+use super::{Announcement, CONTROLS_FACT, Context, Judgement, Practice, Remedy, Rule, Standing};
 use crate::config::MfaScope;
 use crate::inventory::{InlinePolicy, Mfa, Reading, SignIn, Snapshot, User};
 use crate::model::{
@@ -175,6 +175,10 @@ impl Case<'_> {
             ("console_password", json!(sign_in.console_password)),
             ("mfa_devices", json!(devices)),
         ]);
+        // The benchmark speaks of console users alone, and of devices, not of this policy.
+        if !sign_in.console_password || !devices.is_empty() {
+            finding.evidence.insert(CONTROLS_FACT.to_owned(), json!([]));
+        }
         if let Some(made_at) = sign_in.password_made_at {
             finding
                 .evidence
@@ -259,13 +263,13 @@ impl Case<'_> {
             user.name
         );
         finding.detail = format!(
-            "The policy {}, which iamwarden put there, is taken off again.",
+            "The policy {} that iamwarden put there is not needed any more.",
             policy.name
         );
         match ctx.standing(&RULE, &user.arn) {
             // It only gives back what iamwarden took.
             Standing::Exempt(exemption) => finding.detail.push_str(&format!(
-                " That it is exempt until {} ({}) does not stand against it.",
+                " That it is exempt until {} ({}) does not stand against taking the policy off.",
                 exemption.until, exemption.reason
             )),
             Standing::Subject { .. } | Standing::Protected(_) | Standing::Own => {

@@ -199,7 +199,7 @@ fn what_people_read() {
     ");
     insta::assert_snapshot!(console(carrying(alice(true, &[APP]), ours)), @r"
     alice has an MFA device now and need not be made to use one
-    The policy iamwarden-require-mfa, which iamwarden put there, is taken off again.
+    The policy iamwarden-require-mfa that iamwarden put there is not needed any more.
     ");
     insta::assert_snapshot!(console(carrying(alice(true, &[]), EDITED)), @r"
     alice can sign in to the console without MFA
@@ -332,7 +332,7 @@ fn exempt_protected_and_own_users_are_left_alone() {
     );
     insta::assert_snapshot!(said(&lifted), @r"
     alice has an MFA device now and need not be made to use one
-    The policy iamwarden-require-mfa, which iamwarden put there, is taken off again. That it is exempt until 2099-01-01 (kiosk, SEC-7) does not stand against it.
+    The policy iamwarden-require-mfa that iamwarden put there is not needed any more. That it is exempt until 2099-01-01 (kiosk, SEC-7) does not stand against taking the policy off.
     ");
     for (config, own) in [(&protected, false), (&config(MfaScope::Console), true)] {
         assert_eq!(
