@@ -28,8 +28,9 @@ PATIENCE = 60
 SECRET = "CANARY+aws/secret+access+key"
 """The secret access key that every command runs with. It may not turn up anywhere."""
 
-REGIONAL = ("cloudtrail",)
-"""Rules that look into regions: off wherever the configuration does not speak of them."""
+WITH_EVERY_ACCOUNT = ("access_key_rotation", "unused_access_keys", "password_policy", "unused_permissions")
+"""Rules that are on unless a test says otherwise; the others are about services and columns that moto has only with a
+word to it, and are on where the configuration speaks of them."""
 
 SIGNING = "whsec_Q0FOQVJZc2lnbmluZ3NlY3JldG9mYWNoYW5uZWw="
 """What webhooks are signed with, where a test does not say otherwise."""
@@ -121,7 +122,8 @@ class Warden:
 
     def _environment(self) -> dict[str, str]:
         declared = self.config.read_text() if self.config.exists() else ""
-        silent = [rule for rule in REGIONAL if f"rules.{rule}" not in declared]
+        others = [rule for rule in all_rules() if rule not in WITH_EVERY_ACCOUNT]
+        silent = [rule for rule in others if f"rules.{rule}" not in declared]
         off = {f"IAMWARDEN__RULES__{rule.upper()}__MODE": "off" for rule in silent}
         return {**off, **self.environment}
 
