@@ -195,6 +195,7 @@ async fn second_visit(stage: &Stage, folder: &Path, tell: Teller<'_>, first: &Pl
             Change::LiftMfaRequirement { .. } => "MFA no longer required",
             Change::DeleteLoginProfile {} => "→ deleted",
             Change::QuarantineRole(_) => "everything denied",
+            Change::Regional(_) => "put in order",
         };
         tell(&format!(
             "  {:<9} {:<22} {}  {} ({before_and_after})\n",

@@ -173,6 +173,7 @@ fn user(n: usize, account: u64, (being, keys, password, groups, owned): &Person)
                 last_used: None,
             })),
         })),
+        sign_in: None,
         name,
     }
 }
@@ -298,7 +299,10 @@ fn some_account(id: u64) -> impl Strategy<Value = Snapshot> {
                 password_policy: Some(password_policy),
                 last_accessed,
                 credential_report_at: Some(now()),
+                root: None,
+                virtual_mfa_devices: None,
                 gaps: Vec::new(),
+                regions: iamwarden::inventory::Regions::default(),
                 api_calls: BTreeMap::new(),
             }
         })
@@ -406,34 +410,30 @@ fn apply(account: &mut Snapshot, action: &Action) {
     let Authorization {
         users, groups, roles, ..
     } = authorization;
-    match &action.change {
-        Change::DisableAccessKey { access_key_id } => {
-            let user = users.iter_mut().find(|user| user.arn == action.resource).unwrap();
-            let Some(Reading::Known(credentials)) = &mut user.credentials else {
-                panic!("{action:?}")
-            };
-            let mut keys = credentials.access_keys.iter_mut();
-            let key = keys.find(|key| key.id.as_ref() == Some(access_key_id)).unwrap();
-            assert_eq!(
-                key.status,
-                KeyStatus::Active,
-                "what is not active is not disabled"
-            );
-            key.status = KeyStatus::Inactive;
-        }
-        Change::DetachPolicy { policy_arn } => {
-            let of_users = users.iter_mut().map(|user| (&user.arn, &mut user.attached));
-            let of_groups = groups.iter_mut().map(|group| (&group.arn, &mut group.attached));
-            let of_roles = roles.iter_mut().map(|role| (&role.arn, &mut role.attached));
-            let mut all = of_users.chain(of_groups).chain(of_roles);
-            let (_, attached) = all.find(|(arn, _)| **arn == action.resource).unwrap();
-            let before = attached.len();
-            attached.retain(|policy| policy.arn != *policy_arn);
-            assert_eq!(attached.len() + 1, before, "what is not attached is not detached");
-        }
-        Change::DeleteAccessKey { .. } | Change::UpdatePasswordPolicy(_) => {
-            panic!("nothing is deleted unless that is declared: {action:?}")
-        }
+    if let Change::DisableAccessKey { access_key_id } = &action.change {
+        let user = users.iter_mut().find(|user| user.arn == action.resource).unwrap();
+        let Some(Reading::Known(credentials)) = &mut user.credentials else {
+            panic!("{action:?}")
+        };
+        let mut keys = credentials.access_keys.iter_mut();
+        let key = keys.find(|key| key.id.as_ref() == Some(access_key_id)).unwrap();
+        assert_eq!(
+            key.status,
+            KeyStatus::Active,
+            "what is not active is not disabled"
+        );
+        key.status = KeyStatus::Inactive;
+    } else if let Change::DetachPolicy { policy_arn } = &action.change {
+        let of_users = users.iter_mut().map(|user| (&user.arn, &mut user.attached));
+        let of_groups = groups.iter_mut().map(|group| (&group.arn, &mut group.attached));
+        let of_roles = roles.iter_mut().map(|role| (&role.arn, &mut role.attached));
+        let mut all = of_users.chain(of_groups).chain(of_roles);
+        let (_, attached) = all.find(|(arn, _)| **arn == action.resource).unwrap();
+        let before = attached.len();
+        attached.retain(|policy| policy.arn != *policy_arn);
+        assert_eq!(attached.len() + 1, before, "what is not attached is not detached");
+    } else {
+        panic!("nothing else is declared: {action:?}");
     }
 }
 
@@ -443,13 +443,22 @@ proptest! {
     #[test]
     fn plan_apply_plan_gives_nothing(mut account in some_account(1)) {
         let config = everything_at_once();
-        let first = plan(&config, std::slice::from_ref(&account));
-        for action in first.actions.iter().filter(is_due) {
-            apply(&mut account, action);
+        let mut done = BTreeSet::new();
+        let mut is_last = false;
+        // No run changes more than the account has principals: some accounts take several.
+        loop {
+            let plan = plan(&config, std::slice::from_ref(&account));
+            let due: Vec<_> = plan.actions.iter().filter(is_due).collect();
+            prop_assert!(due.is_empty() || !is_last, "{due:#?}");
+            if due.is_empty() {
+                break;
+            }
+            is_last = due.len() == plan.actions.len();
+            for action in due {
+                prop_assert!(done.insert(action.id.clone()), "once more: {action:#?}");
+                apply(&mut account, action);
+            }
         }
-        let second = plan(&config, std::slice::from_ref(&account));
-        let left: Vec<_> = second.actions.iter().filter(is_due).collect();
-        prop_assert!(left.is_empty(), "{left:#?}");
     }
 
     #[test]

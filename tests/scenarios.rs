@@ -53,6 +53,9 @@ struct Case {
     /// As by `--as-if enforce`.
     #[serde(default)]
     as_if_enforce: bool,
+    /// The report shows the scorecard too.
+    #[serde(default)]
+    scorecard: bool,
     /// What goes wrong at AWS.
     #[serde(default)]
     faults: Vec<Fault>,
@@ -67,7 +70,7 @@ enum Account {
         first: String,
     },
     /// A file, as by `plan --snapshot`.
-    File(Snapshot),
+    File(Box<Snapshot>),
 }
 
 struct Scenario {
@@ -124,9 +127,15 @@ async fn hold(folder: &Path, rewrite: bool) -> anyhow::Result<()> {
         width: 100,
         color: false,
     };
+    // The scorecard says of dozens of controls that no rule looks at them: one case shows it, as people read it.
+    let mut without = plan.clone();
+    for account in &mut without.accounts {
+        account.scorecard = None;
+    }
+    let shown = if scenario.case.scorecard { &plan } else { &without };
     let answers = [
-        ("plan.json", folded(&document)),
-        ("report.txt", render::text(&plan, &style)),
+        ("plan.json", folded(&render::json(&without))),
+        ("report.txt", render::text(shown, &style)),
     ];
     for (name, answer) in answers {
         let file = folder.join(name);
@@ -215,7 +224,7 @@ impl Scenario {
         let account = match snapshot.exists() {
             true => {
                 ensure!(!folder.join("account.toml").exists(), "one account, not two");
-                Account::File(Snapshot::read_from(&snapshot)?)
+                Account::File(Box::new(Snapshot::read_from(&snapshot)?))
             }
             false => Account::plant(&read("account.toml")?)?,
         };

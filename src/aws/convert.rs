@@ -17,13 +17,13 @@ use crate::model::{AccessKeyId, Arn, KeyStatus, PasswordPolicy};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Odd(pub(super) String);
 
-type Converted<T> = Result<T, Odd>;
+pub(super) type Converted<T> = Result<T, Odd>;
 
-fn odd(what: impl Into<String>) -> Odd {
+pub(super) fn odd(what: impl Into<String>) -> Odd {
     Odd(what.into())
 }
 
-fn needed<T>(value: Option<T>, what: &str) -> Converted<T> {
+pub(super) fn needed<T>(value: Option<T>, what: &str) -> Converted<T> {
     value.ok_or_else(|| odd(format!("{what} is missing")))
 }
 
@@ -122,6 +122,7 @@ pub(super) fn user(user: sdk::UserDetail) -> Converted<User> {
         inline: inline(user.user_policy_list)?,
         boundary: boundary(user.permissions_boundary)?,
         credentials: None,
+        sign_in: None,
     })
 }
 

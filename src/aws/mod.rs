@@ -5,6 +5,7 @@
 //! an [`crate::plan::Approved`] and a [`crate::state::Lease`]. Both share the account's [`CallBudget`]. Whatever goes
 //! wrong is an [`AwsError`] of some [`ErrorKind`]; no answer is ever taken for "nothing there" because it failed.
 
+mod account;
 mod ambient;
 mod authorization;
 mod budget;
@@ -15,6 +16,7 @@ mod meter;
 pub mod operation;
 pub mod permissions;
 mod reader;
+mod regional;
 mod request;
 mod secrets;
 mod session;
@@ -24,6 +26,7 @@ pub use ambient::{Ambient, Pace};
 pub use budget::{CallBudget, CallCount, CallRate, CallResult};
 pub use errors::{AwsError, ErrorKind};
 pub use reader::{KeyDescription, LiveUser, Reader, ReportFile};
+pub use regional::LiveTrail;
 pub use request::RequestError;
 pub use secrets::{SecretError, Secrets};
 pub use session::{ConnectError, Purpose, Session, Sessions};

@@ -81,8 +81,36 @@ pub const DELETE_ROLE_POLICY: &str = "iam:DeleteRolePolicy";
 /// `DeleteLoginProfile`.
 pub const DELETE_LOGIN_PROFILE: &str = "iam:DeleteLoginProfile";
 
+/// `DescribeTrails` (CloudTrail).
+pub const DESCRIBE_TRAILS: &str = "cloudtrail:DescribeTrails";
+/// `GetTrailStatus` (CloudTrail).
+pub const GET_TRAIL_STATUS: &str = "cloudtrail:GetTrailStatus";
+/// `GetEventSelectors` (CloudTrail).
+pub const GET_EVENT_SELECTORS: &str = "cloudtrail:GetEventSelectors";
+/// `GetBucketPolicyStatus` (S3).
+pub const GET_BUCKET_POLICY_STATUS: &str = "s3:GetBucketPolicyStatus";
+/// `GetBucketAcl` (S3).
+pub const GET_BUCKET_ACL: &str = "s3:GetBucketAcl";
+/// `GetPublicAccessBlock` (S3), by the name that IAM has for it.
+pub const GET_BUCKET_PUBLIC_ACCESS_BLOCK: &str = "s3:GetBucketPublicAccessBlock";
+/// `StartLogging` (CloudTrail).
+pub const START_LOGGING: &str = "cloudtrail:StartLogging";
+/// `StopLogging` (CloudTrail).
+pub const STOP_LOGGING: &str = "cloudtrail:StopLogging";
+/// `UpdateTrail` (CloudTrail).
+pub const UPDATE_TRAIL: &str = "cloudtrail:UpdateTrail";
+/// `CreateTrail` (CloudTrail).
+pub const CREATE_TRAIL: &str = "cloudtrail:CreateTrail";
+/// `DeleteTrail` (CloudTrail).
+pub const DELETE_TRAIL: &str = "cloudtrail:DeleteTrail";
+
+/// `GetAccountSummary`.
+pub const GET_ACCOUNT_SUMMARY: &str = "iam:GetAccountSummary";
+/// `ListVirtualMFADevices`.
+pub const LIST_VIRTUAL_MFA_DEVICES: &str = "iam:ListVirtualMFADevices";
+
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 38] = [
+pub const ALL: [&str; 51] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -121,4 +149,17 @@ pub const ALL: [&str; 38] = [
     DELETE_USER_POLICY,
     DELETE_ROLE_POLICY,
     DELETE_LOGIN_PROFILE,
+    DESCRIBE_TRAILS,
+    GET_TRAIL_STATUS,
+    GET_EVENT_SELECTORS,
+    GET_BUCKET_POLICY_STATUS,
+    GET_BUCKET_ACL,
+    GET_BUCKET_PUBLIC_ACCESS_BLOCK,
+    START_LOGGING,
+    STOP_LOGGING,
+    UPDATE_TRAIL,
+    CREATE_TRAIL,
+    DELETE_TRAIL,
+    GET_ACCOUNT_SUMMARY,
+    LIST_VIRTUAL_MFA_DEVICES,
 ];

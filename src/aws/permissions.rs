@@ -16,6 +16,14 @@ pub struct Reads {
     pub password_policy: bool,
     /// Access Advisor.
     pub last_accessed: bool,
+    /// Trails, in regions.
+    pub trails: bool,
+    /// Console passwords and MFA devices of users.
+    pub sign_in: bool,
+    /// The root user.
+    pub root: bool,
+    /// Virtual MFA devices, assigned or not.
+    pub virtual_mfa_devices: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -38,6 +46,28 @@ const LAST_ACCESSED: &[&str] = &[
     GENERATE_SERVICE_LAST_ACCESSED_DETAILS,
     GET_SERVICE_LAST_ACCESSED_DETAILS,
 ];
+/// The report first; the others for whoever it shows without MFA, and where there is none.
+const SIGN_IN: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_CREDENTIAL_REPORT,
+    GET_LOGIN_PROFILE,
+    LIST_MFA_DEVICES,
+];
+const ROOT: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_ACCOUNT_SUMMARY,
+    GET_CREDENTIAL_REPORT,
+];
+const VIRTUAL_MFA: &[&str] = &[LIST_VIRTUAL_MFA_DEVICES];
+
+const TRAILS: &[&str] = &[
+    DESCRIBE_TRAILS,
+    GET_BUCKET_ACL,
+    GET_BUCKET_POLICY_STATUS,
+    GET_BUCKET_PUBLIC_ACCESS_BLOCK,
+    GET_EVENT_SELECTORS,
+    GET_TRAIL_STATUS,
+];
 
 /// The actions that collecting an inventory needs, sorted.
 pub fn reads(needs: Reads) -> Vec<&'static str> {
@@ -46,6 +76,10 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         passwords,
         password_policy,
         last_accessed,
+        trails,
+        sign_in,
+        root,
+        virtual_mfa_devices,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -53,6 +87,10 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (passwords, PASSWORDS),
         (password_policy, PASSWORD_POLICY),
         (last_accessed, LAST_ACCESSED),
+        (trails, TRAILS),
+        (sign_in, SIGN_IN),
+        (root, ROOT),
+        (virtual_mfa_devices, VIRTUAL_MFA),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -87,6 +125,8 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         }
         ChangeKind::DeleteLoginProfile => &[GET_LOGIN_PROFILE, GET_USER],
         ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
+        ChangeKind::StartLogging => &[GET_TRAIL_STATUS],
+        ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
     }
 }
 
@@ -101,6 +141,9 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::LiftMfaRequirement => &[DELETE_USER_POLICY],
         ChangeKind::DeleteLoginProfile => &[DELETE_LOGIN_PROFILE],
         ChangeKind::QuarantineRole => &[PUT_ROLE_POLICY],
+        ChangeKind::StartLogging => &[START_LOGGING],
+        ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
+        ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
     }
 }
 
@@ -115,6 +158,9 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::LiftMfaRequirement => &[PUT_USER_POLICY],
         ChangeKind::DeleteLoginProfile => &[],
         ChangeKind::QuarantineRole => &[DELETE_ROLE_POLICY],
+        ChangeKind::StartLogging => &[STOP_LOGGING],
+        ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
+        ChangeKind::CreateTrail => &[DELETE_TRAIL],
     }
 }
 
@@ -129,6 +175,10 @@ mod tests {
             passwords: true,
             password_policy: true,
             last_accessed: true,
+            trails: true,
+            sign_in: true,
+            root: true,
+            virtual_mfa_devices: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -148,7 +198,7 @@ mod tests {
         let reading = |action: &&str| {
             let (_, name) = action.split_once(':').unwrap();
             // The two that generate make reports, and change nothing.
-            ["Get", "List", "Generate"]
+            ["Get", "List", "Generate", "Describe"]
                 .iter()
                 .any(|verb| name.starts_with(verb))
         };
@@ -157,6 +207,10 @@ mod tests {
             passwords: true,
             password_policy: true,
             last_accessed: true,
+            trails: true,
+            sign_in: true,
+            root: true,
+            virtual_mfa_devices: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -1,4 +1,5 @@
-//! Everything that iamwarden reads from IAM, as the values of [`crate::inventory`] and [`crate::model`].
+//! Everything that iamwarden reads from IAM, as the values of [`crate::inventory`] and [`crate::model`]. What lives in
+//! regions is read in [`super::regional`].
 //!
 //! A method answers whole or fails: all pages, or an error. What is not there any more is [`ErrorKind::Gone`].
 
@@ -17,9 +18,12 @@ use tokio::time::Instant;
 use super::convert::{self, Odd};
 use super::errors::{AwsError, ErrorKind, Scope};
 use super::operation;
+use super::regional::Regional;
 use super::session::Shared;
 use crate::inventory::{AttachedPolicy, Caller, LastUsed, ManagedPolicy};
-use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy, PrincipalKind};
+use crate::model::{
+    AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy, PrincipalKind, Region,
+};
 
 /// Most items of a page.
 pub(super) const PAGE: i32 = 1000;
@@ -78,12 +82,17 @@ pub struct ReportFile {
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(super) iam: Client,
+    pub(super) regional: Regional,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Reader {
-    pub(super) fn new(iam: Client, shared: Arc<Shared>) -> Self {
-        Self { iam, shared }
+    pub(super) fn new(iam: Client, regional: Regional, shared: Arc<Shared>) -> Self {
+        Self {
+            iam,
+            regional,
+            shared,
+        }
     }
 
     /// The account.
@@ -94,6 +103,11 @@ impl Reader {
     /// Its partition.
     pub fn partition(&self) -> &Partition {
         &self.shared.partition
+    }
+
+    /// The region of the ambient configuration.
+    pub fn region(&self) -> Option<&Region> {
+        self.shared.region.as_ref()
     }
 
     /// Who reads.

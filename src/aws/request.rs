@@ -1,6 +1,7 @@
 //! Which call an approved operation is: a pure function, so that what would be sent can be looked at.
 
 use super::operation;
+use super::regional::{Home, RegionalRequest};
 use crate::model::{
     AccessKeyId, AccountId, Arn, Change, Effect, InlinePolicyText, Inverse, PasswordPolicy, PolicyDocument,
     PrincipalKind,
@@ -88,6 +89,8 @@ pub(super) enum Request {
     DeleteInlinePolicy { holder: Holder, policy_name: String },
     /// `DeleteLoginProfile`.
     DeletePassword { user: String },
+    /// In a region.
+    Regional(RegionalRequest),
 }
 
 /// Who has an inline policy of iamwarden's own.
@@ -108,12 +111,13 @@ pub(super) struct PasswordNumbers {
 
 impl Request {
     /// The call that does this operation to this resource, in this account.
-    pub(super) fn of(
-        operation: &Operation,
-        resource: &Arn,
-        account: &AccountId,
-    ) -> Result<Self, RequestError> {
-        if resource.account() != account.as_str() || resource.service() != "iam" {
+    pub(super) fn of(operation: &Operation, resource: &Arn, home: Home<'_>) -> Result<Self, RequestError> {
+        let account = home.account;
+        let regional = matches!(
+            operation,
+            Operation::Apply(Change::Regional(_)) | Operation::Undo(Inverse::Regional(_))
+        );
+        if !regional && (resource.account() != account.as_str() || resource.service() != "iam") {
             return Err(RequestError::WrongAccount {
                 what: "resource",
                 found: resource.account().to_owned(),
@@ -121,12 +125,13 @@ impl Request {
             });
         }
         match operation {
-            Operation::Apply(change) => Self::of_change(change, resource, account),
-            Operation::Undo(inverse) => Self::of_inverse(inverse, resource, account),
+            Operation::Apply(change) => Self::of_change(change, resource, home),
+            Operation::Undo(inverse) => Self::of_inverse(inverse, resource, home),
         }
     }
 
-    fn of_change(change: &Change, resource: &Arn, account: &AccountId) -> Result<Self, RequestError> {
+    fn of_change(change: &Change, resource: &Arn, home: Home<'_>) -> Result<Self, RequestError> {
+        let account = home.account;
         Ok(match change {
             Change::DisableAccessKey { access_key_id } => Self::SetKeyStatus {
                 user: user_of(resource)?,
@@ -164,10 +169,12 @@ impl Request {
             Change::DeleteLoginProfile {} => Self::DeletePassword {
                 user: user_of(resource)?,
             },
+            Change::Regional(change) => Self::Regional(RegionalRequest::of_change(change, resource, home)?),
         })
     }
 
-    fn of_inverse(inverse: &Inverse, resource: &Arn, account: &AccountId) -> Result<Self, RequestError> {
+    fn of_inverse(inverse: &Inverse, resource: &Arn, home: Home<'_>) -> Result<Self, RequestError> {
+        let account = home.account;
         Ok(match inverse {
             Inverse::EnableAccessKey { access_key_id } => Self::SetKeyStatus {
                 user: user_of(resource)?,
@@ -198,6 +205,9 @@ impl Request {
                 holder: holder_of(resource)?,
                 policy: only_denying(policy)?,
             },
+            Inverse::Regional(inverse) => {
+                Self::Regional(RegionalRequest::of_inverse(inverse, resource, home)?)
+            }
         })
     }
 
@@ -227,6 +237,7 @@ impl Request {
                 Holder::Role(_) => operation::DELETE_ROLE_POLICY,
             },
             Self::DeletePassword { .. } => operation::DELETE_LOGIN_PROFILE,
+            Self::Regional(request) => request.operation(),
         }
     }
 }
@@ -339,6 +350,15 @@ fn policy_of(policy: &Arn, account: &AccountId) -> Result<Arn, RequestError> {
 mod tests {
     use super::*;
 
+    fn of(operation: &Operation, resource: &Arn, account: &AccountId) -> Result<Request, RequestError> {
+        let partition = crate::model::Partition::new("aws");
+        let home = Home {
+            account,
+            partition: &partition,
+        };
+        Request::of(operation, resource, home)
+    }
+
     fn account() -> AccountId {
         AccountId::parse("123456789012").unwrap()
     }
@@ -358,7 +378,7 @@ mod tests {
     #[test]
     fn the_user_is_always_named() {
         let alice = arn("arn:aws:iam::123456789012:user/some/path/alice");
-        let request = Request::of(&disable(), &alice, &account()).unwrap();
+        let request = of(&disable(), &alice, &account()).unwrap();
         let expected = Request::SetKeyStatus {
             user: "alice".to_owned(),
             key: key(),
@@ -375,10 +395,7 @@ mod tests {
             "arn:aws:iam::210987654321:user/alice",
             "arn:aws:sts::123456789012:user/alice",
         ] {
-            assert!(
-                Request::of(&disable(), &arn(wrong), &account()).is_err(),
-                "{wrong}"
-            );
+            assert!(of(&disable(), &arn(wrong), &account()).is_err(), "{wrong}");
         }
     }
 
@@ -388,7 +405,7 @@ mod tests {
         let admin = arn("arn:aws:iam::aws:policy/AdministratorAccess");
         let enable = Operation::Undo(Inverse::EnableAccessKey { access_key_id: key() });
         assert_eq!(
-            Request::of(&enable, &alice, &account()).unwrap(),
+            of(&enable, &alice, &account()).unwrap(),
             Request::SetKeyStatus {
                 user: "alice".to_owned(),
                 key: key(),
@@ -407,14 +424,8 @@ mod tests {
             let undo = Operation::Undo(Inverse::AttachPolicy {
                 policy_arn: admin.clone(),
             });
-            assert_eq!(
-                Request::of(&apply, &resource, &account()).unwrap().operation(),
-                detach
-            );
-            assert_eq!(
-                Request::of(&undo, &resource, &account()).unwrap().operation(),
-                attach
-            );
+            assert_eq!(of(&apply, &resource, &account()).unwrap().operation(), detach);
+            assert_eq!(of(&undo, &resource, &account()).unwrap().operation(), attach);
         }
     }
 
@@ -429,7 +440,7 @@ mod tests {
             let attach = Operation::Undo(Inverse::AttachPolicy {
                 policy_arn: arn(wrong),
             });
-            assert!(Request::of(&attach, &alice, &account()).is_err(), "{wrong}");
+            assert!(of(&attach, &alice, &account()).is_err(), "{wrong}");
         }
     }
 
@@ -445,7 +456,7 @@ mod tests {
             }))
         };
         let numbers = |operation: &Operation| {
-            let request = Request::of(operation, &root, &account()).unwrap();
+            let request = of(operation, &root, &account()).unwrap();
             let Request::WritePasswordPolicy(numbers) = request else {
                 panic!("{request:?}")
             };
@@ -460,11 +471,11 @@ mod tests {
             policy(14, None, Some(25)),
         ] {
             assert!(matches!(
-                Request::of(&wrong, &root, &account()),
+                of(&wrong, &root, &account()),
                 Err(RequestError::OutOfRange { .. })
             ));
         }
         let alice = arn("arn:aws:iam::123456789012:user/alice");
-        assert!(Request::of(&policy(14, None, None), &alice, &account()).is_err());
+        assert!(of(&policy(14, None, None), &alice, &account()).is_err());
     }
 }

@@ -20,11 +20,12 @@ use super::errors::{AwsError, ErrorKind, Scope};
 use super::meter::{Meter, ServerClock, WholeAnswer};
 use super::operation;
 use super::reader::Reader;
+use super::regional::Regional;
 use super::secrets::{SecretError, Secrets};
 use super::writer::Writer;
 use crate::config::{Account, SecretReference};
 use crate::inventory::Caller;
-use crate::model::{AccountId, Arn, Partition};
+use crate::model::{AccountId, Arn, Partition, Region};
 
 /// A clock further off than this judges ages wrongly.
 const LARGEST_SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -433,6 +434,8 @@ pub struct Session {
 pub(super) struct Shared {
     pub(super) account: AccountId,
     pub(super) partition: Partition,
+    /// Of the ambient configuration.
+    pub(super) region: Option<Region>,
     pub(super) caller: Caller,
     pub(super) budget: Arc<CallBudget>,
     pub(super) counter: Arc<CallCounter>,
@@ -450,6 +453,9 @@ impl Session {
     ) -> Self {
         let shared = Arc::new(Shared {
             partition: caller.arn.partition(),
+            region: sdk
+                .region()
+                .and_then(|region| Region::parse(region.as_ref()).ok()),
             account,
             caller,
             budget,
@@ -471,9 +477,15 @@ impl Session {
         let reads = config.clone().retry_config(pace.retries()).build();
         // A write is sent once: whether a second one may follow is for the executor to find out by reading.
         let writes = config.retry_config(RetryConfig::disabled()).build();
+        let regional = Regional::new(sdk, Arc::clone(&shared));
+        let regional_writes = regional.sent_once();
         Self {
-            reader: Reader::new(aws_sdk_iam::Client::from_conf(reads), Arc::clone(&shared)),
-            writer: Writer::new(aws_sdk_iam::Client::from_conf(writes), shared),
+            reader: Reader::new(
+                aws_sdk_iam::Client::from_conf(reads),
+                regional,
+                Arc::clone(&shared),
+            ),
+            writer: Writer::new(aws_sdk_iam::Client::from_conf(writes), regional_writes, shared),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Every change that iamwarden can make to AWS, and nothing else.
+//! Every change that iamwarden can make to AWS, and nothing else. Those to what lives in regions are sent from
+//! [`super::regional`].
 //!
 //! A [`Writer`] is of no use without an [`Approved`] and a [`Lease`]: both have private fields, and each is minted in one
 //! place. A call is sent once. Whether it had effect is known, or it is not, and then [`WriteError::Unknown`] says so.
@@ -14,6 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::errors::{AwsError, Scope, cause_of};
 use super::meter::Departure;
+use super::regional::{Home, Regional};
 use super::request::{Holder, PasswordNumbers, Request, RequestError};
 use super::session::Shared;
 use crate::model::{AccountId, Arn, InlinePolicyText, PrincipalKind};
@@ -67,12 +69,17 @@ enum Fate {
 #[derive(Debug, Clone)]
 pub struct Writer {
     iam: Client,
-    shared: Arc<Shared>,
+    pub(super) regional: Regional,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Writer {
-    pub(super) fn new(iam: Client, shared: Arc<Shared>) -> Self {
-        Self { iam, shared }
+    pub(super) fn new(iam: Client, regional: Regional, shared: Arc<Shared>) -> Self {
+        Self {
+            iam,
+            regional,
+            shared,
+        }
     }
 
     /// The account.
@@ -94,7 +101,7 @@ impl Writer {
                 }));
             }
         }
-        let request = Request::of(approved.operation(), approved.resource(), self.account())?;
+        let request = Request::of(approved.operation(), approved.resource(), self.home())?;
         self.shared.budget.acquire().await;
         // Asked last, because the budget may have made us wait.
         if !lease.is_safe() {
@@ -103,6 +110,13 @@ impl Writer {
             }));
         }
         self.send(request, approved.resource()).await
+    }
+
+    fn home(&self) -> Home<'_> {
+        Home {
+            account: &self.shared.account,
+            partition: &self.shared.partition,
+        }
     }
 
     async fn send(&self, request: Request, resource: &Arn) -> Result<(), WriteError> {
@@ -160,6 +174,7 @@ impl Writer {
                 let call = iam.delete_login_profile().user_name(user);
                 sent.outcome(call.customize().interceptor(departure.clone()).send().await)
             }
+            Request::Regional(request) => self.send_regional(request, &sent, departure.clone()).await,
         }
     }
 
@@ -290,13 +305,24 @@ impl Writer {
 
 /// A request on its way, to tell what became of it.
 #[derive(Debug)]
-struct Sent<'a> {
+pub(super) struct Sent<'a> {
     scope: Scope<'a>,
     departure: &'a Departure,
 }
 
 impl Sent<'_> {
-    fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
+    /// The same of another operation.
+    pub(super) fn of(&self, operation: &'static str) -> Self {
+        Self {
+            scope: Scope {
+                operation,
+                ..self.scope
+            },
+            departure: self.departure,
+        }
+    }
+
+    pub(super) fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {

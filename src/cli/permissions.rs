@@ -76,6 +76,10 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         passwords: needs.passwords,
         password_policy: needs.password_policy,
         last_accessed: needs.policies,
+        trails: needs.regional.as_ref().is_some_and(|regional| regional.trails),
+        sign_in: needs.sign_in.is_some(),
+        root: needs.root,
+        virtual_mfa_devices: needs.virtual_mfa_devices,
     };
     let again = changes(config)
         .into_iter()

@@ -2,6 +2,8 @@
 //!
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
+mod regional;
+
 use std::collections::BTreeSet;
 
 use super::problem::{alternatives, listed, nearest, quoted};
@@ -22,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 17] = [
+pub(super) const CHECKS: [Check; 19] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -64,13 +66,16 @@ pub(super) const CHECKS: [Check; 17] = [
         run: check_approvers,
     },
     Check {
-        name: "limits of age are not zero",
+        name: "limits of age and pauses are not zero",
         reads: &["rules"],
         run: check_rule_ages,
     },
     Check {
         name: "warnings come before the date, each once",
-        reads: &["rules.access_key_rotation.warn_before"],
+        reads: &[
+            "rules.access_key_rotation.warn_before",
+            "rules.user_mfa.warn_before",
+        ],
         run: check_warn_before,
     },
     Check {
@@ -111,6 +116,16 @@ pub(super) const CHECKS: [Check; 17] = [
             "notifications.default_channel",
         ],
         run: check_channel_references,
+    },
+    Check {
+        name: "regions are named once each",
+        reads: &["regions.include"],
+        run: regional::check_regions,
+    },
+    Check {
+        name: "a trail that is made or mended has what CloudTrail takes",
+        reads: &["rules.cloudtrail"],
+        run: regional::check_cloudtrail,
     },
 ];
 
@@ -239,10 +254,18 @@ fn check_ambient_credentials(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
-/// The patterns match against `user/…`, `group/…` and `role/…`, and `root` for what concerns the account itself: one that
-/// can match none of them is a slip that would leave somebody unprotected.
+/// The patterns match against `user/…`, `group/…` and `role/…`, `root` for what concerns the account itself, and other
+/// things that may be changed: one that can match none of them is a slip that would leave somebody unprotected.
 fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
-    const HEADS: [&str; 4] = ["user/", "group/", "role/", "root"];
+    const HEADS: [&str; 7] = [
+        "user/",
+        "group/",
+        "role/",
+        "root",
+        "trail/",
+        "log-group:",
+        "instance/",
+    ];
     for (n, pattern) in patterns.iter().enumerate() {
         let written = pattern.as_str().to_lowercase();
         let literal = written.split(['*', '?']).next().unwrap_or_default();
@@ -299,6 +322,8 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
         rules.access_review.remind_every,
         "rules.access_review.remind_every",
     );
+    above_zero(rules.root_account.recent_use, "rules.root_account.recent_use");
+    above_zero(rules.root_account.remind_every, "rules.root_account.remind_every");
     above_zero(rules.broad_policies.unused_for, "rules.broad_policies.unused_for");
     if rules.access_key_rotation.delete_after.is_some_and(Span::is_zero) {
         tell(
@@ -310,16 +335,23 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
 }
 
 fn check_warn_before(config: &Config, tell: &mut Tell<'_>) {
-    let mut seen = BTreeSet::new();
-    for (n, span) in config.rules.access_key_rotation.warn_before.iter().enumerate() {
-        let key = format!("rules.access_key_rotation.warn_before[{n}]");
-        if span.is_zero() {
-            tell(
-                key,
-                "a warning at the date itself comes too late: expected more than zero".into(),
-            );
-        } else if !seen.insert(span) {
-            tell(key, format!("`{span}` stands there twice: expected each once"));
+    let rules = &config.rules;
+    let lists = [
+        ("access_key_rotation", &rules.access_key_rotation.warn_before),
+        ("user_mfa", &rules.user_mfa.warn_before),
+    ];
+    for (rule, warnings) in lists {
+        let mut seen = BTreeSet::new();
+        for (n, span) in warnings.iter().enumerate() {
+            let key = format!("rules.{rule}.warn_before[{n}]");
+            if span.is_zero() {
+                tell(
+                    key,
+                    "a warning at the date itself comes too late: expected more than zero".into(),
+                );
+            } else if !seen.insert(span) {
+                tell(key, format!("`{span}` stands there twice: expected each once"));
+            }
         }
     }
 }

@@ -2,14 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    AccessKeyRotation, AccessReview, BroadPolicies, Config, Exemption, Guardrails, Mode, OnExcess,
-    PasswordPolicyRule, RoleTrust, Rules, UnusedAccessKeys, UnusedPermissions,
-};
+use super::Config;
 use crate::model::{Digest, canonical_json};
 
 impl Config {
-    /// The digest of rules, guardrails and exemptions. Not of when rules run, nor of freeze, dry run, server, accounts
+    /// The digest of rules, guardrails, exemptions and regions. Not of when rules run, nor of freeze, dry run, server, accounts
     /// or channels; and not of how the file writes it: every list here is a set, `"48h"` is `"2d"`.
     ///
     /// An approval holds only while it is the same.
@@ -18,6 +15,7 @@ impl Config {
             guardrails,
             rules,
             exemptions,
+            regions,
             dry_run: _,
             freeze: _,
             schedule: _,
@@ -27,229 +25,35 @@ impl Config {
             approvals: _,
             notifications: _,
         } = self;
-        Digest::of_json(&json!({
-            "guardrails": of_guardrails(guardrails),
-            "rules": of_rules(rules),
-            "exemptions": set(exemptions.iter().map(of_exemption)),
-        }))
+        let mut rules = json!(rules);
+        for rule in rules
+            .as_object_mut()
+            .into_iter()
+            .flat_map(|rules| rules.values_mut())
+        {
+            if let Some(settings) = rule.as_object_mut() {
+                settings.remove("schedule");
+            }
+        }
+        let mut decisive = json!({"guardrails": guardrails, "rules": rules, "exemptions": exemptions});
+        make_sets(&mut decisive);
+        // The first region is where a trail is made, so their order counts.
+        let decisive = json!([decisive, regions]);
+        Digest::of_json(&decisive)
     }
 }
 
-/// Sorted, and each member once.
-fn set(members: impl IntoIterator<Item = Value>) -> Value {
-    let mut members: Vec<_> = members.into_iter().collect();
-    members.sort_by_cached_key(canonical_json);
-    members.dedup();
-    Value::Array(members)
-}
-
-fn texts<T: ToString>(members: impl IntoIterator<Item = T>) -> Value {
-    set(members.into_iter().map(|member| text(&member)))
-}
-
-fn text<T: ToString>(value: &T) -> Value {
-    Value::String(value.to_string())
-}
-
-fn optional<T: ToString>(value: Option<&T>) -> Value {
-    value.map_or(Value::Null, text)
-}
-
-fn of_guardrails(guardrails: &Guardrails) -> Value {
-    let Guardrails {
-        max_changes_per_run,
-        max_changes_percent,
-        max_changes_per_day,
-        on_excess,
-        max_plan_age,
-        change_window,
-        timezone,
-        protected,
-    } = guardrails;
-    json!({
-        "max_changes_per_run": max_changes_per_run,
-        "max_changes_percent": max_changes_percent,
-        "max_changes_per_day": max_changes_per_day,
-        "on_excess": match on_excess {
-            OnExcess::Cap => "cap",
-            OnExcess::Stop => "stop",
-        },
-        "max_plan_age": text(max_plan_age),
-        "change_window": optional(change_window.as_ref()),
-        "timezone": timezone.name(),
-        "protected": texts(protected),
-    })
-}
-
-fn of_mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Off => "off",
-        Mode::Report => "report",
-        Mode::Approve => "approve",
-        Mode::Enforce => "enforce",
+/// Sorts every list, and keeps each of its members once.
+fn make_sets(value: &mut Value) {
+    match value {
+        Value::Array(members) => {
+            members.iter_mut().for_each(make_sets);
+            members.sort_by_cached_key(canonical_json);
+            members.dedup();
+        }
+        Value::Object(fields) => fields.values_mut().for_each(make_sets),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-fn of_rules(rules: &Rules) -> Value {
-    let Rules {
-        access_key_rotation,
-        unused_access_keys,
-        password_policy,
-        unused_permissions,
-        access_review,
-        role_trust,
-        broad_policies,
-    } = rules;
-    json!({
-        "access_key_rotation": of_access_key_rotation(access_key_rotation),
-        "unused_access_keys": of_unused_access_keys(unused_access_keys),
-        "password_policy": of_password_policy(password_policy),
-        "unused_permissions": of_unused_permissions(unused_permissions),
-        "access_review": of_access_review(access_review),
-        "role_trust": of_role_trust(role_trust),
-        "broad_policies": of_broad_policies(broad_policies),
-    })
-}
-
-fn of_access_key_rotation(rule: &AccessKeyRotation) -> Value {
-    let AccessKeyRotation {
-        mode,
-        schedule: _,
-        max_age,
-        warn_before,
-        minimum_notice,
-        spare_used_within,
-        delete_after,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "max_age": text(max_age),
-        "warn_before": texts(warn_before),
-        "minimum_notice": text(minimum_notice),
-        "spare_used_within": text(spare_used_within),
-        "delete_after": optional(delete_after.as_ref()),
-    })
-}
-
-fn of_unused_access_keys(rule: &UnusedAccessKeys) -> Value {
-    let UnusedAccessKeys {
-        mode,
-        schedule: _,
-        unused_for,
-        minimum_notice,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "unused_for": text(unused_for),
-        "minimum_notice": text(minimum_notice),
-    })
-}
-
-fn of_password_policy(rule: &PasswordPolicyRule) -> Value {
-    let PasswordPolicyRule {
-        mode,
-        schedule: _,
-        exact,
-        minimum_length,
-        require_uppercase,
-        require_lowercase,
-        require_numbers,
-        require_symbols,
-        allow_users_to_change,
-        max_age,
-        reuse_prevention,
-        hard_expiry,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "exact": exact,
-        "minimum_length": minimum_length,
-        "require_uppercase": require_uppercase,
-        "require_lowercase": require_lowercase,
-        "require_numbers": require_numbers,
-        "require_symbols": require_symbols,
-        "allow_users_to_change": allow_users_to_change,
-        "max_age": optional(max_age.as_ref()),
-        "reuse_prevention": reuse_prevention,
-        "hard_expiry": hard_expiry,
-    })
-}
-
-fn of_unused_permissions(rule: &UnusedPermissions) -> Value {
-    let UnusedPermissions {
-        mode,
-        schedule: _,
-        unused_for,
-        minimum_age,
-        confirm_after,
-        principals,
-        trust_existing,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "unused_for": text(unused_for),
-        "minimum_age": text(minimum_age),
-        "confirm_after": text(confirm_after),
-        "principals": texts(principals),
-        "trust_existing": trust_existing,
-    })
-}
-
-fn of_access_review(rule: &AccessReview) -> Value {
-    let AccessReview {
-        mode,
-        schedule: _,
-        every,
-        remind_every,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "every": text(every),
-        "remind_every": text(remind_every),
-    })
-}
-
-fn of_role_trust(rule: &RoleTrust) -> Value {
-    let RoleTrust {
-        mode,
-        schedule: _,
-        trusted_accounts,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "trusted_accounts": texts(trusted_accounts),
-    })
-}
-
-fn of_broad_policies(rule: &BroadPolicies) -> Value {
-    let BroadPolicies {
-        mode,
-        schedule: _,
-        unused_for,
-        allow_attached_to_users,
-    } = rule;
-    json!({
-        "mode": of_mode(*mode),
-        "unused_for": text(unused_for),
-        "allow_attached_to_users": allow_attached_to_users,
-    })
-}
-
-fn of_exemption(exemption: &Exemption) -> Value {
-    let Exemption {
-        principals,
-        rules,
-        accounts,
-        until,
-        reason,
-    } = exemption;
-    json!({
-        "principals": texts(principals),
-        "rules": texts(rules),
-        "accounts": accounts.as_ref().map_or(Value::Null, texts),
-        "until": text(until),
-        "reason": reason,
-    })
 }
 
 #[cfg(test)]
@@ -349,10 +153,25 @@ mod tests {
             "rules.unused_permissions.principals = [\"user\"]",
             "rules.unused_permissions.trust_existing = true",
             "rules.role_trust.mode = \"off\"",
+            "rules.role_trust.trusted_accounts = [\"000000000001\"]",
             "rules.broad_policies.mode = \"off\"",
             "rules.broad_policies.unused_for = \"1d\"",
             "rules.broad_policies.allow_attached_to_users = true",
-            "rules.role_trust.trusted_accounts = [\"000000000001\"]",
+            "rules.cloudtrail.mode = \"off\"",
+            "rules.cloudtrail.bucket = \"xyz\"",
+            "rules.cloudtrail.trail_name = \"xyz\"",
+            "rules.cloudtrail = {log_group = \"x\", log_role = \"y\"}",
+            "rules.cloudtrail = {log_group = \"x\", log_role = \"z\"}",
+            "regions.include = [\"eu-central-1\", \"us-east-1\"]",
+            "regions.include = [\"us-east-1\", \"eu-central-1\"]",
+            "rules.user_mfa.mode = \"off\"",
+            "rules.user_mfa.scope = \"all\"",
+            "rules.user_mfa.minimum_notice = \"1d\"",
+            "rules.user_mfa.warn_before = []",
+            "rules.root_account.mode = \"off\"",
+            "rules.root_account.require_hardware = true",
+            "rules.root_account.recent_use = \"1d\"",
+            "rules.root_account.remind_every = \"2d\"",
         ] {
             let digest = digest(text);
             assert!(!seen.contains(&digest), "{text}");

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::problem::{printable, quoted};
 use super::{Schedule, SecretReference, Window};
-use crate::model::{AccountId, Arn, Span};
+use crate::model::{AccountId, Arn, Region, Span};
 
 /// The form of a text.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Format {
 }
 
 /// Every format.
-pub(super) const FORMATS: [Format; 12] = [
+pub(super) const FORMATS: [Format; 13] = [
     Format {
         name: "Duration",
         expected: r#"a duration (a number and a unit: s, m, h, d or w, such as "90d", "12h" or "0s")"#,
@@ -120,6 +120,12 @@ pub(super) const FORMATS: [Format; 12] = [
                 )
             })
         },
+    },
+    Format {
+        name: "Region",
+        expected: "a region (the name that AWS uses, such as eu-central-1)",
+        pattern: r"^[a-z]+(-[a-z]+)+-[0-9]+$",
+        parse: |text| accept(Region::parse(text)),
     },
 ];
 
@@ -246,6 +252,7 @@ mod tests {
             ("TimeZone", "Berlin"),
             ("ListenAddress", "localhost:80"),
             ("Network", "10.0.0.0"),
+            ("Region", "eu-central-1a"),
             ("Network", "https://user:canary@example.com"),
         ];
         let said: Vec<_> = wrong.map(|(name, text)| complaint(name, text)).into();
@@ -266,6 +273,7 @@ mod tests {
         `Berlin` is not a time zone (an IANA name such as "Europe/Berlin")
         `localhost:80` is not an address and a port (such as "127.0.0.1:8787" or "[::1]:8787"; names are not looked up)
         `10.0.0.0` is not a network (an address and the length of its prefix, such as "10.0.0.0/8")
+        `eu-central-1a` is not a region (the name that AWS uses, such as eu-central-1)
         the value (not shown) is not a network (an address and the length of its prefix, such as "10.0.0.0/8")
         "#);
     }
@@ -285,6 +293,7 @@ mod tests {
             ("TimeZone", "Europe/Berlin"),
             ("ListenAddress", "[::1]:0"),
             ("Network", "fd00::/8"),
+            ("Region", "us-gov-west-1"),
         ] {
             assert_eq!(complaint(name, text), "none", "{name}");
         }

@@ -39,14 +39,17 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 10] = [
         "access_key_rotation",
         "access_review",
         "broad_policies",
+        "cloudtrail",
         "password_policy",
         "role_trust",
+        "root_account",
         "unused_access_keys",
         "unused_permissions",
+        "user_mfa",
     ];
 
     /// What a rule may do, and its own schedule; `None`: there is no rule of that name.
@@ -59,6 +62,9 @@ impl Rules {
             access_review,
             role_trust,
             broad_policies,
+            cloudtrail,
+            user_mfa,
+            root_account,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -68,6 +74,9 @@ impl Rules {
             "access_review" => Some((access_review.mode, access_review.schedule.as_ref())),
             "role_trust" => Some((role_trust.mode, role_trust.schedule.as_ref())),
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
+            "cloudtrail" => Some((cloudtrail.mode, cloudtrail.schedule.as_ref())),
+            "user_mfa" => Some((user_mfa.mode, user_mfa.schedule.as_ref())),
+            "root_account" => Some((root_account.mode, root_account.schedule.as_ref())),
             _ => None,
         }
     }

@@ -33,10 +33,10 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, Config,
-    Exemption, Guardrails, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
-    PasswordPolicyRule, RoleTrust, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys,
-    UnusedPermissions,
+    AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
+    Config, Exemption, Guardrails, MfaScope, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
+    PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
+    StateSettings, UnusedAccessKeys, UnusedPermissions, UserMfa,
 };
 pub use window::{Window, WindowError};
 

@@ -2,11 +2,14 @@
 //!
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
+mod regional;
+
 use chrono::NaiveDate;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::regional::{CloudTrail, Regions};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
@@ -28,6 +31,8 @@ pub struct Config {
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
     pub accounts: Vec<Account>,
+    /// Where regional rules look.
+    pub regions: Regions,
     /// How much may change.
     pub guardrails: Guardrails,
     /// Who decides, and for how long.
@@ -175,6 +180,12 @@ pub struct Rules {
     pub role_trust: RoleTrust,
     /// Policies that allow far more than anybody needs.
     pub broad_policies: BroadPolicies,
+    /// The record of who did what: trails that are missing, stopped or weak.
+    pub cloudtrail: CloudTrail,
+    /// Users without an active MFA device.
+    pub user_mfa: UserMfa,
+    /// The root user: MFA, access keys, use.
+    pub root_account: RootAccount,
 }
 
 /// `[rules.access_key_rotation]`
@@ -304,6 +315,50 @@ pub struct RoleTrust {
     pub schedule: Option<Schedule>,
     /// Accounts that are yours besides those under `[[accounts]]`: they may be trusted without an external id.
     pub trusted_accounts: Vec<AccountId>,
+}
+
+/// `[rules.user_mfa]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserMfa {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Who has to have a device.
+    pub scope: MfaScope,
+    /// MFA is required only so long after the user's owner was told.
+    pub minimum_notice: Span,
+    /// How long before the date the owner is reminded.
+    pub warn_before: Vec<Span>,
+}
+
+/// Who has to have an MFA device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MfaScope {
+    /// Users with a console password.
+    Console,
+    /// Every user.
+    All,
+}
+
+/// `[rules.root_account]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RootAccount {
+    /// What the rule may do: it changes nothing in any mode, but in `approve` and `enforce` the account's owner is told.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Whether a virtual MFA device offends.
+    pub require_hardware: bool,
+    /// Use of the root user within that time offends.
+    pub recent_use: Span,
+    /// How often the owner is told again as long as something is wrong.
+    pub remind_every: Span,
 }
 
 /// `[rules.broad_policies]`

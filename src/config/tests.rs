@@ -32,6 +32,9 @@ fn the_defaults_are_those_of_the_documentation() {
         "listen": "127.0.0.1:8787"
       },
       "accounts": [],
+      "regions": {
+        "include": []
+      },
       "guardrails": {
         "max_changes_per_run": 25,
         "max_changes_percent": 10,
@@ -113,6 +116,31 @@ fn the_defaults_are_those_of_the_documentation() {
           "schedule": null,
           "unused_for": "90d",
           "allow_attached_to_users": false
+        },
+        "cloudtrail": {
+          "mode": "report",
+          "schedule": null,
+          "bucket": "",
+          "trail_name": "iamwarden",
+          "log_group": "",
+          "log_role": ""
+        },
+        "user_mfa": {
+          "mode": "report",
+          "schedule": null,
+          "scope": "console",
+          "minimum_notice": "7d",
+          "warn_before": [
+            "7d",
+            "1d"
+          ]
+        },
+        "root_account": {
+          "mode": "report",
+          "schedule": null,
+          "require_hardware": false,
+          "recent_use": "30d",
+          "remind_every": "1d"
         }
       },
       "exemptions": [],

@@ -10,6 +10,7 @@
 
 mod apply;
 mod precondition;
+mod regional;
 mod report;
 mod rollback;
 mod settle;

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 
+use super::regional;
 use crate::aws::{AwsError, ErrorKind, Reader};
 use crate::inventory::{AttachedPolicy, Granularity, ManagedPolicy, Reading, ServiceLastAccessed};
 use crate::model::{AccessKeyId, Arn, Digest, Grounds, Inverse, PolicyUse, Precondition, PrincipalKind};
@@ -50,6 +51,10 @@ pub async fn read_live(
         } => read_inline_policy(reader, resource, policy_name, grounds.is_some()).await,
         Precondition::ConsolePassword { last_used, .. } => {
             read_console_password(reader, resource, last_used.is_some()).await
+        }
+        Precondition::Regional(state) => {
+            let live = regional::read(reader, resource, operation, state).await?;
+            Ok(live.map(Precondition::Regional))
         }
     }
 }
@@ -118,7 +123,8 @@ fn key_of(operation: &Operation) -> Option<&AccessKeyId> {
             | Inverse::DeletePasswordPolicy
             | Inverse::AttachPolicy { .. }
             | Inverse::DeleteInlinePolicy { .. }
-            | Inverse::PutInlinePolicy(_),
+            | Inverse::PutInlinePolicy(_)
+            | Inverse::Regional(_),
         ) => None,
     }
 }

@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use super::precondition::read_live;
-use super::report::{ActionReport, ActionResult};
 use crate::aws::Reader;
 use crate::model::{AccountId, Precondition};
 use crate::plan::Operation;
@@ -15,7 +14,6 @@ const AGREEMENT: TimeDelta = TimeDelta::seconds(60);
 
 /// Settles what is open in the account, as far as it can be settled now. An attempt that may be repeated harmlessly is
 /// settled by one reading; any other by readings that agree for a minute, and its action stays withheld until then.
-/// Reports those that turned out applied, so that their owners hear of them.
 ///
 /// # Errors
 /// [`StateError`] where the open attempts cannot be read: then nothing may be done in the account.
@@ -24,22 +22,14 @@ pub async fn settle(
     reader: &Reader,
     account: &AccountId,
     now: DateTime<Utc>,
-) -> Result<Vec<ActionReport>, StateError> {
-    let mut reports = Vec::new();
+) -> Result<(), StateError> {
     for attempt in state.open_intents(account).await? {
-        match settle_one(state, reader, &attempt, now).await {
-            Ok(Some(result)) => {
-                let undo = attempt.intent.direction == Direction::Undo;
-                reports.push(ActionReport::of_attempt(&attempt, undo, result));
-            }
-            Ok(None) => {}
-            // It stays open, and so its action stays withheld; the others go on.
-            Err(error) => {
-                warn!(%account, action = %attempt.intent.action, resource = %attempt.intent.resource, %error, "not settled yet");
-            }
+        // It stays open, and so its action stays withheld; the others go on.
+        if let Err(error) = settle_one(state, reader, &attempt, now).await {
+            warn!(%account, action = %attempt.intent.action, resource = %attempt.intent.resource, %error, "not settled yet");
         }
     }
-    Ok(reports)
+    Ok(())
 }
 
 async fn settle_one(
@@ -47,7 +37,7 @@ async fn settle_one(
     reader: &Reader,
     attempt: &Attempt,
     now: DateTime<Utc>,
-) -> anyhow::Result<Option<ActionResult>> {
+) -> anyhow::Result<()> {
     let intent = &attempt.intent;
     let (operation, done) = operation(attempt);
     let before = intent.precondition.without_use();
@@ -57,7 +47,7 @@ async fn settle_one(
     if !repeatable {
         let progress = state.settle_reading(attempt.id, looks_applied, now).await?;
         if now - progress.agreeing_since < AGREEMENT {
-            return Ok(None);
+            return Ok(());
         }
     }
     let (outcome, detail) = match looks_applied {
@@ -74,7 +64,7 @@ async fn settle_one(
         )
         .await?;
     info!(account = %intent.account, action = %intent.action, resource = %intent.resource, outcome = outcome.as_str(), "settled");
-    Ok(looks_applied.then_some(ActionResult::Applied))
+    Ok(())
 }
 
 /// What was attempted, and what is true once it is done.

@@ -1,8 +1,8 @@
 //! Collects a [`Snapshot`] from AWS: as little as the rules need, in as few calls as AWS allows.
 //!
 //! Users, groups, roles and policies come in a few pages; keys and passwords from the credential report, with a live look
-//! at those users only that have a key near a limit. Without a usable report, every user is looked at live. Whatever fails
-//! is a [`Gap`] of its own and stops nothing else.
+//! at those users only that have a key near a limit; how users sign in, and the root user, see [`sign_in`]. Without a
+//! usable report, every user is looked at live. Whatever fails is a [`Gap`] of its own and stops nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,9 +13,11 @@ use futures_util::future::OptionFuture;
 use futures_util::stream;
 
 use super::keys::{self, KeyNeeds, Place, SeenKey};
+use super::regional::{self, RegionalNeeds};
+use super::sign_in::{self, LoginProfile, SignInOf};
 use super::{
     AccessKey, Authorization, ConsolePassword, CredentialReport, Credentials, Gap, GapCause, Granularity,
-    Reading, ReportRow, ServiceLastAccessed, Snapshot, User,
+    Reading, ReportRow, RootUser, ServiceLastAccessed, Snapshot, User,
 };
 use crate::aws::{AwsError, ErrorKind, Reader, operation};
 use crate::model::{Arn, PasswordPolicy};
@@ -49,6 +51,14 @@ pub struct Needs<'a> {
     pub password_policy: bool,
     /// Access Advisor, of the principals that the function chooses once the account is known.
     pub last_accessed: Option<PrincipalChoice<'a>>,
+    /// What lives in regions.
+    pub regional: Option<&'a RegionalNeeds>,
+    /// How users sign in to the console, and with which MFA devices.
+    pub sign_in: Option<SignInOf>,
+    /// The root user.
+    pub root: bool,
+    /// Virtual MFA devices, assigned or not.
+    pub virtual_mfa_devices: bool,
 }
 
 impl std::fmt::Debug for Needs<'_> {
@@ -59,6 +69,10 @@ impl std::fmt::Debug for Needs<'_> {
             .field("passwords", &self.passwords)
             .field("password_policy", &self.password_policy)
             .field("last_accessed", &self.last_accessed.is_some())
+            .field("regional", &self.regional)
+            .field("sign_in", &self.sign_in)
+            .field("root", &self.root)
+            .field("virtual_mfa_devices", &self.virtual_mfa_devices)
             .finish()
     }
 }
@@ -66,26 +80,47 @@ impl std::fmt::Debug for Needs<'_> {
 /// Collects what the rules need of the account that the reader is in.
 pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTime<Utc>) -> Snapshot {
     let mut gaps = BTreeSet::new();
-    let credentials_needed = needs.keys.is_some() || needs.passwords;
-    let (authorization, report, password_policy) = tokio::join!(
+    let mut regional_gaps = BTreeSet::new();
+    let credentials = needs.keys.is_some() || needs.passwords;
+    let report_needed = credentials || needs.sign_in.is_some() || needs.root;
+    let (authorization, report, password_policy, regions, root_summary, virtual_mfa_devices) = tokio::join!(
         reader.authorization(needs.policies),
-        OptionFuture::from(credentials_needed.then(|| fetch_report(reader, now))),
+        OptionFuture::from(report_needed.then(|| fetch_report(reader, now))),
         OptionFuture::from(needs.password_policy.then(|| reader.password_policy())),
+        OptionFuture::from(
+            needs
+                .regional
+                .map(|needs| regional::collect(reader, needs, &mut regional_gaps))
+        ),
+        OptionFuture::from(needs.root.then(|| reader.root_summary())),
+        OptionFuture::from(needs.virtual_mfa_devices.then(|| reader.virtual_mfa_devices())),
     );
+    gaps.append(&mut regional_gaps);
     let password_policy = password_policy.map(|read| reading::<Option<PasswordPolicy>>(read, &mut gaps));
-    let mut credential_report_at = None;
+    let virtual_mfa_devices = virtual_mfa_devices.map(|read| reading(read, &mut gaps));
+    let report = report.as_ref().map(Result::as_ref);
+    let root = root_summary.zip(report).map(|(summary, report)| {
+        let root = Arn::iam(reader.partition(), reader.account(), "root");
+        let user = RootUser {
+            summary: reading(summary, &mut gaps),
+            report: sign_in::root(report, &root),
+        };
+        gaps.extend(user.report.gap().cloned());
+        user
+    });
     let mut last_accessed = BTreeMap::new();
     let authorization = match authorization {
         Ok(mut authorization) => {
-            if let Some(report) = report {
-                credential_report_at = report.as_ref().ok().map(|report| report.generated_at);
+            if let Some(report) = report.filter(|_| credentials || needs.sign_in.is_some()) {
                 let users = std::mem::take(&mut authorization.users);
                 let look = Look {
                     reader,
+                    credentials,
                     needs: needs.keys,
                     passwords: needs.passwords,
+                    sign_in: needs.sign_in,
                     now,
-                    report: report.as_ref(),
+                    report,
                     outage: Outage::default(),
                 };
                 authorization.users = look.at_all(users, &mut gaps).await;
@@ -107,8 +142,11 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
         caller: reader.caller().clone(),
         authorization,
         password_policy,
+        root,
+        virtual_mfa_devices,
         last_accessed,
-        credential_report_at,
+        credential_report_at: report.and_then(Result::ok).map(|report| report.generated_at),
+        regions: regions.unwrap_or_default(),
         gaps: gaps.into_iter().collect(),
         api_calls: reader.api_calls(),
     }
@@ -126,9 +164,9 @@ fn reading<T>(read: Result<T, AwsError>, gaps: &mut BTreeSet<Gap>) -> Reading<T>
 }
 
 /// A report that can be used.
-struct Report {
+pub(super) struct Report {
     generated_at: DateTime<Utc>,
-    rows: CredentialReport,
+    pub(super) rows: CredentialReport,
 }
 
 /// The report, or why there is none that can be used.
@@ -173,13 +211,16 @@ fn usable_report(generated_at: DateTime<Utc>, content: &[u8], now: DateTime<Utc>
 }
 
 /// Looks at the credentials of users.
-struct Look<'a> {
-    reader: &'a Reader,
+pub(super) struct Look<'a> {
+    pub(super) reader: &'a Reader,
+    /// Whether keys or passwords are asked for at all.
+    credentials: bool,
     needs: Option<&'a KeyNeeds>,
     passwords: bool,
+    sign_in: Option<SignInOf>,
     now: DateTime<Utc>,
-    report: Result<&'a Report, &'a Gap>,
-    outage: Outage,
+    pub(super) report: Result<&'a Report, &'a Gap>,
+    pub(super) outage: Outage,
 }
 
 /// What was found out about a user.
@@ -199,13 +240,23 @@ impl From<Gap> for Found {
 impl Look<'_> {
     async fn at_all(&self, users: Vec<User>, gaps: &mut BTreeSet<Gap>) -> Vec<User> {
         let looks = stream::iter(users).map(|mut user| async move {
-            match self.at(&user).await {
-                Found::Here(credentials, gaps) => {
-                    user.credentials = Some(credentials);
-                    Some((user, gaps))
+            let asked = LoginProfile::default();
+            let mut missing = Vec::new();
+            if self.credentials {
+                match self.at(&user, &asked).await {
+                    Found::Here(credentials, gaps) => {
+                        user.credentials = Some(credentials);
+                        missing.extend(gaps);
+                    }
+                    Found::Gone => return None,
                 }
-                Found::Gone => None,
             }
+            if let Some(of) = self.sign_in {
+                let found = self.sign_in(&user, of, &asked).await?;
+                missing.extend(found.gap().cloned());
+                user.sign_in = Some(found);
+            }
+            Some((user, missing))
         });
         let mut seen = Vec::new();
         let mut looks = looks.buffer_unordered(USERS_AT_A_TIME);
@@ -219,7 +270,7 @@ impl Look<'_> {
         seen
     }
 
-    async fn at(&self, user: &User) -> Found {
+    async fn at(&self, user: &User, asked: &LoginProfile) -> Found {
         let place = match self.report {
             Ok(report) => keys::place(user, &report.rows, self.needs, self.now),
             Err(_) => Place::Live(None),
@@ -245,7 +296,7 @@ impl Look<'_> {
                 None => continue,
             }
         }
-        let password = self.password(user, row, &mut gaps).await;
+        let password = self.password(user, row, asked, &mut gaps).await;
         Found::Here(
             Reading::Known(Credentials {
                 access_keys,
@@ -305,6 +356,7 @@ impl Look<'_> {
         &self,
         user: &User,
         row: Option<&ReportRow>,
+        asked: &LoginProfile,
         gaps: &mut Vec<Gap>,
     ) -> Reading<Option<ConsolePassword>> {
         if let Some(row) = row {
@@ -313,14 +365,7 @@ impl Look<'_> {
         if !self.passwords {
             return Reading::Unknown(keys::not_asked(&user.arn));
         }
-        let read = match self.outage.bars(&user.arn) {
-            Some(gap) => Err(gap),
-            None => self
-                .outage
-                .note(self.reader.login_profile(&user.arn).await)
-                .map_err(|error| Gap::from(&error)),
-        };
-        let gap = match (read, self.report) {
+        let gap = match (self.login_profile(user, asked).await, self.report) {
             (Ok(None), _) => return Reading::Known(None),
             // Too new for the report, so the password is as old as that, within hours.
             (Ok(Some(set_at)), Ok(report)) if user.created_at > report.generated_at - REPORT_TAKES => {
@@ -346,10 +391,10 @@ impl Look<'_> {
 
 /// Ends hopeless series: where call after call fails for a reason that lies in the service, the rest is not tried.
 #[derive(Debug, Default)]
-struct Outage(Mutex<(usize, Option<Gap>)>);
+pub(super) struct Outage(Mutex<(usize, Option<Gap>)>);
 
 impl Outage {
-    fn note<T>(&self, read: Result<T, AwsError>) -> Result<T, AwsError> {
+    pub(super) fn note<T>(&self, read: Result<T, AwsError>) -> Result<T, AwsError> {
         let mut series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &read {
             Err(error) if error.kind.is_outage() => {
@@ -362,7 +407,7 @@ impl Outage {
     }
 
     /// The gap of a call that is not tried any more; `None`: it may be tried.
-    fn bars(&self, resource: &Arn) -> Option<Gap> {
+    pub(super) fn bars(&self, resource: &Arn) -> Option<Gap> {
         let series = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (failures, last) = &*series;
         let last = last.as_ref().filter(|_| *failures >= HOPELESS)?;

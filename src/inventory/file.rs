@@ -183,8 +183,11 @@ mod tests {
             },
             authorization: Reading::Known(Authorization::default()),
             password_policy: Some(Reading::Unknown(gap.clone())),
+            root: None,
+            virtual_mfa_devices: None,
             last_accessed: Default::default(),
             credential_report_at: None,
+            regions: Default::default(),
             gaps: vec![gap],
             api_calls: [("iam:GetAccountAuthorizationDetails".to_owned(), 1)].into(),
         }

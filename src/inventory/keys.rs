@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{AccessKey, CredentialReport, Credentials, Gap, GapCause, LastUsed, Reading, ReportRow, User};
+use super::{
+    AccessKey, CredentialReport, Credentials, Gap, GapCause, LastUsed, Reading, ReportKey, ReportRow, User,
+};
 use crate::aws::{KeyDescription, operation};
 use crate::model::{Arn, KeyStatus, Span};
 
@@ -98,28 +100,30 @@ pub(super) fn place<'r>(
 
 /// The credentials that a row describes. Its keys have no ids.
 pub(super) fn from_row(user: &Arn, row: &ReportRow) -> Credentials {
-    let mut access_keys: Vec<_> = row
-        .keys
-        .iter()
-        .map(|key| AccessKey {
-            id: None,
-            status: if key.active {
-                KeyStatus::Active
-            } else {
-                KeyStatus::Inactive
-            },
-            created_at: key.rotated_at,
-            last_used: match &key.last_used {
-                Some(last_used) => Reading::Known(last_used.clone()),
-                None => Reading::Unknown(not_asked(user)),
-            },
-        })
-        .collect();
-    access_keys.sort_by_key(|key| key.created_at);
     Credentials {
-        access_keys,
+        access_keys: keys_of(user, &row.keys),
         password: Reading::Known(row.password.clone()),
     }
+}
+
+/// Keys as a row describes them, oldest first.
+pub(super) fn keys_of(user: &Arn, told: &[ReportKey]) -> Vec<AccessKey> {
+    let key = |key: &ReportKey| AccessKey {
+        id: None,
+        status: if key.active {
+            KeyStatus::Active
+        } else {
+            KeyStatus::Inactive
+        },
+        created_at: key.rotated_at,
+        last_used: match &key.last_used {
+            Some(last_used) => Reading::Known(last_used.clone()),
+            None => Reading::Unknown(not_asked(user)),
+        },
+    };
+    let mut keys: Vec<_> = told.iter().map(key).collect();
+    keys.sort_by_key(|key| key.created_at);
+    keys
 }
 
 /// A key seen live, and its last use where the report tells it beyond doubt.
@@ -204,6 +208,7 @@ mod tests {
             inline: Vec::new(),
             boundary: None,
             credentials: None,
+            sign_in: None,
         }
     }
 

@@ -7,15 +7,19 @@
 mod collect;
 mod file;
 mod keys;
+mod regional;
 mod report;
+mod sign_in;
 mod snapshot;
 
 pub use collect::{Needs, PrincipalChoice, collect};
 pub use file::SnapshotFileError;
 pub use keys::KeyNeeds;
-pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow};
+pub use regional::{BucketExposure, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail};
+pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};
+pub use sign_in::SignInOf;
 pub use snapshot::{
     AccessKey, AttachedPolicy, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause,
-    Granularity, Group, InlinePolicy, LastUsed, ManagedPolicy, PolicyVersion, Reading, Role,
-    ServiceLastAccessed, ServiceUse, Snapshot, User,
+    Granularity, Group, InlinePolicy, LastUsed, ManagedPolicy, Mfa, PolicyVersion, Reading, Role, RootReport,
+    RootSummary, RootUser, ServiceLastAccessed, ServiceUse, SignIn, Snapshot, User, VirtualMfaDevice,
 };

@@ -32,10 +32,11 @@ pub enum ReportError {
     },
 }
 
-/// What a report says, by the ARN of the user; of the root user nothing is kept.
+/// What a report says, by the ARN of the user, and of the root user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CredentialReport {
     rows: BTreeMap<Arn, Result<ReportRow, Contradiction>>,
+    root: Option<Result<RootRow, Contradiction>>,
 }
 
 /// What a row says that cannot be.
@@ -50,8 +51,27 @@ pub struct ReportRow {
     pub user_created_at: DateTime<Utc>,
     /// Its console password; `None`: it has none.
     pub password: Option<ConsolePassword>,
+    /// Whether it has a console password; `None`: the report does not say.
+    pub console_password: Option<bool>,
+    /// Whether it has an active MFA device; `None`: the report does not say.
+    pub mfa_active: Option<bool>,
     /// Its access keys, in the order of the report's columns.
     pub keys: Vec<ReportKey>,
+}
+
+/// The row of the root user, `<root_account>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootRow {
+    /// Whether it has a password; `None`: the report does not say.
+    pub password: Option<bool>,
+    /// When that was last used; `None`: never, as far as AWS knows.
+    pub password_last_used: Option<DateTime<Utc>>,
+    /// Whether it has an active MFA device; `None`: the report does not say.
+    pub mfa_active: Option<bool>,
+    /// Its access keys, in the order of the report's columns.
+    pub keys: Vec<ReportKey>,
+    /// Whether it has an active signing certificate; `None`: the report does not say.
+    pub signing_certificates: Option<bool>,
 }
 
 /// What a row says of an access key.
@@ -65,7 +85,7 @@ pub struct ReportKey {
     pub last_used: Option<LastUsed>,
 }
 
-/// The columns that are read.
+/// The columns without which it is no report.
 const COLUMNS: [&str; 15] = [
     "arn",
     "user_creation_time",
@@ -84,6 +104,9 @@ const COLUMNS: [&str; 15] = [
     "access_key_2_last_used_service",
 ];
 
+/// Columns that are read where they are there.
+const MORE_COLUMNS: [&str; 3] = ["mfa_active", "cert_1_active", "cert_2_active"];
+
 /// A cell that should hold a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dated {
@@ -94,6 +117,15 @@ enum Dated {
     NoInformation,
     /// `not_supported`
     NotSupported,
+}
+
+impl Dated {
+    fn date(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::NotApplicable | Self::NoInformation | Self::NotSupported => None,
+        }
+    }
 }
 
 impl CredentialReport {
@@ -108,7 +140,7 @@ impl CredentialReport {
             .map_err(|_| ReportError::NotCsv { record: 0 })?
             .clone();
         let columns = Columns::find(&header)?;
-        let mut rows = BTreeMap::new();
+        let mut report = Self::default();
         let mut record = ByteRecord::new();
         let mut number = 0;
         loop {
@@ -125,31 +157,40 @@ impl CredentialReport {
             else {
                 continue;
             };
+            let whole = match record.len() == header.len() {
+                true => Ok(()),
+                false => Err(Contradiction(
+                    "it has more or fewer cells than columns".to_owned(),
+                )),
+            };
+            let twice = || Contradiction("there are two rows for it".to_owned());
             if arn.resource() == "root" {
+                let row = whole.and_then(|()| columns.root(&record, latest));
+                report.root = Some(match report.root {
+                    None => row,
+                    Some(_) => Err(twice()),
+                });
                 continue;
             }
-            let row = if record.len() == header.len() {
-                columns.row(&record, latest)
-            } else {
-                Err(Contradiction(
-                    "it has more or fewer cells than columns".to_owned(),
-                ))
-            };
-            match rows.entry(arn) {
+            let row = whole.and_then(|()| columns.row(&record, latest));
+            match report.rows.entry(arn) {
                 Entry::Vacant(place) => {
                     place.insert(row);
                 }
-                Entry::Occupied(mut place) => {
-                    *place.get_mut() = Err(Contradiction("there are two rows for it".to_owned()));
-                }
+                Entry::Occupied(mut place) => *place.get_mut() = Err(twice()),
             }
         }
-        Ok(Self { rows })
+        Ok(report)
     }
 
     /// What the report says of a user; `None`: nothing.
     pub fn row(&self, user: &Arn) -> Option<&Result<ReportRow, Contradiction>> {
         self.rows.get(user)
+    }
+
+    /// What the report says of the root user; `None`: nothing.
+    pub fn root(&self) -> Option<&Result<RootRow, Contradiction>> {
+        self.root.as_ref()
     }
 }
 
@@ -159,7 +200,7 @@ struct Columns(BTreeMap<&'static str, usize>);
 impl Columns {
     fn find(header: &ByteRecord) -> Result<Self, ReportError> {
         let mut places = BTreeMap::new();
-        for column in COLUMNS {
+        for column in COLUMNS.into_iter().chain(MORE_COLUMNS) {
             let mut found = header
                 .iter()
                 .enumerate()
@@ -168,6 +209,7 @@ impl Columns {
                 (Some((place, _)), 0) => {
                     places.insert(column, place);
                 }
+                (None, _) if MORE_COLUMNS.contains(&column) => {}
                 (first, more) => {
                     let times = usize::from(first.is_some()) + more;
                     return Err(ReportError::Column { column, times });
@@ -214,15 +256,56 @@ impl Columns {
         let Dated::At(user_created_at) = self.dated(record, "user_creation_time", latest)? else {
             return Err(Contradiction("`user_creation_time` is not a date".to_owned()));
         };
+        Ok(ReportRow {
+            user_created_at,
+            password: self.password(record, latest)?,
+            console_password: self.switch(record, "password_enabled")?,
+            mfa_active: self.switch(record, "mfa_active")?,
+            keys: self.keys(record, latest)?,
+        })
+    }
+
+    fn root(&self, record: &ByteRecord, latest: DateTime<Utc>) -> Result<RootRow, Contradiction> {
+        let certificates = [
+            self.switch(record, "cert_1_active")?,
+            self.switch(record, "cert_2_active")?,
+        ];
+        Ok(RootRow {
+            password: self.switch(record, "password_enabled")?,
+            password_last_used: self.dated(record, "password_last_used", latest)?.date(),
+            mfa_active: self.switch(record, "mfa_active")?,
+            keys: self.keys(record, latest)?,
+            signing_certificates: match certificates {
+                [Some(true), _] | [_, Some(true)] => Some(true),
+                [Some(false), Some(false)] => Some(false),
+                [None, _] | [_, None] => None,
+            },
+        })
+    }
+
+    fn keys(&self, record: &ByteRecord, latest: DateTime<Utc>) -> Result<Vec<ReportKey>, Contradiction> {
         let mut keys = Vec::new();
         for slot in ["access_key_1", "access_key_2"] {
             keys.extend(self.key(record, slot, latest)?);
         }
-        Ok(ReportRow {
-            user_created_at,
-            password: self.password(record, latest)?,
-            keys,
-        })
+        Ok(keys)
+    }
+
+    /// `true` or `false` in any case; `None`: there is no such column, or it is not supported, as much of the root user.
+    fn switch(&self, record: &ByteRecord, column: &str) -> Result<Option<bool>, Contradiction> {
+        if !self.0.contains_key(column) {
+            return Ok(None);
+        }
+        let text = self.text(record, column)?;
+        if text.eq_ignore_ascii_case("true") {
+            Ok(Some(true))
+        } else if text.eq_ignore_ascii_case("false") {
+            Ok(Some(false))
+        } else if text == "not_supported" || text == "N/A" {
+            Ok(None)
+        } else {
+            Err(Contradiction(format!("`{column}` is neither true nor false")))
+        }
     }
 
     fn password(
@@ -230,19 +313,15 @@ impl Columns {
         record: &ByteRecord,
         latest: DateTime<Utc>,
     ) -> Result<Option<ConsolePassword>, Contradiction> {
-        let enabled = switch(self.text(record, "password_enabled")?, "password_enabled")?;
+        let enabled = self.switch(record, "password_enabled")?;
         let last_changed = self.dated(record, "password_last_changed", latest)?;
         let last_used = self.dated(record, "password_last_used", latest)?;
         if enabled != Some(true) {
             return Ok(None);
         }
-        let date = |dated| match dated {
-            Dated::At(at) => Some(at),
-            Dated::NotApplicable | Dated::NoInformation | Dated::NotSupported => None,
-        };
         Ok(Some(ConsolePassword {
-            last_changed: date(last_changed),
-            last_used: date(last_used),
+            last_changed: last_changed.date(),
+            last_used: last_used.date(),
         }))
     }
 
@@ -255,7 +334,7 @@ impl Columns {
     ) -> Result<Option<ReportKey>, Contradiction> {
         let column = |name: &str| format!("{slot}_{name}");
         let active_column = column("active");
-        let active = switch(self.text(record, &active_column)?, &active_column)?;
+        let active = self.switch(record, &active_column)?;
         let rotated = self.dated(record, &column("last_rotated"), latest)?;
         let used = self.dated(record, &column("last_used_date"), latest)?;
         let rotated_at = match (active, rotated) {
@@ -292,19 +371,6 @@ impl Columns {
             rotated_at,
             last_used,
         }))
-    }
-}
-
-/// `true` or `false` in any case; `None`: not supported, as for the root user.
-fn switch(text: &str, column: &str) -> Result<Option<bool>, Contradiction> {
-    if text.eq_ignore_ascii_case("true") {
-        Ok(Some(true))
-    } else if text.eq_ignore_ascii_case("false") {
-        Ok(Some(false))
-    } else if text == "not_supported" || text == "N/A" {
-        Ok(None)
-    } else {
-        Err(Contradiction(format!("`{column}` is neither true nor false")))
     }
 }
 
@@ -409,10 +475,48 @@ mod tests {
         assert!(report.row(&bob).unwrap().is_ok());
     }
 
+    const ROOT: &str = "<root_account>,arn:aws:iam::123456789012:root,2020-01-01T00:00:00+00:00,not_supported,2026-01-01T00:00:00+00:00,not_supported,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
+
     #[test]
-    fn the_root_user_is_left_out() {
-        let root = "<root_account>,arn:aws:iam::123456789012:root,2020-01-01T00:00:00+00:00,not_supported,2026-01-01T00:00:00+00:00,not_supported,not_supported,true,false,N/A,N/A,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A";
-        assert_eq!(parse(&[root]), CredentialReport::default());
+    fn the_root_user_has_a_row_of_its_own() {
+        let root = |row: &str| parse(&[row]).root().unwrap().clone();
+        let plain = root(ROOT).unwrap();
+        assert_eq!(plain.password, None, "older reports do not say");
+        assert_eq!(plain.password_last_used, Some(at("2026-01-01T00:00:00Z")));
+        assert_eq!(
+            (plain.mfa_active, plain.signing_certificates),
+            (Some(true), Some(false))
+        );
+        assert_eq!(plain.keys, []);
+        let keys = ROOT.replacen("false,N/A,N/A", "false,2021-01-01T00:00:00+00:00,N/A", 1);
+        let [key] = root(&keys).unwrap().keys.try_into().unwrap();
+        assert!(!key.active);
+        assert_eq!(key.last_used, Some(LastUsed::Never));
+        let new = ROOT
+            .replacen("not_supported", "FALSE", 1)
+            .replace("false,N/A,false,N/A", "false,N/A,true,2021-01-01T00:00:00Z");
+        let new = root(&new).unwrap();
+        assert_eq!(
+            (new.password, new.signing_certificates),
+            (Some(false), Some(true))
+        );
+        assert!(parse(&[ROOT, ROOT]).root().unwrap().is_err());
+        assert!(root(&ROOT.replacen("true", "maybe", 1)).is_err());
+        assert!(root(&ROOT.replacen("2026-01-01", "2027-01-01", 1)).is_err());
+        assert_eq!(parse(&[&row_of(NO_PASSWORD, NO_KEY, NO_KEY)]).root(), None);
+    }
+
+    #[test]
+    fn what_older_reports_do_not_have_is_not_said() {
+        let row = row_of("true,N/A,N/A,N/A", NO_KEY, NO_KEY);
+        let row = parse(&[&row]).row(&alice()).unwrap().clone().unwrap();
+        assert_eq!((row.console_password, row.mfa_active), (Some(true), Some(false)));
+        let header = HEADER.replace("mfa_active", "x").replace("cert_2_active", "y");
+        let text = format!("{header}\n{}\n{ROOT}\n", row_of(NO_PASSWORD, NO_KEY, NO_KEY));
+        let report = CredentialReport::parse(text.as_bytes(), at("2026-11-23T06:00:00Z")).unwrap();
+        assert_eq!(report.row(&alice()).unwrap().as_ref().unwrap().mfa_active, None);
+        let root = report.root().unwrap().as_ref().unwrap();
+        assert_eq!((root.mfa_active, root.signing_certificates), (None, None));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Regions;
 use crate::model::{AccessKeyId, AccountId, Arn, Digest, KeyStatus, Partition, PasswordPolicy};
 
 /// Something that could not be read.
@@ -74,6 +75,25 @@ impl<T> Reading<T> {
     }
 }
 
+impl<T> Reading<T> {
+    /// What was read, as something else.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Known(value) => Reading::Known(convert(value)),
+            Self::Unknown(gap) => Reading::Unknown(gap),
+        }
+    }
+}
+
+impl<T> From<Result<T, Gap>> for Reading<T> {
+    fn from(read: Result<T, Gap>) -> Self {
+        match read {
+            Ok(value) => Self::Known(value),
+            Err(gap) => Self::Unknown(gap),
+        }
+    }
+}
+
 /// Who iamwarden is in this account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -103,10 +123,19 @@ pub struct Snapshot {
     pub authorization: Reading<Authorization>,
     /// The account's own password policy; `None`: it has none. Unread where no rule needs it.
     pub password_policy: Option<Reading<Option<PasswordPolicy>>>,
+    /// The root user. Unread where no rule needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<RootUser>,
+    /// The virtual MFA devices of the account, by serial number. Unread where no rule needs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_mfa_devices: Option<Reading<Vec<VirtualMfaDevice>>>,
     /// Access Advisor by principal ARN, for the principals that a rule needs it of.
     pub last_accessed: BTreeMap<Arn, Reading<ServiceLastAccessed>>,
     /// When the credential report that was used was made; `None`: none was used.
     pub credential_report_at: Option<DateTime<Utc>>,
+    /// What lives in regions. A region that is not there was not looked into.
+    #[serde(default)]
+    pub regions: Regions,
     /// Everything needed that could not be read, sorted. What stands in a `Reading::Unknown` is listed here too, save
     /// what no rule asked for.
     pub gaps: Vec<Gap>,
@@ -132,8 +161,11 @@ impl Snapshot {
             caller,
             authorization: Reading::Unknown(gap),
             password_policy: None,
+            root: None,
+            virtual_mfa_devices: None,
             last_accessed: BTreeMap::new(),
             credential_report_at: None,
+            regions: Default::default(),
             gaps: Vec::new(),
             api_calls: BTreeMap::new(),
         }
@@ -151,8 +183,11 @@ impl Snapshot {
             caller,
             authorization,
             password_policy,
+            root,
+            virtual_mfa_devices,
             last_accessed,
             credential_report_at,
+            regions,
             gaps,
             api_calls: _,
         } = self;
@@ -165,6 +200,8 @@ impl Snapshot {
                 credential_report_at,
                 gaps,
             ),
+            regions,
+            (root, virtual_mfa_devices),
         ))
     }
 }
@@ -223,6 +260,79 @@ pub struct User {
     pub boundary: Option<Arn>,
     /// Its access keys and password. Unread where no rule needs them.
     pub credentials: Option<Reading<Credentials>>,
+    /// How it signs in to the console. Unread where no rule needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<Reading<SignIn>>,
+}
+
+/// How a user signs in to the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// Whether it has a console password.
+    pub console_password: bool,
+    /// When that was made; `None`: there is none, or only the report was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_made_at: Option<DateTime<Utc>>,
+    /// Its active MFA devices.
+    pub mfa: Mfa,
+}
+
+/// What is known of somebody's active MFA devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mfa {
+    /// Nobody asked: only users with a console password matter, and this one has none.
+    NotAsked,
+    /// Whether there is one, as the credential report says, which may be hours old.
+    Reported(bool),
+    /// Their serial numbers, sorted, as AWS said when asked.
+    Devices(Vec<String>),
+}
+
+/// What is known of the root user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootUser {
+    /// What `GetAccountSummary` says of it, live.
+    pub summary: Reading<RootSummary>,
+    /// What the credential report says of it, which may be hours old.
+    pub report: Reading<RootReport>,
+}
+
+/// The root user in the account's summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootSummary {
+    /// Whether it has an MFA device.
+    pub mfa: bool,
+    /// Whether it has access keys.
+    pub access_keys: bool,
+    /// Whether it has a password; `None`: not said.
+    pub password: Option<bool>,
+    /// Whether it has signing certificates; `None`: not said.
+    pub signing_certificates: Option<bool>,
+}
+
+/// The root user's row of the credential report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootReport {
+    /// Whether it has a password; `None`: not said, as by older reports.
+    pub password: Option<bool>,
+    /// When the password was last used; `None`: never, as far as AWS knows.
+    pub password_last_used: Option<DateTime<Utc>>,
+    /// Whether it has an MFA device; `None`: not said.
+    pub mfa: Option<bool>,
+    /// Its access keys, without their ids, oldest first.
+    pub access_keys: Vec<AccessKey>,
+    /// Whether it has an active signing certificate; `None`: not said.
+    pub signing_certificates: Option<bool>,
+}
+
+/// A virtual MFA device: an authenticator app.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VirtualMfaDevice {
+    /// Its serial number, which is an ARN.
+    pub serial_number: String,
+    /// Whose it is; `None`: it was made and never assigned, or taken from its user.
+    pub holder: Option<Arn>,
 }
 
 /// What a user can sign in with.

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Region;
+
 /// A text that is not the identifier it was taken for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArnError {
@@ -177,19 +179,26 @@ impl Arn {
         Self { text, colons }
     }
 
+    /// The ARN of something of an account in a region.
+    ///
+    /// # Errors
+    /// [`ArnError::Shape`] where the parts make none.
+    pub fn regional(
+        partition: &Partition,
+        service: &str,
+        region: &Region,
+        account: &AccountId,
+        resource: &str,
+    ) -> Result<Self, ArnError> {
+        Self::parse(&format!(
+            "arn:{partition}:{service}:{region}:{account}:{resource}"
+        ))
+    }
+
     fn part(&self, n: usize) -> &str {
         let start = self.colons[n] + 1;
         let end = self.colons.get(n + 1).copied().unwrap_or(self.text.len());
         self.text.get(start..end).unwrap_or_default()
-    }
-
-    /// Whether it is a role that belongs to an AWS service or to Identity Center: not ours to touch or to judge.
-    /// (IAM user guide, "Service-linked role"; Identity Center user guide, "Referencing permission sets".)
-    pub fn is_role_of_aws(&self) -> bool {
-        let resource = self.resource().to_ascii_lowercase();
-        resource.starts_with("role/aws-service-role/")
-            || resource.starts_with("role/aws-reserved/")
-            || (resource.starts_with("role/") && self.name().starts_with("AWSServiceRoleFor"))
     }
 
     /// The partition.
@@ -200,6 +209,11 @@ impl Arn {
     /// The service, such as `iam`.
     pub fn service(&self) -> &str {
         self.part(1)
+    }
+
+    /// The region, empty in the ARNs of services that have none.
+    pub fn region(&self) -> &str {
+        self.part(2)
     }
 
     /// The account part, empty in the ARNs of some services.
@@ -231,6 +245,16 @@ impl Arn {
             "role" => Some(PrincipalKind::Role),
             _ => None,
         }
+    }
+
+    /// Whether it names a role that belongs to an AWS service (service-linked) or to Identity Center: nobody but
+    /// these can change it.
+    pub fn is_role_of_aws(&self) -> bool {
+        let path = self.resource().to_ascii_lowercase();
+        path.starts_with("role/aws-service-role/")
+            || path.starts_with("role/aws-reserved/")
+            || (self.principal_kind() == Some(PrincipalKind::Role)
+                && self.name().starts_with("AWSServiceRoleFor"))
     }
 
     /// The part that principal patterns are matched against.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{AccessKeyId, Arn, InlinePolicyText, PasswordPolicy};
+use super::{AccessKeyId, Arn, InlinePolicyText, PasswordPolicy, RegionalChange, RegionalInverse};
 
 /// The status of an access key: what the API says, and room for what it may say one day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,11 +63,17 @@ pub enum ChangeKind {
     DeleteLoginProfile,
     /// `PutRolePolicy` of `iamwarden-quarantine`.
     QuarantineRole,
+    /// `StartLogging` of a trail.
+    StartLogging,
+    /// `UpdateTrail`.
+    UpdateTrail,
+    /// `CreateTrail` and `StartLogging`.
+    CreateTrail,
 }
 
 impl ChangeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::DisableAccessKey,
         Self::DeleteAccessKey,
         Self::UpdatePasswordPolicy,
@@ -76,6 +82,9 @@ impl ChangeKind {
         Self::LiftMfaRequirement,
         Self::DeleteLoginProfile,
         Self::QuarantineRole,
+        Self::StartLogging,
+        Self::UpdateTrail,
+        Self::CreateTrail,
     ];
 
     /// The name in plans, messages, metrics and logs.
@@ -89,6 +98,9 @@ impl ChangeKind {
             Self::LiftMfaRequirement => "lift_mfa_requirement",
             Self::DeleteLoginProfile => "delete_login_profile",
             Self::QuarantineRole => "quarantine_role",
+            Self::StartLogging => "start_logging",
+            Self::UpdateTrail => "update_trail",
+            Self::CreateTrail => "create_trail",
         }
     }
 }
@@ -131,6 +143,9 @@ pub enum Change {
     DeleteLoginProfile {},
     /// Puts [`super::OwnPolicy::Quarantine`] onto the role.
     QuarantineRole(InlinePolicyText),
+    /// A change to something in a region.
+    #[serde(untagged)]
+    Regional(RegionalChange),
 }
 
 impl Change {
@@ -145,6 +160,7 @@ impl Change {
             Self::LiftMfaRequirement { .. } => ChangeKind::LiftMfaRequirement,
             Self::DeleteLoginProfile {} => ChangeKind::DeleteLoginProfile,
             Self::QuarantineRole(_) => ChangeKind::QuarantineRole,
+            Self::Regional(change) => change.kind(),
         }
     }
 
@@ -159,6 +175,7 @@ impl Change {
             Self::RequireMfa(policy) | Self::QuarantineRole(policy) => json!(policy),
             Self::LiftMfaRequirement { policy_name } => json!({"policy_name": policy_name}),
             Self::DeleteLoginProfile {} => json!({}),
+            Self::Regional(change) => change.parameters(),
         }
     }
 
@@ -173,7 +190,8 @@ impl Change {
             | Self::RequireMfa(_)
             | Self::LiftMfaRequirement { .. }
             | Self::DeleteLoginProfile {}
-            | Self::QuarantineRole(_) => None,
+            | Self::QuarantineRole(_)
+            | Self::Regional(_) => None,
         }
     }
 
@@ -187,7 +205,8 @@ impl Change {
             | Self::RequireMfa(_)
             | Self::LiftMfaRequirement { .. }
             | Self::DeleteLoginProfile {}
-            | Self::QuarantineRole(_) => None,
+            | Self::QuarantineRole(_)
+            | Self::Regional(_) => None,
         }
     }
 
@@ -204,6 +223,7 @@ impl Change {
             | Self::DetachPolicy { .. }
             | Self::LiftMfaRequirement { .. }
             | Self::DeleteLoginProfile {} => false,
+            Self::Regional(change) => change.is_repeatable(),
         }
     }
 
@@ -219,6 +239,7 @@ impl Change {
             | Self::QuarantineRole(InlinePolicyText { policy_name, .. })
             | Self::LiftMfaRequirement { policy_name } => policy_name.clone(),
             Self::DeleteLoginProfile {} => "console-password".to_owned(),
+            Self::Regional(change) => change.subject(),
         }
     }
 }
@@ -248,6 +269,9 @@ pub enum Inverse {
     },
     /// Puts an inline policy of iamwarden's own onto the user or role again.
     PutInlinePolicy(InlinePolicyText),
+    /// Undoes a change to something in a region.
+    #[serde(untagged)]
+    Regional(RegionalInverse),
 }
 
 impl Inverse {
@@ -260,6 +284,7 @@ impl Inverse {
             Self::AttachPolicy { .. } => "attach_policy",
             Self::DeleteInlinePolicy { .. } => "delete_inline_policy",
             Self::PutInlinePolicy(_) => "put_inline_policy",
+            Self::Regional(inverse) => inverse.kind_str(),
         }
     }
 }

@@ -80,11 +80,17 @@ pub enum Event {
     /// Nobody has confirmed the permissions of a principal for too long.
     #[serde(rename = "review.overdue")]
     ReviewOverdue,
+    /// CloudTrail is not as it should be, and only people can put it right.
+    #[serde(rename = "trail.at_risk")]
+    TrailAtRisk,
+    /// A trail was started, changed or made.
+    #[serde(rename = "trail.changed")]
+    TrailChanged,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -109,6 +115,8 @@ impl Event {
         Self::RoleUnused,
         Self::RoleQuarantined,
         Self::ReviewOverdue,
+        Self::TrailAtRisk,
+        Self::TrailChanged,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -138,6 +146,8 @@ impl Event {
             Self::RoleUnused => "role.unused",
             Self::RoleQuarantined => "role.quarantined",
             Self::ReviewOverdue => "review.overdue",
+            Self::TrailAtRisk => "trail.at_risk",
+            Self::TrailChanged => "trail.changed",
         }
     }
 
@@ -152,6 +162,9 @@ impl Event {
             ChangeKind::LiftMfaRequirement => Self::MfaRequirementLifted,
             ChangeKind::DeleteLoginProfile => Self::PasswordDeleted,
             ChangeKind::QuarantineRole => Self::RoleQuarantined,
+            ChangeKind::StartLogging | ChangeKind::UpdateTrail | ChangeKind::CreateTrail => {
+                Self::TrailChanged
+            }
         }
     }
 
@@ -173,7 +186,8 @@ impl Event {
             | Self::PasswordUnused
             | Self::UserUnused
             | Self::RoleUnused
-            | Self::ReviewOverdue => true,
+            | Self::ReviewOverdue
+            | Self::TrailAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -186,7 +200,8 @@ impl Event {
             | Self::MfaRequirementLifted
             | Self::RootAccountAtRisk
             | Self::PasswordDeleted
-            | Self::RoleQuarantined => false,
+            | Self::RoleQuarantined
+            | Self::TrailChanged => false,
         }
     }
 }

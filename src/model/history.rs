@@ -19,6 +19,9 @@ pub struct History {
     pub observations: BTreeMap<Observation, Observed>,
     /// Keys that iamwarden disabled and did not enable again, by id.
     pub disabled_keys: BTreeMap<AccessKeyId, DisabledKey>,
+    /// Users of whom iamwarden required MFA, with when, and did not undo it.
+    #[serde(default)]
+    pub mfa_required: BTreeMap<Arn, DateTime<Utc>>,
     /// Decisions of people that are not spent, newest last.
     pub decisions: Vec<Decision>,
     /// Actions that were rolled back, with the time of the last rollback, and not applied again since.
@@ -108,6 +111,11 @@ pub enum Observation {
     InactiveKey {
         /// The key.
         access_key_id: AccessKeyId,
+    },
+    /// A user was seen with an active MFA device.
+    MfaDevice {
+        /// The user.
+        user: Arn,
     },
 }
 

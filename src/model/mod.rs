@@ -15,7 +15,11 @@ mod own_policy;
 mod password_policy;
 mod policy_document;
 mod precondition;
+mod region;
+mod regional;
+mod some_null;
 mod span;
+mod trail;
 mod visible;
 mod wording;
 
@@ -32,7 +36,10 @@ pub use own_policy::{InlinePolicyText, OwnPolicy};
 pub use password_policy::PasswordPolicy;
 pub use policy_document::{ActionPattern, Actions, Effect, PolicyDocument, PolicyDocumentError, Statement};
 pub use precondition::{Grounds, PolicyUse, Precondition};
+pub use region::{Region, RegionError};
+pub use regional::{RegionalChange, RegionalInverse, RegionalState};
 pub use span::{Span, SpanError};
+pub use trail::{LogDestination, TrailSettings, TrailUpdate, log_group_name};
 pub use visible::visible;
 pub use wording::{counted, instant, relative, relative_day};
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Arn, Change, Digest, InlinePolicyText, Inverse, KeyStatus, PasswordPolicy};
+use super::{Arn, Change, Digest, InlinePolicyText, Inverse, KeyStatus, PasswordPolicy, RegionalState};
 
 /// How a service that a policy grants was last used, as far as a precondition needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct PolicyUse {
 /// What was true when the plan was made and is read again, live, right before the call. No job ids: they differ
 /// between readings of the same world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Precondition {
     /// Of an access key.
     AccessKey {
@@ -27,7 +27,7 @@ pub enum Precondition {
         /// Its creation, to the second: tells a key from another that took its place.
         created_at: DateTime<Utc>,
         /// Its last use, where the change is justified by disuse: `Some(None)` is "never used".
-        #[serde(default, skip_serializing_if = "Option::is_none", with = "some_null")]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "super::some_null")]
         last_used: Option<Option<DateTime<Utc>>>,
     },
     /// Of the attachment of a managed policy.
@@ -67,9 +67,11 @@ pub enum Precondition {
         /// When the password was made, to the second: tells it from another that took its place.
         created_at: DateTime<Utc>,
         /// Its last use, where the change is justified by disuse: `Some(None)` is "never used".
-        #[serde(default, skip_serializing_if = "Option::is_none", with = "some_null")]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "super::some_null")]
         last_used: Option<Option<DateTime<Utc>>>,
     },
+    /// Of something in a region.
+    Regional(RegionalState),
 }
 
 /// What justifies an inline policy of iamwarden's own, read again right before.
@@ -141,6 +143,7 @@ impl Precondition {
                 created_at: *created_at,
                 last_used: None,
             },
+            Self::Regional(state) => Self::Regional(state.clone()),
         }
     }
 
@@ -161,7 +164,8 @@ impl Precondition {
             other @ (Self::AccessKey { .. }
             | Self::Attachment { .. }
             | Self::PasswordPolicy { .. }
-            | Self::ConsolePassword { .. }) => other,
+            | Self::ConsolePassword { .. }
+            | Self::Regional(_)) => other,
         }
     }
 
@@ -187,7 +191,8 @@ impl Precondition {
                 other @ (Self::Attachment { .. }
                 | Self::PasswordPolicy { .. }
                 | Self::InlinePolicy { .. }
-                | Self::ConsolePassword { .. }) => other,
+                | Self::ConsolePassword { .. }
+                | Self::Regional(_)) => other,
             }),
             Change::DetachPolicy { .. } => Some(match before {
                 Self::Attachment {
@@ -204,6 +209,15 @@ impl Precondition {
                     last_used,
                 },
                 other @ (Self::AccessKey { .. }
+                | Self::PasswordPolicy { .. }
+                | Self::InlinePolicy { .. }
+                | Self::ConsolePassword { .. }
+                | Self::Regional(_)) => other,
+            }),
+            Change::Regional(change) => Some(match before {
+                Self::Regional(state) => Self::Regional(state.after(change)),
+                other @ (Self::AccessKey { .. }
+                | Self::Attachment { .. }
                 | Self::PasswordPolicy { .. }
                 | Self::InlinePolicy { .. }
                 | Self::ConsolePassword { .. }) => other,
@@ -257,6 +271,7 @@ impl Precondition {
             (Inverse::PutInlinePolicy(policy), before @ Self::InlinePolicy { .. }) => {
                 Some(before.with_document(Some(policy)))
             }
+            (Inverse::Regional(inverse), Self::Regional(state)) => state.undone(inverse).map(Self::Regional),
             // An inverse beside a precondition of another kind.
             (
                 Inverse::EnableAccessKey { .. }
@@ -264,7 +279,8 @@ impl Precondition {
                 | Inverse::DeletePasswordPolicy
                 | Inverse::AttachPolicy { .. }
                 | Inverse::DeleteInlinePolicy { .. }
-                | Inverse::PutInlinePolicy(_),
+                | Inverse::PutInlinePolicy(_)
+                | Inverse::Regional(_),
                 _,
             ) => None,
         }
@@ -273,28 +289,5 @@ impl Precondition {
     /// By which consent is bound to it.
     pub fn digest(&self) -> Digest {
         Digest::of_json(&json!(self))
-    }
-}
-
-/// Keeps "absent" and "null" apart.
-mod some_null {
-    use chrono::{DateTime, Utc};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[allow(
-        clippy::option_option,
-        reason = "absent, null and a date are three different things"
-    )]
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<Option<DateTime<Utc>>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.as_ref().and_then(Option::as_ref).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Option<DateTime<Utc>>>, D::Error> {
-        Option::<DateTime<Utc>>::deserialize(deserializer).map(Some)
     }
 }

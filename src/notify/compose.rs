@@ -239,7 +239,6 @@ impl<'a> Matters<'a> {
             .into_iter()
             .flat_map(|finding| index.actions_for(&finding.id));
         let actions: Vec<&Action> = justified
-            .filter(|action| notice.is_none_or(|notice| action.change.subject() == notice.subject))
             .filter(|action| event != Event::ApprovalRequested || action.mode == ActionMode::Approve)
             .collect();
         let same = SameMatter {
@@ -542,29 +541,31 @@ impl Address<'_> {
 fn gravity(event: Event) -> u8 {
     match event {
         Event::ActionFailed => 0,
-        Event::RunFailed => 1,
-        Event::RootAccountAtRisk => 2,
-        Event::AccessKeyDeleted => 3,
-        Event::PasswordDeleted => 4,
-        Event::AccessKeyDisabled => 5,
-        Event::RoleQuarantined => 6,
-        Event::MfaRequired => 7,
-        Event::PermissionsDetached => 8,
-        Event::PasswordPolicyUpdated => 9,
-        Event::MfaRequirementLifted => 10,
-        Event::ActionRolledBack => 11,
-        Event::AccessKeyDeleting => 12,
-        Event::AccessKeyExpiring => 13,
-        Event::PasswordUnused => 14,
-        Event::RoleUnused => 15,
-        Event::MfaMissing => 16,
-        Event::PermissionsUnused => 17,
-        Event::UserUnused => 18,
-        Event::ReviewOverdue => 19,
-        Event::ApprovalRequested => 20,
-        Event::ApprovalDecided => 21,
-        Event::ExemptionExpiring => 22,
-        Event::ReportDigest => 23,
+        Event::RunFailed => 10,
+        Event::RootAccountAtRisk => 20,
+        Event::AccessKeyDeleted => 30,
+        Event::PasswordDeleted => 40,
+        Event::AccessKeyDisabled => 50,
+        Event::RoleQuarantined => 60,
+        Event::MfaRequired => 70,
+        Event::PermissionsDetached => 80,
+        Event::PasswordPolicyUpdated => 90,
+        Event::MfaRequirementLifted => 100,
+        Event::ActionRolledBack => 110,
+        Event::AccessKeyDeleting => 120,
+        Event::AccessKeyExpiring => 130,
+        Event::PasswordUnused => 140,
+        Event::RoleUnused => 150,
+        Event::MfaMissing => 160,
+        Event::PermissionsUnused => 170,
+        Event::UserUnused => 180,
+        Event::ReviewOverdue => 190,
+        Event::TrailAtRisk => 185,
+        Event::TrailChanged => 95,
+        Event::ApprovalRequested => 200,
+        Event::ApprovalDecided => 210,
+        Event::ExemptionExpiring => 220,
+        Event::ReportDigest => 230,
     }
 }
 

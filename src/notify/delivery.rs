@@ -420,7 +420,7 @@ impl<S: SecretSource> Courier<S> {
         &self,
         channel: &Channel,
         url: &'a SecretString,
-        signing: Option<&SigningSecret>,
+        signing: Option<&'a SigningSecret>,
         id: &str,
         body: String,
         now: DateTime<Utc>,
@@ -439,6 +439,7 @@ impl<S: SecretSource> Courier<S> {
         Post {
             kind: channel.kind,
             url,
+            signing,
             headers,
             body,
             timeout,

@@ -1,6 +1,7 @@
 //! A fixed run for the tests of this module: an account, its findings and actions, and what became of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::message::{ActionOutcome, ActionResult, Decided, ExemptionEnding, PlanReference, RunFailure};
 use super::outbox::Outgoing;
 use super::{Tidings, plan_messages};
-use crate::config::{Config, Exemption, Notifications};
+use crate::config::{Config, Environment, Exemption, Notifications, load_text};
 use crate::model::{
     AccessKeyId, AccountId, Action, ActionId, ActionMode, ActionState, Arn, Change, Digest, Event, Finding,
     FindingId, FindingStatus, Glob, Inverse, KeyStatus, Ladder, NoticeItem, Notification, Owner,
@@ -16,55 +17,9 @@ use crate::model::{
 };
 
 const CONFIG: &str = r##"
-dry_run = false
-freeze = false
-[schedule]
-default = "0 0 6 * * *"
-[state]
-url = "sqlite:iamwarden.db"
-keep_findings = "400d"
-[server]
-listen = ""
-[guardrails]
-max_changes_per_run = 25
-max_changes_percent = 10
-max_changes_per_day = 100
-on_excess = "cap"
-max_plan_age = "24h"
-change_window = ""
-timezone = "UTC"
-protected = []
-[approvals]
-expire_after = "7d"
-approvers = []
-command_line = true
-[rules.access_key_rotation]
-mode = "enforce"
-max_age = "90d"
-warn_before = ["14d", "7d", "1d"]
-minimum_notice = "7d"
-spare_used_within = "0s"
-delete_after = ""
-[rules.unused_access_keys]
-mode = "report"
-unused_for = "45d"
-minimum_notice = "7d"
-[rules.password_policy]
-mode = "report"
-exact = false
-[rules.unused_permissions]
-mode = "report"
-unused_for = "90d"
-minimum_age = "90d"
-confirm_after = "7d"
-principals = ["user"]
-trust_existing = false
+rules.access_key_rotation.mode = "enforce"
 [notifications]
-owner_tags = ["owner"]
 default_channel = "secops"
-quiet_hours = ""
-allow_networks = []
-allow_http = false
 [[notifications.channels]]
 name = "secops"
 kind = "slack"
@@ -90,7 +45,8 @@ mention = "<at>platform@example.com</at>"
 "##;
 
 pub(super) fn config() -> Config {
-    toml::from_str(CONFIG).unwrap()
+    let loaded = load_text(Path::new("sample.toml"), CONFIG, &Environment::empty());
+    loaded.unwrap().config
 }
 
 pub(super) fn notifications() -> Notifications {

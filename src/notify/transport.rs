@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use percent_encoding::percent_decode_str;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,6 +13,7 @@ use url::Url;
 use super::egress::{EgressGuard, EgressRefusal};
 use super::retry::{self, Failure};
 use super::text::{clip, visible};
+use super::webhook::SigningSecret;
 use crate::config::ChannelKind;
 
 /// Why a channel did not take a message. Never holds the channel's URL.
@@ -132,6 +134,8 @@ pub enum ChannelAnswer {
 pub(super) struct Post<'a> {
     pub(super) kind: ChannelKind,
     pub(super) url: &'a SecretString,
+    /// What the headers were signed with.
+    pub(super) signing: Option<&'a SigningSecret>,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
     pub(super) timeout: Duration,
@@ -144,6 +148,9 @@ pub(super) struct Transport {
     client: reqwest::Client,
     guard: EgressGuard,
 }
+
+/// Parts of a URL that are shorter are words, not secrets.
+const SHORTEST_SECRET: usize = 4;
 
 /// How much of an answer is read: what matters stands at its beginning.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -169,7 +176,7 @@ impl Transport {
         let url = self.guard.check_url(url.expose_secret())?;
         if let Some(url::Host::Domain(host)) = url.host() {
             let found = EgressGuard::resolve(&self.guard, host).await;
-            found.map_err(|e| unreachable_because(e.as_ref(), &url))?;
+            found.map_err(|e| unreachable_because(e.as_ref(), &url, None))?;
         }
         Ok(())
     }
@@ -189,7 +196,7 @@ impl Transport {
             if e.is_timeout() {
                 SendFailure::Timeout(post.timeout)
             } else {
-                unreachable_because(&e.without_url(), &url)
+                unreachable_because(&e.without_url(), &url, post.signing)
             }
         };
         let mut response = request.body(post.body).send().await.map_err(failed)?;
@@ -207,7 +214,7 @@ impl Transport {
             }
         }
         let answer = String::from_utf8_lossy(&answer);
-        let said = || clip(&scrub(&answer, &url), 200);
+        let said = || clip(&scrub(&answer, &url, post.signing), 200);
         if !status.is_success() {
             return Err(SendFailure::Status {
                 status,
@@ -288,7 +295,11 @@ fn tells_of_error(json: &Value) -> bool {
 }
 
 /// The innermost cause, without the URL; the guard's own refusal, where that is the cause.
-fn unreachable_because(error: &(dyn std::error::Error + 'static), url: &Url) -> SendFailure {
+fn unreachable_because(
+    error: &(dyn std::error::Error + 'static),
+    url: &Url,
+    signing: Option<&SigningSecret>,
+) -> SendFailure {
     let mut cause = error;
     loop {
         if let Some(refusal) = cause.downcast_ref::<EgressRefusal>() {
@@ -299,20 +310,24 @@ fn unreachable_because(error: &(dyn std::error::Error + 'static), url: &Url) -> 
             None => break,
         }
     }
-    let detail = scrub(&cause.to_string(), url);
+    let detail = scrub(&cause.to_string(), url, signing);
     SendFailure::Unreachable {
         detail: clip(&detail, 200),
     }
 }
 
-/// Takes out what belongs to the URL, for a server may repeat it: the whole, each longer part of path and query, and the
-/// host.
-fn scrub(text: &str, url: &Url) -> String {
+/// Takes out what belongs to the URL, for a server may repeat it: the whole, each longer part of path and query, as it
+/// is written and as a server reads it, and the host. Also what signs.
+fn scrub(text: &str, url: &Url, signing: Option<&SigningSecret>) -> String {
     let mut secrets = vec![url.as_str().to_owned()];
     let query = url.query().unwrap_or_default();
     let parts = url.path().split('/').chain(query.split(['&', '=']));
-    secrets.extend(parts.filter(|part| part.len() >= 4).map(ToOwned::to_owned));
+    for part in parts.filter(|part| part.len() >= SHORTEST_SECRET) {
+        secrets.push(part.to_owned());
+        secrets.push(percent_decode_str(part).decode_utf8_lossy().into_owned());
+    }
     secrets.extend(url.host_str().map(ToOwned::to_owned));
+    secrets.extend(signing.map(|signing| signing.written().to_owned()));
     // The longest first: a part inside a longer one would leave its rest behind.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let scrubbed = secrets.iter().fold(text.to_owned(), |text, secret| {
@@ -377,10 +392,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_url_is_repeated() {
+    fn nothing_of_the_url_and_nothing_that_signs_is_repeated() {
         let url =
-            Url::parse("https://hooks.example.com/services/T0001/B0002/s3cr3tt0ken?sig=abcdef&v=1").unwrap();
-        let echo = format!("no route for {url} at hooks.example.com: s3cr3tt0ken, abcdef");
-        assert_eq!(scrub(&echo, &url), "no route for *** at ***: ***, ***");
+            Url::parse("https://hooks.example.com/services/T0001/B0002/s3cr3t%20t0ken?sig=abcd%2Bef&v=1")
+                .unwrap();
+        let echo = format!("no route for {url} at hooks.example.com: s3cr3t t0ken, s3cr3t%20t0ken, abcd+ef");
+        assert_eq!(scrub(&echo, &url, None), "no route for *** at ***: ***, ***, ***");
+        for (secret, echo) in [
+            ("whsec_c2lnbmluZw==", "expected whsec_c2lnbmluZw=="),
+            ("a raw one\n", "expected whsec_a raw one"),
+        ] {
+            let signing = SigningSecret::parse(&SecretString::from(secret)).unwrap();
+            assert_eq!(scrub(echo, &url, Some(&signing)), "expected whsec_***");
+        }
     }
 }

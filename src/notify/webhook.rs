@@ -252,7 +252,11 @@ pub enum SigningError {
 }
 
 /// The key that signs a channel's bodies: `whsec_` and base64, or the bytes as they are.
-pub struct SigningSecret(SecretSlice<u8>);
+pub struct SigningSecret {
+    key: SecretSlice<u8>,
+    /// As it was issued, without `whsec_`.
+    written: SecretString,
+}
 
 impl std::fmt::Debug for SigningSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -267,19 +271,30 @@ impl SigningSecret {
     /// [`SigningError`] for an empty secret, and for `whsec_` without base64 behind it.
     pub fn parse(secret: &SecretString) -> Result<Self, SigningError> {
         let text = secret.expose_secret().trim();
-        let key = match text.strip_prefix("whsec_") {
-            Some(encoded) => STANDARD.decode(encoded).map_err(|_| SigningError::Encoding)?,
-            None => text.as_bytes().to_vec(),
+        let (written, key) = match text.strip_prefix("whsec_") {
+            Some(encoded) => (
+                encoded,
+                STANDARD.decode(encoded).map_err(|_| SigningError::Encoding)?,
+            ),
+            None => (text, text.as_bytes().to_vec()),
         };
         if key.is_empty() {
             return Err(SigningError::Empty);
         }
-        Ok(Self(key.into()))
+        Ok(Self {
+            key: key.into(),
+            written: written.into(),
+        })
+    }
+
+    /// As it was issued, without `whsec_`: what must be taken out of a receiver's words.
+    pub(super) fn written(&self) -> &str {
+        self.written.expose_secret()
     }
 
     /// The value of `webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`.
     pub fn sign(&self, id: &str, at: DateTime<Utc>, body: &str) -> String {
-        let key = self.0.expose_secret();
+        let key = self.key.expose_secret();
         // HMAC takes keys of any length: the error cannot occur, and an unsigned message must not be sent if it did.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
             return String::new();

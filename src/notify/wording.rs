@@ -5,6 +5,7 @@
 
 mod matter;
 mod outcome;
+mod regional;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -113,6 +114,7 @@ fn target(text: Text, message: &Message, account: &AccountId, resource: &Arn, ch
         Change::DeleteLoginProfile {} => principal(text.say("the console password of "), resource)
             .say(" in ")
             .say(&place),
+        Change::Regional(change) => regional::target(text, resource, change).say(" in ").say(&place),
     }
 }
 
@@ -148,9 +150,15 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::DeleteAccessKey | ChangeKind::DeleteLoginProfile => ("delete ", "deleted"),
         ChangeKind::UpdatePasswordPolicy => ("change ", "changed"),
         ChangeKind::DetachPolicy => ("detach ", "detached"),
-        ChangeKind::RequireMfa => ("make use MFA: ", "made to use MFA"),
-        ChangeKind::LiftMfaRequirement => ("no longer make use MFA: ", "no longer made to use MFA"),
+        ChangeKind::RequireMfa => ("require MFA of ", "required to use MFA"),
+        ChangeKind::LiftMfaRequirement => (
+            "lift the MFA requirement of ",
+            "released from the MFA requirement",
+        ),
         ChangeKind::QuarantineRole => ("quarantine ", "quarantined"),
+        ChangeKind::StartLogging => ("start ", "started"),
+        ChangeKind::UpdateTrail => ("change ", "changed"),
+        ChangeKind::CreateTrail => ("make ", "made"),
     }
 }
 
@@ -296,7 +304,7 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         Event::RoleUnused => exemption_advice(items, "If the role is needed"),
         Event::PasswordUnused => exemption_advice(items, "If the password is needed, sign in once, or"),
         Event::UserUnused => user_steps(items),
-        Event::RootAccountAtRisk => root_steps(),
+        Event::RootAccountAtRisk => root_steps(items),
         Event::ReviewOverdue => vec![
             Text::new()
                 .strong("To mend it: ")
@@ -307,11 +315,17 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         Event::RoleQuarantined => vec![Text::new().say(
             "The role may still be assumed, but everything is denied to it. If something stopped working, undo it as above.",
         )],
-        Event::MfaRequired => vec![Text::new().say(
-            "Console sessions without MFA may do nothing but enrol a device. Access keys are not affected. Once a device is \
-             active, the next run takes this off again.",
-        )],
-        Event::MfaRequirementLifted
+        Event::TrailAtRisk => regional::trail_steps(items),
+        Event::MfaRequired => {
+            let mut lines = vec![Text::new().say(
+                "Console sessions without MFA may do nothing but enrol a device. Access keys are not affected. Once a device \
+                 is active, the next run takes this off again.",
+            )];
+            lines.extend(enrolment_steps());
+            lines
+        }
+        Event::TrailChanged
+        | Event::MfaRequirementLifted
         | Event::PasswordDeleted
         | Event::AccessKeyDeleted
         | Event::PasswordPolicyUpdated
@@ -341,17 +355,25 @@ fn rotation_steps(items: &[Item]) -> Vec<Text> {
 }
 
 fn mfa_steps(items: &[Item]) -> Vec<Text> {
-    let mut lines = vec![
-        Text::new().strong("To mend it:"),
-        Text::new().say(
-            "1. Sign in to the console; open your name, Security credentials, Multi-factor authentication.",
-        ),
-        Text::new()
-            .say("2. Assign a passkey, a security key or an authenticator app, and sign in again with it."),
-        Text::new().say("3. Nothing else: the next run sees the device."),
-    ];
+    let mut lines = enrolment_steps();
     lines.extend(exemption_advice(items, "If the user cannot have a device"));
     lines
+}
+
+fn enrolment_steps() -> Vec<Text> {
+    vec![
+        Text::new().strong("To mend it:"),
+        Text::new().say(
+            "1. Sign in to the console as the user; open the name at the top right, Security credentials, Assign MFA device.",
+        ),
+        Text::new().say("2. Choose a passkey, a security key or an authenticator app, and follow the page to its end."),
+        Text::new()
+            .say("3. Sign out, and in again with the device. The next run sees it: ")
+            .code("aws iam list-mfa-devices --user-name NAME"),
+        Text::new()
+            .say("If the console does not allow step 2, an administrator assigns the device: ")
+            .code("aws iam enable-mfa-device --user-name NAME --serial-number ARN --authentication-code1 CODE --authentication-code2 NEXT-CODE"),
+    ]
 }
 
 fn user_steps(items: &[Item]) -> Vec<Text> {
@@ -365,15 +387,28 @@ fn user_steps(items: &[Item]) -> Vec<Text> {
     lines
 }
 
-fn root_steps() -> Vec<Text> {
-    vec![
+fn root_steps(items: &[Item]) -> Vec<Text> {
+    let mut lines = vec![
         Text::new().strong("To mend it:"),
-        Text::new().say("1. Sign in as root and open Security credentials."),
-        Text::new().say("2. Delete every access key there; what used one gets a role."),
-        Text::new()
-            .say("3. Assign an MFA device, best a hardware key or passkey, and a second one as a spare."),
-        Text::new().say("4. Sign out, and use root only for the few tasks that need it."),
-    ]
+        Text::new().say(
+            "1. Sign in as root (\"Root user\" on the sign-in page); open the name at the top right, Security credentials.",
+        ),
+        Text::new().say(
+            "2. Multi-factor authentication: assign a hardware key or passkey, and a second one as a spare; then remove \
+             virtual devices.",
+        ),
+        Text::new().say(
+            "3. Access keys: give what uses one a role instead, deactivate the key, watch for a day, delete it. X.509 signing \
+             certificates: delete them.",
+        ),
+        Text::new().say(
+            "4. If root was used and nobody knows why: change its password, and look for the calls in CloudTrail: ",
+        )
+        .code("aws cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root"),
+        Text::new().say("5. Sign out, and use root only for the few tasks that need it."),
+    ];
+    lines.extend(exemption_advice(items, "If it must stay so for a time"));
+    lines
 }
 
 fn exemption_advice(items: &[Item], when: &str) -> Vec<Text> {

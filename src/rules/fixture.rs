@@ -29,6 +29,9 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.unused_permissions.mode = Mode::Off;
     config.rules.access_review.mode = Mode::Off;
     config.rules.role_trust.mode = Mode::Off;
+    config.rules.cloudtrail.mode = Mode::Off;
+    config.rules.user_mfa.mode = Mode::Off;
+    config.rules.root_account.mode = Mode::Off;
     config.rules.broad_policies.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;
     config
@@ -83,6 +86,7 @@ pub(crate) fn user(name: &str, keys: Vec<AccessKey>) -> User {
             access_keys: keys,
             password: Reading::Known(None),
         })),
+        sign_in: None,
     }
 }
 
@@ -113,8 +117,11 @@ pub(crate) fn snapshot(users: Vec<User>) -> Snapshot {
             ..Authorization::default()
         }),
         password_policy: Some(Reading::Known(None)),
+        root: None,
+        virtual_mfa_devices: None,
         last_accessed: BTreeMap::new(),
         credential_report_at: Some(now()),
+        regions: Default::default(),
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     }

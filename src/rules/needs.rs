@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, REGISTRY, broad_policies, unused_permissions};
-use crate::config::{Config, Mode};
-use crate::inventory::{Authorization, Granularity, KeyNeeds, Reading, Snapshot};
+use crate::config::{Config, MfaScope, Mode};
+use crate::inventory::{Authorization, Granularity, KeyNeeds, Reading, RegionalNeeds, SignInOf, Snapshot};
 use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
 
 /// The rules that are on, and selected (an empty selection is all of them).
@@ -27,6 +27,14 @@ pub struct RuleNeeds {
     pub password_policy: bool,
     /// Managed policies and their use.
     pub policies: bool,
+    /// What lives in regions.
+    pub regional: Option<RegionalNeeds>,
+    /// How users sign in to the console, and with which MFA devices.
+    pub sign_in: Option<SignInOf>,
+    /// The root user.
+    pub root: bool,
+    /// Virtual MFA devices, assigned or not.
+    pub virtual_mfa_devices: bool,
 }
 
 /// What the rules that are on, and selected, have to know.
@@ -46,12 +54,30 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
             live_users: live_users(history, deleting),
         }
     });
+    let sign_in = is_on(&super::USER_MFA).then_some(match config.rules.user_mfa.scope {
+        MfaScope::Console => SignInOf::ConsoleUsers,
+        MfaScope::All => SignInOf::Everyone,
+    });
+    let root = is_on(&super::ROOT_ACCOUNT);
     RuleNeeds {
         keys,
         passwords: is_on(&super::PASSWORD_POLICY) && could_lock_out(config),
         password_policy: is_on(&super::PASSWORD_POLICY),
         policies: is_on(&unused_permissions::NAME) || is_on(&super::BROAD_POLICIES),
+        regional: regional(config, &on),
+        sign_in,
+        root,
+        virtual_mfa_devices: sign_in.is_some() || (root && config.rules.root_account.require_hardware),
     }
+}
+
+/// What has to be known of which regions, where any rule looks there.
+fn regional(config: &Config, on: &[RuleName]) -> Option<RegionalNeeds> {
+    let trails = on.contains(&super::CLOUDTRAIL);
+    trails.then(|| RegionalNeeds {
+        regions: config.regions.include.clone(),
+        trails,
+    })
 }
 
 /// Whose use of services is to be read once the account is known, and how finely: what any of the rules that are on, and
@@ -147,7 +173,11 @@ mod tests {
                 keys: None,
                 passwords: false,
                 password_policy: false,
-                policies: false
+                policies: false,
+                regional: None,
+                sign_in: None,
+                root: false,
+                virtual_mfa_devices: false,
             }
         );
         let other = needs(
@@ -156,5 +186,23 @@ mod tests {
             &["password_policy".to_owned()],
         );
         assert_eq!(other.keys, None);
+    }
+
+    #[test]
+    fn virtual_devices_are_listed_for_users_and_for_hardware() {
+        let mut config = config(Mode::Off);
+        let asked = |config: &Config| {
+            let needs = needs(config, &History::default(), &[]);
+            (needs.sign_in, needs.root, needs.virtual_mfa_devices)
+        };
+        config.rules.root_account.mode = Mode::Report;
+        assert_eq!(asked(&config), (None, true, false));
+        config.rules.root_account.require_hardware = true;
+        assert_eq!(asked(&config), (None, true, true));
+        config.rules.root_account.mode = Mode::Off;
+        config.rules.user_mfa.mode = Mode::Report;
+        assert_eq!(asked(&config), (Some(SignInOf::ConsoleUsers), false, true));
+        config.rules.user_mfa.scope = MfaScope::All;
+        assert_eq!(asked(&config), (Some(SignInOf::Everyone), false, true));
     }
 }

@@ -1,8 +1,8 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, access_review, broad_policies, password_policy, role_trust,
-    unused_access_keys, unused_permissions,
+    Context, Judgement, access_key_rotation, access_review, broad_policies, cloudtrail, password_policy,
+    role_trust, root_account, unused_access_keys, unused_permissions, user_mfa,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -89,7 +89,7 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 7] = [
+pub const REGISTRY: [Rule; 10] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
@@ -97,6 +97,9 @@ pub const REGISTRY: [Rule; 7] = [
     access_review::ENTRY,
     role_trust::ENTRY,
     broad_policies::ENTRY,
+    cloudtrail::ENTRY,
+    user_mfa::ENTRY,
+    root_account::ENTRY,
 ];
 
 /// The rule of that name.

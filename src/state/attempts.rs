@@ -281,15 +281,16 @@ fn parse_resource(text: &str) -> Result<Arn, Cause> {
 }
 
 impl State {
-    /// The accounts with attempts that have no outcome yet.
+    /// The accounts with attempts that have no outcome yet, or that nobody was told of.
     ///
     /// # Errors
     /// [`StateError`] where they cannot be read.
-    pub async fn accounts_with_open_intents(&self) -> Result<Vec<AccountId>, StateError> {
+    pub async fn accounts_with_loose_ends(&self) -> Result<Vec<AccountId>, StateError> {
         during("reading which accounts have open attempts", async {
             let mut connection = self.read().await?;
             let accounts: Vec<String> = sqlx::query_scalar(
-                "SELECT DISTINCT account FROM intents WHERE status IN ('open', 'unknown') ORDER BY account",
+                "SELECT DISTINCT account FROM intents WHERE status IN ('open', 'unknown') \
+                 OR (status = 'applied' AND told = 0) ORDER BY account",
             )
             .fetch_all(&mut *connection)
             .await?;
@@ -350,6 +351,27 @@ impl State {
                 .collect();
             accounts.map(Some)
         })
+        .await
+    }
+
+    /// The attempts of an account that were made and that nobody was told of, oldest first: the process that made them
+    /// died before it could, or is about to.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn untold(&self, account: &AccountId) -> Result<Vec<Attempt>, StateError> {
+        during(
+            format!("reading what nobody was told of account {account}"),
+            async {
+                let statement = select_attempts!("i.account = $1 AND i.status = 'applied' AND i.told = 0");
+                let mut connection = self.read().await?;
+                let rows: Vec<AttemptRow> = sqlx::query_as(statement)
+                    .bind(account.as_str())
+                    .fetch_all(&mut *connection)
+                    .await?;
+                rows.into_iter().map(parse_attempt).collect()
+            },
+        )
         .await
     }
 

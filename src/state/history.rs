@@ -14,7 +14,7 @@ use super::observations::read_observations;
 use super::outbox::{read_notices, read_told_of};
 use super::plans::read_unspent_decisions;
 use super::reviews::read_reviews;
-use crate::model::{AccessKeyId, AccountId, ActionId, Change, DisabledKey, History};
+use crate::model::{AccessKeyId, AccountId, ActionId, Arn, Change, DisabledKey, History};
 
 impl State {
     /// All that is remembered of an account, as of one moment.
@@ -25,11 +25,13 @@ impl State {
         during(format!("reading the history of account {account}"), async {
             let mut snapshot = self.read_snapshot().await?;
             let decisions = read_unspent_decisions(&mut snapshot, account).await?;
+            let (disabled_keys, mfa_required) = read_standing_changes(&mut snapshot, account).await?;
             let history = History {
                 notices: read_notices(&mut snapshot, account).await?,
                 told_of: read_told_of(&mut snapshot, account, now).await?,
                 observations: read_observations(&mut snapshot, account).await?,
-                disabled_keys: read_disabled_keys(&mut snapshot, account).await?,
+                disabled_keys,
+                mfa_required,
                 decisions: decisions.into_iter().map(|record| record.decision).collect(),
                 rolled_back: read_rolled_back(&mut snapshot, account).await?,
                 unsettled: read_unsettled(&mut snapshot, account).await?,
@@ -45,34 +47,33 @@ impl State {
     }
 }
 
-/// Keys that were disabled and not enabled again by us. That a person may have enabled one is seen elsewhere, in AWS.
-async fn read_disabled_keys(
+/// Keys that were disabled, and users of whom MFA was required, as far as we did not undo it. That a person may have undone
+/// it is seen elsewhere, in AWS.
+async fn read_standing_changes(
     connection: &mut Connection,
     account: &AccountId,
-) -> Result<BTreeMap<AccessKeyId, DisabledKey>, Cause> {
+) -> Result<(BTreeMap<AccessKeyId, DisabledKey>, BTreeMap<Arn, DateTime<Utc>>), Cause> {
     let mut keys = BTreeMap::new();
+    let mut mfa_required = BTreeMap::new();
     for attempt in read_applied(connection, AppliedSelection::Account(account)).await? {
+        let (user, at) = (attempt.intent.resource, attempt.outcome_at.unwrap_or(attempt.at));
         match attempt.intent.change {
             Change::DisableAccessKey { access_key_id } => {
-                let at = attempt.outcome_at.unwrap_or(attempt.at);
-                keys.insert(
-                    access_key_id,
-                    DisabledKey {
-                        user: attempt.intent.resource,
-                        at,
-                    },
-                );
+                keys.insert(access_key_id, DisabledKey { user, at });
+            }
+            Change::RequireMfa(_) => {
+                mfa_required.insert(user, at);
             }
             Change::DeleteAccessKey { .. }
             | Change::UpdatePasswordPolicy(_)
             | Change::DetachPolicy { .. }
-            | Change::RequireMfa(_)
             | Change::LiftMfaRequirement { .. }
             | Change::DeleteLoginProfile {}
-            | Change::QuarantineRole(_) => {}
+            | Change::QuarantineRole(_)
+            | Change::Regional(_) => {}
         }
     }
-    Ok(keys)
+    Ok((keys, mfa_required))
 }
 
 /// Actions whose latest change was their undoing.

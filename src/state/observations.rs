@@ -23,15 +23,18 @@ pub enum ObservationKind {
     UnusedAttachment,
     /// [`Observation::InactiveKey`].
     InactiveKey,
+    /// [`Observation::MfaDevice`].
+    MfaDevice,
 }
 
 impl ObservationKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Attachment,
         Self::Membership,
         Self::UnusedAttachment,
         Self::InactiveKey,
+        Self::MfaDevice,
     ];
 
     /// The word in the table.
@@ -41,6 +44,7 @@ impl ObservationKind {
             Self::Membership => "membership",
             Self::UnusedAttachment => "unused_attachment",
             Self::InactiveKey => "inactive_key",
+            Self::MfaDevice => "mfa_device",
         }
     }
 
@@ -51,13 +55,15 @@ impl ObservationKind {
             Observation::Membership { .. } => Self::Membership,
             Observation::UnusedAttachment { .. } => Self::UnusedAttachment,
             Observation::InactiveKey { .. } => Self::InactiveKey,
+            Observation::MfaDevice { .. } => Self::MfaDevice,
         }
     }
 
-    /// Whether a row is kept that the last reading did not see: of a key, it counts when it was last seen inactive.
+    /// Whether a row is kept that the last reading did not see: of a key, it counts when it was last seen inactive, of a
+    /// user, when it was last seen with a device.
     fn outlives_its_row(self) -> bool {
         match self {
-            Self::InactiveKey => true,
+            Self::InactiveKey | Self::MfaDevice => true,
             Self::Attachment | Self::Membership | Self::UnusedAttachment => false,
         }
     }
@@ -65,7 +71,7 @@ impl ObservationKind {
 
 impl State {
     /// Takes down one reading of an account. What was seen is begun or extended. Of the kinds that the reading covered
-    /// whole, what was not seen is forgotten, so that a later sighting begins anew; inactive keys keep their last date.
+    /// whole, what was not seen is forgotten, so that a later sighting begins anew; inactive keys and users with a device keep their last date.
     ///
     /// # Errors
     /// [`StateError`] where it cannot be written; then the reading never was.

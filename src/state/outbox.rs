@@ -14,6 +14,7 @@ use super::attempts::parse_account;
 use super::connection::{Connection, State};
 use super::encoding::{json_text, parse_counter, parse_json, parse_optional_time, parse_time, time_text};
 use super::error::{Cause, StateError, during};
+use super::intents::IntentId;
 use super::journal::{Entry, JournalKind, append};
 use crate::model::{AccountId, Arn, Event, Finding, Notice, NoticeItem, Owner};
 
@@ -128,21 +129,33 @@ pub struct OutboxDepth {
 
 impl State {
     /// Queues messages with the dates that they announce, all or none, and gives the ids of those that are new. One
-    /// whose like was queued before is left out, unless that was given up.
+    /// whose like was queued before is left out, unless that was given up. The messages are written about those of
+    /// these attempts of which nobody was told yet, and from then on somebody was: however many processes want to tell
+    /// of a change, one does.
     ///
     /// # Errors
-    /// [`StateError`] where they cannot be written; then none is queued.
+    /// [`StateError`] where they cannot be written; then none is queued, and nobody was told.
     pub async fn enqueue(
         &self,
-        messages: &[NewMessage],
+        attempts: &[IntentId],
+        write: impl FnOnce(&BTreeSet<IntentId>) -> Vec<NewMessage> + Send,
         now: DateTime<Utc>,
     ) -> Result<Vec<String>, StateError> {
         during("queueing messages", async {
             let mut transaction = self.write().await?;
+            let mut untold = BTreeSet::new();
+            for id in attempts {
+                let marked = sqlx::query("UPDATE intents SET told = 1 WHERE seq = $1 AND told = 0")
+                    .bind(id.0)
+                    .execute(&mut *transaction)
+                    .await?
+                    .rows_affected();
+                untold.extend((marked == 1).then_some(*id));
+            }
             let mut queued = Vec::new();
-            for message in messages {
-                if insert_message(&mut transaction, message, now).await? {
-                    queued.push(message.id.clone());
+            for message in write(&untold) {
+                if insert_message(&mut transaction, &message, now).await? {
+                    queued.push(message.id);
                 }
             }
             transaction.commit().await?;

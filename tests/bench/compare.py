@@ -71,6 +71,8 @@ url = "sqlite:{folder}/state.db"
 mode = "off"
 [rules.password_policy]
 mode = "off"
+[rules.cloudtrail]
+mode = "off"
 [rules.unused_permissions]
 mode = "off"
 """

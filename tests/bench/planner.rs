@@ -97,6 +97,7 @@ fn user(n: usize) -> User {
             access_keys: vec![key(n)],
             password: Reading::Known(None),
         })),
+        sign_in: None,
     }
 }
 
@@ -162,6 +163,7 @@ fn snapshot(users: usize) -> Snapshot {
         password_policy: Some(Reading::Known(None)),
         last_accessed: (0..users).map(|n| (user_arn(n), advice())).collect(),
         credential_report_at: Some(now()),
+        regions: Default::default(),
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     }

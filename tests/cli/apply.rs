@@ -132,7 +132,7 @@ fn without_a_terminal_and_without_yes_it_refuses() {
     assert_eq!(world.simulator.counts().effects, 0);
     assert_ended(&world.run(&APPLY), 0, "");
     let run = world.latest_run("apply").unwrap();
-    assert_ended(&world.run(&["rollback", "--run", &run]), 4, "--yes");
+    assert_ended(&world.run(&["rollback", "--run", &run]), 1, "--yes");
     assert_eq!(inactive_keys(&world).len(), 2, "nor is anything rolled back");
 }
 

@@ -65,6 +65,6 @@ fn a_rollback_asks_too() {
     let mut rollback = on_a_terminal(&world, &format!("rollback --run {run}"));
     rollback.wait_until_it_answers("Only `yes` is accepted");
     rollback.type_line("no");
-    assert_eq!(rollback.end().code, Some(4));
+    assert_eq!(rollback.end().code, Some(1));
     assert_eq!(inactive_keys(&world).len(), 2);
 }

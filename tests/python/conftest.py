@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from moto_account import MotoAccount  # noqa: E402
+from receiver import Receiver  # noqa: E402
 from warden import Warden  # noqa: E402
 
 
@@ -37,3 +38,17 @@ def warden(account, tmp_path):
     warden = Warden(account.environment(), tmp_path)
     yield warden
     assert not warden.leaks()
+
+
+@pytest.fixture
+def receiver():
+    """Makes receivers for channels, and closes them in the end."""
+    made = []
+
+    def make(kind: str = "webhook") -> Receiver:
+        made.append(Receiver(kind))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

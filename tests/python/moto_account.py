@@ -10,18 +10,23 @@ import collections
 import datetime
 import io
 import logging
+import re
 import threading
 import urllib.parse
 
+import boto3
 import moto.iam.responses
-from moto.iam.models import AccessKeyLastUsed, iam_backends
+from moto.iam.models import AccessKeyLastUsed, get_account_id_from, iam_backends
 from moto.iam.responses import IamResponse
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 ACCOUNT = "123456789012"
+SOMEBODY = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -39,59 +44,14 @@ def ago(days: float = 0, **rest: float) -> datetime.datetime:
     return now() - datetime.timedelta(days=days, **rest)
 
 
-class MotoAccount:
-    """A running server; `faults` are callables (action, parameters) -> None or a WSGI answer (status, body)."""
+class Principals:
+    """Users and keys of one account."""
 
-    def __init__(self, report_age: datetime.timedelta | None = datetime.timedelta(minutes=5)) -> None:
-        self.calls: collections.Counter[str] = collections.Counter()
-        self.log: list[tuple[str, dict[str, str]]] = []
-        self.faults: list = []
-        self.report_age = self._report_age = report_age
-        self._lock = threading.Lock()
-        self._app = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._report = IamResponse.get_credential_report
-
-    def __enter__(self) -> "MotoAccount":
-        self.reset()
-        account = self
-
-        def stamped(response):  # noqa: ANN001, ANN202 - moto's own signature
-            answer = account._report(response)
-            if account.report_age is not None:
-                stamp = datetime.datetime.now(datetime.timezone.utc) - account.report_age
-                answer.result["GeneratedTime"] = stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
-            return answer
-
-        moto.iam.responses.IamResponse.get_credential_report = stamped
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        moto.iam.responses.IamResponse.get_credential_report = self._report
-        self._server.shutdown()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    account_id = ACCOUNT
 
     @property
     def iam(self):  # noqa: ANN201 - moto's backend
-        return iam_backends[ACCOUNT]["aws"]
-
-    def environment(self, **extra: str) -> dict[str, str]:
-        return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, **extra}
-
-    def reset(self) -> None:
-        for account in list(iam_backends):
-            iam_backends[account].reset()
-        self.report_age = self._report_age
-        with self._lock:
-            self.calls.clear()
-            self.log.clear()
-            self.faults.clear()
+        return iam_backends[self.account_id]["aws"]
 
     def user(self, name: str, age: float = 400, **tags: str):  # noqa: ANN201
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -133,19 +93,133 @@ class MotoAccount:
         assert set(fields) <= set(policy)
         self.iam.update_account_password_policy(**{**policy, **fields})
 
-    def writes(self) -> list[tuple[str, dict[str, str]]]:
+
+class Member(Principals):
+    """Another account than that of the ambient credentials."""
+
+    def __init__(self, account_id: str) -> None:
+        self.account_id = account_id
+        self.iam.generate_report()
+
+
+class Call(dict):
+    """The parameters of a call; equal to any other dictionary of these. Also who called where."""
+
+    account = ""
+    """The account that the caller's credentials belong to."""
+    caller = ""
+    """The id of the access key."""
+
+
+class MotoAccount(Principals):
+    """A running server; `faults` are callables (action, parameters) -> None or a WSGI answer (status, body)."""
+
+    def __init__(self, report_age: datetime.timedelta | None = datetime.timedelta(minutes=5)) -> None:
+        self.calls: collections.Counter[str] = collections.Counter()
+        self.log: list[tuple[str, Call]] = []
+        self.faults: list = []
+        self.report_age = self._report_age = report_age
+        self._lock = threading.Lock()
+        self._counting = True
+        self._in_flight = 0
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._report = IamResponse.get_credential_report
+
+    def __enter__(self) -> "MotoAccount":
+        self.reset()
+        account = self
+
+        def stamped(response):  # noqa: ANN001, ANN202 - moto's own signature
+            answer = account._report(response)
+            if account.report_age is not None:
+                stamp = datetime.datetime.now(datetime.timezone.utc) - account.report_age
+                answer.result["GeneratedTime"] = stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
+            return answer
+
+        moto.iam.responses.IamResponse.get_credential_report = stamped
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        moto.iam.responses.IamResponse.get_credential_report = self._report
+        self._server.shutdown()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, **extra}
+
+    def reset(self) -> None:
+        for account in list(iam_backends):
+            iam_backends[account].reset()
+        for account in list(secretsmanager_backends):
+            secretsmanager_backends[account].reset()
+        for account in list(sts_backends):
+            sts_backends[account].reset()
+        self.iam.generate_report()  # the very first one is waited for, which takes a second
+        self.report_age = self._report_age
+        with self._lock:
+            self.calls.clear()
+            self.log.clear()
+            self.faults.clear()
+
+    def trust(self, roles: dict[str, str | None]) -> None:
+        """Lets these roles alone be assumed, by their ARN, each with its external id: moto itself asks for nothing."""
+
+        def fault(action: str, call: Call):  # noqa: ANN202
+            role = call.get("RoleArn")
+            if action == "AssumeRole" and (role not in roles or roles[role] != call.get("ExternalId")):
+                return error("AccessDenied", f"not authorized to perform: sts:AssumeRole on {role}", "403 Forbidden")
+            return None
+
+        self.faults.append(fault)
+
+    def secret(self, name: str, value: str) -> None:
+        """Puts a secret into Secrets Manager, or another value into one that is there; not counted."""
+        secrets = boto3.client("secretsmanager", endpoint_url=self.url, region_name="us-east-1", **SOMEBODY)
+        self._counting = False
+        try:
+            secrets.create_secret(Name=name, SecretString=value)
+        except secrets.exceptions.ResourceExistsException:
+            secrets.put_secret_value(SecretId=name, SecretString=value)
+        self._counting = True
+
+    def writes(self) -> list[tuple[str, Call]]:
         reads = ("Get", "List", "Generate", "Simulate", "Assume")
         return [(action, parameters) for action, parameters in self.log if not action.startswith(reads)]
 
+    def is_idle(self) -> bool:
+        """Whether no call is being answered."""
+        with self._lock:
+            return self._in_flight == 0
+
     def _handle(self, environ, start_response):  # noqa: ANN001, ANN202 - WSGI
+        with self._lock:
+            self._in_flight += 1
+        try:
+            return self._answer(environ, start_response)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def _answer(self, environ, start_response):  # noqa: ANN001, ANN202 - WSGI
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = io.BytesIO(body)
-        parameters = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+        parameters = Call(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+        if signed := re.search(r"Credential=([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")):
+            parameters.caller = signed.group(1)
+            parameters.account = get_account_id_from(parameters.caller)
         action = parameters.get("Action", environ.get("HTTP_X_AMZ_TARGET", environ.get("PATH_INFO", "")))
         with self._lock:
-            self.calls[action] += 1
-            self.log.append((action, parameters))
+            if self._counting:
+                self.calls[action] += 1
+                self.log.append((action, parameters))
             faults = list(self.faults)
         for fault in faults:
             answer = fault(action, parameters)

@@ -39,6 +39,12 @@ def test_an_old_report_is_done_without(users, warden, age):
     assert "too old" in ended.err
 
 
+def test_the_first_report_ever_is_waited_for(users, warden):
+    users.iam.credential_report = None
+    assert offenders(warden.plan(code=2)) == ["user-0", "user-1"]
+    assert users.calls["ListAccessKeys"] == 2
+
+
 def test_a_report_in_progress_is_waited_for(users, warden):
     unfinished = iter([error("ReportInProgress", "wait", "404 Not Found")] * 2)
     users.faults.append(lambda action, _: next(unfinished, None) if action == "GetCredentialReport" else None)

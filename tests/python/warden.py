@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import functools
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Callable
+
+from receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("IAMWARDEN_BIN", ROOT / "target/debug/iamwarden")).resolve()
@@ -21,6 +26,12 @@ PATIENCE = 60
 
 SECRET = "CANARY+aws/secret+access+key"
 """The secret access key that every command runs with. It may not turn up anywhere."""
+
+REGIONAL = ("cloudtrail",)
+"""Rules that look into regions: off wherever the configuration does not speak of them."""
+
+SIGNING = "whsec_Q0FOQVJZc2lnbmluZ3NlY3JldG9mYWNoYW5uZWw="
+"""What webhooks are signed with, where a test does not say otherwise."""
 
 # Rules that act at once and without caps, for tests of something else.
 FREELY = """
@@ -34,6 +45,18 @@ ENFORCE_ROTATION = """
 mode = "enforce"
 minimum_notice = "0s"
 """
+
+
+@functools.cache
+def all_rules() -> tuple[str, ...]:
+    """The names of all rules, as the program's schema has them."""
+    schema = subprocess.run([str(BINARY), "schema"], capture_output=True, check=True, text=True).stdout
+    return tuple(json.loads(schema)["properties"]["rules"]["properties"])
+
+
+def only(*rules: str) -> str:
+    """Turns all other rules off."""
+    return "".join(f'[rules.{name}]\nmode = "off"\n' for name in all_rules() if name not in rules)
 
 
 def until(condition: Callable[[], object], what: str, every: float = 0.05) -> object:
@@ -95,11 +118,26 @@ class Warden:
         self.canaries.add(value)
         return f"env:{name}"
 
+    def _environment(self) -> dict[str, str]:
+        declared = self.config.read_text() if self.config.exists() else ""
+        silent = [rule for rule in REGIONAL if f"rules.{rule}" not in declared]
+        off = {f"IAMWARDEN__RULES__{rule.upper()}__MODE": "off" for rule in silent}
+        return {**off, **self.environment}
+
+    def channel(self, name: str, receiver: Receiver, **extra: object) -> str:
+        """Declares a channel that leads to a receiver. Its URL is a secret, and so is what it is signed with."""
+        url = self.secret(f"URL_OF_{name.upper()}", receiver.url)
+        self.canaries.add(receiver.token)
+        lines = {"name": name, "kind": receiver.kind, "url": url, **extra}
+        if receiver.kind == "webhook" and "secret" not in lines:
+            lines["secret"] = self.secret(f"SECRET_OF_{name.upper()}", SIGNING)
+        return "[[notifications.channels]]\n" + "".join(f"{key} = {json.dumps(lines[key])}\n" for key in lines)
+
     def run(self, *arguments: str, code: int | None = None, **environment: str) -> Ended:
         """Runs a command to its end, without a terminal."""
         done = subprocess.run(
             [str(BINARY), *arguments],
-            env={**self.environment, **environment},
+            env={**self._environment(), **environment},
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -131,6 +169,26 @@ class Warden:
         runs = reversed(self.history()["runs"])
         return [action["outcome"] for run in runs for action in run["actions"]]
 
+    def query(self, sql: str, *values: object) -> list[tuple]:
+        """Reads or edits the state behind the program's back."""
+        with contextlib.closing(sqlite3.connect(self.state)) as state, state:
+            return state.execute(sql, values).fetchall()
+
+    def let_days_pass(self, days: float) -> None:
+        """Moves all that was announced into the past, as if it had been announced so many days earlier."""
+        for message, *dates in self.query("SELECT rowid, queued_at, announced_for, accepted_at FROM notices"):
+            moved = [date and earlier(date, days) for date in dates]
+            self.query("UPDATE notices SET queued_at = ?, announced_for = ?, accepted_at = ? WHERE rowid = ?", *moved, message)
+
+    def let_leases_end(self) -> None:
+        """Ends the lease of a process that was killed, which would be waited for."""
+        if self.query("SELECT 1 FROM sqlite_master WHERE name = 'leases'"):
+            self.query("UPDATE leases SET expires_ms = 0")
+
+    def let_retries_be_due(self) -> None:
+        """Ends the wait of every message that is to be tried again."""
+        self.query("UPDATE messages SET next_attempt_at = created_at WHERE state = 'queued'")
+
     def plan_file(self, *arguments: str) -> Path:
         file = self.folder / "plan.json"
         self.run("plan", "--format", "json", "--output", str(file), *arguments)
@@ -143,19 +201,20 @@ class Warden:
         with out.open("wb") as out_file, err.open("wb") as err_file:
             process = subprocess.Popen(
                 [str(BINARY), *arguments],
-                env={**self.environment, **environment},
+                env={**self._environment(), **environment},
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out_file,
                 stderr=err_file,
             )
+        spawned = Spawned(process, err)
         try:
-            yield Spawned(process, err)
+            yield spawned
         finally:
             if process.poll() is None:
                 process.kill()
             process.wait()
-            self.told += [out.read_text(), err.read_text()]
+            self.told += [out.read_text(), err.read_text(), *spawned.told]
             assert "panicked" not in err.read_text()
 
     @contextlib.contextmanager
@@ -182,7 +241,7 @@ class Spawned:
     """A command that runs."""
 
     def __init__(self, process: subprocess.Popen, err: Path) -> None:
-        self.process, self._err, self.url = process, err, ""
+        self.process, self._err, self.url, self.told = process, err, "", []
 
     def log(self) -> str:
         return self._err.read_text()
@@ -200,11 +259,19 @@ class Spawned:
         """Status and body; 0 where nobody answers."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                return answer.status, answer.read().decode()
+                status, text = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            status, text = error.code, error.read().decode()
         except OSError:
             return 0, ""
+        self.told.append(text)
+        return status, text
+
+
+def earlier(date: str, days: float) -> str:
+    """A date as the state writes it, moved back."""
+    moved = datetime.datetime.fromisoformat(date.replace("Z", "+00:00")) - datetime.timedelta(days=days)
+    return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def free_port() -> int:

@@ -26,6 +26,12 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use untidy::{RULES, SEED, tidied};
 
+/// What lives in regions is not what these tests are about.
+const REGIONAL_RULES_OFF: &str = r#"
+[rules.cloudtrail]
+mode = "off"
+"#;
+
 /// The account of every seed.
 pub(crate) const ACCOUNT: &str = "123456789012";
 
@@ -153,7 +159,8 @@ impl World {
     /// Declares other rules.
     pub(crate) fn declare(&self, rules: &str) {
         let state = self.state_url();
-        let text = format!("state.url = \"{state}\"\nserver.listen = \"\"\n{rules}");
+        let text =
+            format!("[state]\nurl = \"{state}\"\n[server]\nlisten = \"\"\n{rules}\n{REGIONAL_RULES_OFF}");
         std::fs::write(self.config(), text).unwrap();
     }
 

@@ -363,6 +363,7 @@ async fn the_table_of_permissions_is_what_collecting_calls() {
             passwords: true,
             password_policy: true,
             last_accessed: Some(&choose),
+            ..Needs::default()
         };
         let snapshot = collected(&world, &needs).await;
         called.extend(snapshot.api_calls.into_keys());
@@ -373,6 +374,7 @@ async fn the_table_of_permissions_is_what_collecting_calls() {
         passwords: true,
         password_policy: true,
         last_accessed: true,
+        ..permissions::Reads::default()
     };
     assert_eq!(called.into_iter().collect::<Vec<_>>(), permissions::reads(all));
 }

@@ -77,7 +77,7 @@ pub struct Planned {
     pub plan: Plan,
     /// The accounts, with the sessions by which they were read.
     pub readings: Vec<Reading>,
-    /// Attempts of an earlier run that turned out applied.
+    /// What earlier runs did without telling anybody.
     pub settled: Vec<ActionReport>,
 }
 
@@ -289,14 +289,14 @@ impl House {
 }
 
 impl House {
-    /// Settles attempts that are open in any account, and tells their owners of those that turned out applied. For the
-    /// daemon, between its runs.
+    /// Settles attempts that are open in any account, and tells their owners of what was made by a process that died
+    /// before it could. For the daemon, between its runs.
     ///
     /// # Errors
     /// Where the state fails.
     pub async fn settle(&self) -> anyhow::Result<()> {
         let Some(state) = &self.state else { return Ok(()) };
-        for id in state.accounts_with_open_intents().await? {
+        for id in state.accounts_with_loose_ends().await? {
             // One that cannot be reached does not keep the others waiting.
             match self.connect(&id, Purpose::Work).await {
                 Ok(session) => {

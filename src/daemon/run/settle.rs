@@ -1,4 +1,4 @@
-//! Leases, and attempts that a killed process left behind.
+//! Leases, and what a killed process left behind: attempts without an outcome, and outcomes that nobody was told of.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,9 +7,9 @@ use tracing::warn;
 
 use super::{House, Run};
 use crate::aws::{Purpose, Session};
-use crate::execute::{self, ActionReport};
+use crate::execute::{self, ActionReport, ActionResult};
 use crate::model::AccountId;
-use crate::state::{Lease, State, StateError};
+use crate::state::{Attempt, Direction, Lease, State, StateError};
 
 /// How long another holder is waited for: a dead one's lease ends within thirty seconds.
 const LEASE_PATIENCE: Duration = Duration::from_secs(45);
@@ -49,8 +49,8 @@ impl Run<'_> {
         state.release_lease(lease).await
     }
 
-    /// Settles what is open in these accounts, before anything of it is undone. One that cannot be reached stays as it
-    /// is.
+    /// Settles what is open in these accounts, before anything of it is undone, and reports what nobody was told of. An
+    /// account that cannot be reached stays as it is.
     ///
     /// # Errors
     /// Where the state fails.
@@ -61,35 +61,51 @@ impl Run<'_> {
     ) -> Result<Vec<ActionReport>, StateError> {
         let mut settled = Vec::new();
         for id in accounts {
-            if state.open_intents(id).await?.is_empty() {
-                continue;
+            if !state.open_intents(id).await?.is_empty() {
+                match self.house.connect(id, Purpose::Rollback).await {
+                    Ok(session) => self.settle_open(state, &session).await?,
+                    Err(error) => warn!(account = %id, error = format!("{error:#}"), "not settled yet"),
+                }
             }
-            match self.house.connect(id, Purpose::Rollback).await {
-                Ok(session) => settled.extend(self.settle(state, &session).await?),
-                Err(error) => warn!(account = %id, error = format!("{error:#}"), "not settled yet"),
-            }
+            settled.extend(untold(state, id).await?);
         }
         Ok(settled)
     }
 
-    /// Settles the account's open attempts by reading AWS, under its lease: whoever holds it may still be at work on
-    /// them.
+    /// Settles the account's open attempts, and reports what was made there and nobody was told of.
     pub(super) async fn settle(
         &self,
         state: &State,
         session: &Session,
     ) -> Result<Vec<ActionReport>, StateError> {
+        self.settle_open(state, session).await?;
+        untold(state, session.account()).await
+    }
+
+    /// Settles the account's open attempts by reading AWS, under its lease: whoever holds it may still be at work on
+    /// them.
+    async fn settle_open(&self, state: &State, session: &Session) -> Result<(), StateError> {
         let account = session.account();
         if state.open_intents(account).await?.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let Some(lease) = self.lease(state, account).await? else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         let settled = execute::settle(state, session.reader(), account, self.house.clock.now()).await;
         self.release(state, lease).await?;
         settled
     }
+}
+
+/// What was made in the account and nobody was told of.
+async fn untold(state: &State, account: &AccountId) -> Result<Vec<ActionReport>, StateError> {
+    let attempts = state.untold(account).await?;
+    let report = |attempt: &Attempt| {
+        let undo = attempt.intent.direction == Direction::Undo;
+        ActionReport::of_attempt(attempt, undo, ActionResult::Applied)
+    };
+    Ok(attempts.iter().map(report).collect())
 }
 
 impl House {

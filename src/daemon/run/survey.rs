@@ -162,6 +162,10 @@ impl Run<'_> {
             passwords: needed.passwords,
             password_policy: needed.password_policy,
             last_accessed: needed.policies.then_some(&choose as PrincipalChoice<'_>),
+            regional: needed.regional.as_ref(),
+            sign_in: needed.sign_in,
+            root: needed.root,
+            virtual_mfa_devices: needed.virtual_mfa_devices,
         };
         let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
         info!(
@@ -172,7 +176,7 @@ impl Run<'_> {
         let history = match self.reach {
             Reach::Look => before,
             Reach::Remember | Reach::Change => {
-                self.remember_attachments(&snapshot).await?;
+                self.remember_sightings(&snapshot, &before).await?;
                 self.history(session.account()).await?
             }
         };
@@ -194,13 +198,14 @@ impl Run<'_> {
         }
     }
 
-    /// Remembers which policies are attached and who is in which group, before the planner asks since when, and which
-    /// keys are inactive.
-    async fn remember_attachments(&self, snapshot: &Snapshot) -> Result<(), StateError> {
+    /// Remembers which policies are attached and who is in which group, before the planner asks since when, which keys are
+    /// inactive, and who of those who were told of a date has an MFA device.
+    async fn remember_sightings(&self, snapshot: &Snapshot, before: &History) -> Result<(), StateError> {
         let Some(state) = &self.house.state else {
             return Ok(());
         };
         let mut seen: BTreeSet<Observation> = rules::inactive_keys(snapshot);
+        seen.extend(rules::users_with_mfa(snapshot, &before.told_of));
         let mut covered = BTreeSet::new();
         if let Some((attachments, memberships)) = rules::unused_permissions::observations(snapshot) {
             seen.extend(attachments);

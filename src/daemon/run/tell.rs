@@ -18,7 +18,7 @@ use crate::notify::{
     ExemptionEnding, Outbox, RunFailure, SecretSource, SecretUnavailable, SystemLookup, Tidings,
 };
 use crate::plan::{self, ExemptionState, Plan};
-use crate::state::{Audience, NewMessage, State, StateError};
+use crate::state::{Audience, IntentId, NewMessage, State, StateError};
 
 /// How long a message is ours while it is tried: longer than any try takes.
 const CLAIM: Duration = Duration::from_secs(120);
@@ -193,7 +193,7 @@ impl Run<'_> {
         let findings = self.with_remembered(state, &plan.findings, &reports).await?;
         let results: Vec<_> = reports
             .into_iter()
-            .filter_map(|report| self.result(&findings, report))
+            .filter_map(|report| Some(News::of(report, self.result(&findings, report)?)))
             .collect();
         let for_nobody = |notification: &&Notification| {
             matches!(notification.event, Event::ReportDigest | Event::ApprovalRequested)
@@ -221,12 +221,12 @@ impl Run<'_> {
             findings: &findings,
             actions: &plan.actions,
             notifications: &notifications,
-            results: &results,
+            results: &[],
             decisions: &[],
             exemptions: &exemptions,
             failures: &failures,
         };
-        self.enqueue(state, &tidings).await
+        self.enqueue(state, tidings, results).await
     }
 
     /// Tells of a decision on a plan's actions.
@@ -259,10 +259,10 @@ impl Run<'_> {
             exemptions: &[],
             failures: &[],
         };
-        self.enqueue(state, &tidings).await
+        self.enqueue(state, tidings, Vec::new()).await
     }
 
-    /// Tells of attempts that turned out applied, outside of any plan.
+    /// Tells of what earlier runs did, outside of any plan.
     ///
     /// # Errors
     /// As for [`Run::tell`].
@@ -307,7 +307,7 @@ impl Run<'_> {
                 }
                 ActionResult::Held(..) | ActionResult::NoLease(_) | ActionResult::NotStarted => continue,
             };
-            results.push(self.outcome(&findings, report, outcome));
+            results.push(News::of(report, self.outcome(&findings, report, outcome)));
         }
         let tidings = Tidings {
             run: &self.id,
@@ -318,24 +318,40 @@ impl Run<'_> {
             findings: &findings,
             actions: &[],
             notifications: &[],
-            results: &results,
+            results: &[],
             decisions: &[],
             exemptions: &[],
             failures: &[],
         };
-        self.enqueue(state, &tidings).await
+        self.enqueue(state, tidings, results).await
     }
 
-    async fn enqueue(&self, state: &State, tidings: &Tidings<'_>) -> Result<usize, StateError> {
-        let mut new_id = || format!("msg_{}", crate::daemon::new_id(self.now));
-        let outgoing = notify::plan_messages(&self.house.config, tidings, &mut new_id);
-        let findings = tidings.findings.iter();
-        let accounts: BTreeMap<_, _> = findings.map(|finding| (&finding.id, &finding.account)).collect();
-        let messages: Vec<_> = outgoing
-            .into_iter()
-            .filter_map(|outgoing| new_message(outgoing, &accounts))
-            .collect();
-        Ok(state.enqueue(&messages, self.now).await?.len())
+    /// Puts messages into the outbox: the tidings, and with them these results, but for what was told before.
+    async fn enqueue(
+        &self,
+        state: &State,
+        tidings: Tidings<'_>,
+        results: Vec<News>,
+    ) -> Result<usize, StateError> {
+        let attempts: Vec<_> = results.iter().filter_map(|news| news.attempt).collect();
+        let write = |untold: &BTreeSet<IntentId>| {
+            let is_news = |news: &News| news.attempt.is_none_or(|id| untold.contains(&id));
+            let results = results.into_iter().filter(is_news);
+            let results: Vec<_> = results.map(|news| news.result).collect();
+            let tidings = Tidings {
+                results: &results,
+                ..tidings
+            };
+            let mut new_id = || format!("msg_{}", crate::daemon::new_id(self.now));
+            let outgoing = notify::plan_messages(&self.house.config, &tidings, &mut new_id);
+            let findings = tidings.findings.iter();
+            let accounts: BTreeMap<_, _> = findings.map(|finding| (&finding.id, &finding.account)).collect();
+            let messages = outgoing.into_iter();
+            messages
+                .filter_map(|outgoing| new_message(outgoing, &accounts))
+                .collect()
+        };
+        Ok(state.enqueue(&attempts, write, self.now).await?.len())
     }
 
     /// What the plan found, and what is remembered of findings that justified these actions and stand no more: an
@@ -426,6 +442,20 @@ impl Run<'_> {
                 today,
             })
             .collect()
+    }
+}
+
+/// A result that people hear of.
+struct News {
+    /// The attempt, where it was made: of that they hear once. What was not done has its own news each day.
+    attempt: Option<IntentId>,
+    result: notify::ActionResult,
+}
+
+impl News {
+    fn of(report: &ActionReport, result: notify::ActionResult) -> Self {
+        let attempt = report.intent.filter(|_| report.result == ActionResult::Applied);
+        Self { attempt, result }
     }
 }
 

@@ -57,6 +57,8 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::UserUnused
         | Event::RoleQuarantined
         | Event::ReviewOverdue
+        | Event::TrailAtRisk
+        | Event::TrailChanged
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested
@@ -207,7 +209,8 @@ fn next_steps(message: &Message, event: Event, announcement: &Announcement<'_>) 
         | Change::UpdatePasswordPolicy(_)
         | Change::DetachPolicy { .. }
         | Change::RequireMfa(_)
-        | Change::QuarantineRole(_) => undo(action.say("Once done, it can be undone: "), id),
+        | Change::QuarantineRole(_)
+        | Change::Regional(_) => undo(action.say("Once done, it can be undone: "), id),
     });
     lines
 }

@@ -96,7 +96,8 @@ fn policy_before(inverse: Option<&Inverse>) -> Option<PasswordPolicy> {
         Inverse::EnableAccessKey { .. }
         | Inverse::AttachPolicy { .. }
         | Inverse::DeleteInlinePolicy { .. }
-        | Inverse::PutInlinePolicy(_) => None,
+        | Inverse::PutInlinePolicy(_)
+        | Inverse::Regional(_) => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a change makes of what is there: old and new, side by side.
 
+mod regional;
+
 use crate::model::{Change, Inverse, PasswordPolicy, Precondition};
 
 /// A field before and after.
@@ -50,6 +52,7 @@ pub(super) fn verb(change: &Change) -> &'static str {
         Change::LiftMfaRequirement { .. } => "lift MFA requirement",
         Change::DeleteLoginProfile {} => "delete console password",
         Change::QuarantineRole(_) => "quarantine role",
+        Change::Regional(change) => regional::verb(change),
     }
 }
 
@@ -91,6 +94,7 @@ impl Difference {
             Change::DetachPolicy { policy_arn } => {
                 single(policy_arn.to_string(), attachment(before).to_owned(), "detached")
             }
+            Change::Regional(change) => regional::difference(change, before),
             Change::UpdatePasswordPolicy(after) => Self::of_password_policy(verb(change), before, after),
         }
     }
@@ -115,14 +119,16 @@ impl Difference {
                 Precondition::AccessKey { .. }
                 | Precondition::Attachment { .. }
                 | Precondition::InlinePolicy { .. }
-                | Precondition::ConsolePassword { .. },
+                | Precondition::ConsolePassword { .. }
+                | Precondition::Regional(_),
             )
             | Before::Restorable(
                 Some(
                     Inverse::EnableAccessKey { .. }
                     | Inverse::AttachPolicy { .. }
                     | Inverse::DeleteInlinePolicy { .. }
-                    | Inverse::PutInlinePolicy(_),
+                    | Inverse::PutInlinePolicy(_)
+                    | Inverse::Regional(_),
                 )
                 | None,
             ) => (None, None),

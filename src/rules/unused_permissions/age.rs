@@ -104,7 +104,9 @@ impl<'a> Memory<'a> {
             .iter()
             .filter_map(|(what, observed)| match what {
                 Observation::Attachment { .. } | Observation::Membership { .. } => Some(observed.first),
-                Observation::UnusedAttachment { .. } | Observation::InactiveKey { .. } => None,
+                Observation::UnusedAttachment { .. }
+                | Observation::InactiveKey { .. }
+                | Observation::MfaDevice { .. } => None,
             });
         Self {
             history,

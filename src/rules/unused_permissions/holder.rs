@@ -266,7 +266,7 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// The members of each group, by its name in lower case: IAM names are unique without regard to case.
+/// The members of each group, sorted, by its name in lower case: IAM names are unique without regard to case.
 fn members_by_group(authorization: &Authorization) -> BTreeMap<String, Vec<&User>> {
     let mut members: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for user in &authorization.users {
@@ -274,6 +274,9 @@ fn members_by_group(authorization: &Authorization) -> BTreeMap<String, Vec<&User
         for group in groups {
             members.entry(group).or_default().push(user);
         }
+    }
+    for of_group in members.values_mut() {
+        of_group.sort_by_key(|user| &user.arn);
     }
     members
 }

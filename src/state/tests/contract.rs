@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 20] = [
+    let cases: [fn(Fixture) -> Case; 21] = [
         |f| Box::pin(an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(an_intent_needs_its_lease(f)),
         |f| Box::pin(the_cap_of_a_day_counts_what_may_have_happened(f)),
@@ -34,6 +34,7 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(outbox::a_message_is_tried_by_one_at_a_time(f)),
         |f| Box::pin(outbox::what_is_given_up_shows_and_may_be_sent_anew(f)),
         |f| Box::pin(outbox::notices_are_not_forgotten_with_their_message(f)),
+        |f| Box::pin(outbox::of_a_change_somebody_is_told_once(f)),
     ];
     for case in cases {
         case(make().await).await;

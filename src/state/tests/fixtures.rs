@@ -1,5 +1,7 @@
 //! An empty state, and values to put into it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tempfile::TempDir;
@@ -69,6 +71,12 @@ impl Fixture {
              SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) + ({milliseconds}) AS now_ms"
         ))
         .await;
+    }
+
+    /// Queues messages that are about no attempt; gives the ids of those that are new.
+    pub(super) async fn enqueue(&self, messages: &[NewMessage], now: DateTime<Utc>) -> Vec<String> {
+        let write = |_: &BTreeSet<IntentId>| messages.to_vec();
+        self.state.enqueue(&[], write, now).await.unwrap()
     }
 
     pub(super) async fn record(&self, lease: &Lease, intent: &Intent, at: DateTime<Utc>) -> IntentId {

@@ -1,5 +1,6 @@
 //! Messages are queued once, tried by one at a time, and count when accepted.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::fixtures::*;
@@ -27,28 +28,16 @@ pub(super) async fn the_same_message_is_queued_once(f: Fixture) {
         message("msg_2", "a", &[1]),
         message("msg_3", "b", &[]),
     ];
-    assert_eq!(f.state.enqueue(&two, at(0)).await.unwrap(), ["msg_1", "msg_3"]);
-    assert!(
-        f.state
-            .enqueue(&[message("msg_4", "a", &[1])], at(1))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(f.enqueue(&two, at(0)).await, ["msg_1", "msg_3"]);
+    assert!(f.enqueue(&[message("msg_4", "a", &[1])], at(1)).await.is_empty());
     f.state.mark_accepted("msg_1", at(2), true).await.unwrap();
-    assert!(
-        f.state
-            .enqueue(&[message("msg_5", "a", &[1])], at(3))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(f.enqueue(&[message("msg_5", "a", &[1])], at(3)).await.is_empty());
     assert_eq!(notices(&f).await.len(), 1);
 }
 
 pub(super) async fn a_notice_counts_once_it_is_accepted(f: Fixture) {
     let messages = [message("msg_1", "a", &[1, 2]), message("msg_2", "b", &[3])];
-    f.state.enqueue(&messages, at(0)).await.unwrap();
+    f.enqueue(&messages, at(0)).await;
     let expected = Notice {
         event: Event::AccessKeyExpiring,
         subject: key(1).to_string(),
@@ -90,10 +79,7 @@ pub(super) async fn a_message_is_tried_by_one_at_a_time(f: Fixture) {
         deliver_after: at(5),
         ..message("msg_2", "b", &[])
     };
-    f.state
-        .enqueue(&[message("msg_1", "a", &[]), later], at(0))
-        .await
-        .unwrap();
+    f.enqueue(&[message("msg_1", "a", &[]), later], at(0)).await;
     assert_eq!(due(&f, "one", 0).await, ["msg_1"]);
     assert!(due(&f, "two", 0).await.is_empty());
     f.move_clock(60_001).await;
@@ -116,10 +102,7 @@ pub(super) async fn a_message_is_tried_by_one_at_a_time(f: Fixture) {
 }
 
 pub(super) async fn what_is_given_up_shows_and_may_be_sent_anew(f: Fixture) {
-    f.state
-        .enqueue(&[message("msg_1", "a", &[1])], at(0))
-        .await
-        .unwrap();
+    f.enqueue(&[message("msg_1", "a", &[1])], at(0)).await;
     f.state.mark_dead("msg_1", at(1), "410 Gone").await.unwrap();
     f.state.mark_dead("msg_1", at(2), "again").await.unwrap();
     let dead = f.state.dead_messages().await.unwrap();
@@ -128,13 +111,7 @@ pub(super) async fn what_is_given_up_shows_and_may_be_sent_anew(f: Fixture) {
         (1, "410 Gone", at(1))
     );
     assert!(notices(&f).await[0].dead);
-    assert_eq!(
-        f.state
-            .enqueue(&[message("msg_2", "a", &[1])], at(3))
-            .await
-            .unwrap(),
-        ["msg_2"]
-    );
+    assert_eq!(f.enqueue(&[message("msg_2", "a", &[1])], at(3)).await, ["msg_2"]);
     let depth = f.state.outbox_depth().await.unwrap();
     let depth: Vec<_> = depth
         .iter()
@@ -151,10 +128,8 @@ pub(super) async fn what_is_given_up_shows_and_may_be_sent_anew(f: Fixture) {
 }
 
 pub(super) async fn notices_are_not_forgotten_with_their_message(f: Fixture) {
-    f.state
-        .enqueue(&[message("msg_1", "a", &[1]), message("msg_2", "b", &[])], at(0))
-        .await
-        .unwrap();
+    f.enqueue(&[message("msg_1", "a", &[1]), message("msg_2", "b", &[])], at(0))
+        .await;
     f.state.mark_accepted("msg_1", at(0), true).await.unwrap();
     f.state.mark_accepted("msg_2", at(0), true).await.unwrap();
     f.state.prune(at(2), Span::from_seconds(60)).await.unwrap();
@@ -169,7 +144,7 @@ pub(super) async fn messages_of_owners_can_be_left_waiting(f: Fixture) {
         ..message("msg_2", "b", &[])
     };
     let both = [message("msg_1", "a", &[]), unowned];
-    f.state.enqueue(&both, at(0)).await.unwrap();
+    f.enqueue(&both, at(0)).await;
     let claim = async |audience| {
         let due = f
             .state
@@ -179,4 +154,49 @@ pub(super) async fn messages_of_owners_can_be_left_waiting(f: Fixture) {
     };
     assert_eq!(claim(Audience::NotOwners).await, ["msg_2"]);
     assert_eq!(claim(Audience::Everybody).await, ["msg_1"]);
+}
+
+pub(super) async fn of_a_change_somebody_is_told_once(f: Fixture) {
+    let lease = f.lease().await;
+    let ids = [
+        f.record(&lease, &disabling(1), at(0)).await,
+        f.record(&lease, &disabling(2), at(0)).await,
+        f.record(&lease, &disabling(3), at(0)).await,
+    ];
+    let untold = async || -> Vec<IntentId> {
+        let attempts = f.state.untold(&account()).await.unwrap();
+        attempts.iter().map(|attempt| attempt.id).collect()
+    };
+    assert_eq!(untold().await, [], "nothing is done yet");
+    for (id, outcome) in [
+        (ids[0], Outcome::Applied),
+        (ids[1], Outcome::NotApplied),
+        (ids[2], Outcome::Applied),
+    ] {
+        f.state
+            .record_outcome(id, outcome, "", None, at(1))
+            .await
+            .unwrap();
+    }
+    assert_eq!(untold().await, [ids[0], ids[2]]);
+    assert_eq!(f.state.accounts_with_loose_ends().await.unwrap(), [account()]);
+
+    let tell = async |told: &[IntentId], id: &str| {
+        let mut news = Vec::new();
+        let write = |untold: &BTreeSet<IntentId>| {
+            news.extend(untold.iter().copied());
+            vec![message(id, id, &[])]
+        };
+        f.state.enqueue(told, write, at(2)).await.unwrap();
+        news
+    };
+    assert_eq!(tell(&ids[..1], "msg_1").await, [ids[0]]);
+    assert_eq!(untold().await, [ids[2]]);
+    assert_eq!(
+        tell(&ids, "msg_2").await,
+        ids[1..],
+        "the first is no news any more"
+    );
+    assert_eq!(untold().await, []);
+    assert_eq!(f.state.accounts_with_loose_ends().await.unwrap(), []);
 }

@@ -96,8 +96,11 @@ impl World {
             },
             authorization: Reading::Known(Authorization::default()),
             password_policy: None,
+            root: None,
+            virtual_mfa_devices: None,
             last_accessed: BTreeMap::new(),
             credential_report_at: None,
+            regions: Default::default(),
             gaps: Vec::new(),
             api_calls: BTreeMap::new(),
         };
@@ -159,6 +162,7 @@ impl World {
             inline: Vec::new(),
             boundary: None,
             credentials: None,
+            sign_in: None,
         };
         for group in groups {
             let membership = Observation::Membership {

@@ -65,12 +65,15 @@ CREATE TABLE intents (
     outcome_at TEXT,
     -- Readings while the outcome is unknown: no fact, so not in the journal.
     settling_since TEXT,
-    settling_applied INTEGER
+    settling_applied INTEGER,
+    -- Whether its owner was told of it, or needs not be: a process may die between the change and the message.
+    told INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX intents_by_action ON intents (account, action, outcome_seq);
 CREATE INDEX intents_by_time ON intents (account, at);
 CREATE INDEX intents_by_run ON intents (run);
+CREATE INDEX intents_untold ON intents (account, seq) WHERE status = 'applied' AND told = 0;
 CREATE INDEX intents_by_resource ON intents (resource);
 CREATE UNIQUE INDEX intents_open ON intents (account, action) WHERE status IN ('open', 'unknown');
 

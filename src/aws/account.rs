@@ -1,0 +1,81 @@
+//! What IAM says of the account as a whole: its root user, and its virtual MFA devices.
+
+use std::collections::HashMap;
+
+use aws_sdk_iam::types::{AssignmentStatusType, SummaryKeyType, VirtualMfaDevice as Described};
+
+use super::convert::{self, Odd};
+use super::errors::AwsError;
+use super::operation;
+use super::reader::{PAGE, Pages, Reader, usable};
+use crate::inventory::{RootSummary, VirtualMfaDevice};
+
+impl Reader {
+    /// What the root user can sign in with. `GetAccountSummary`.
+    ///
+    /// # Errors
+    /// [`AwsError`]; `Unusable` where the summary does not speak of MFA and access keys.
+    pub async fn root_summary(&self) -> Result<RootSummary, AwsError> {
+        let scope = self.scope(operation::GET_ACCOUNT_SUMMARY, None);
+        let answer = self.ask(scope, self.iam.get_account_summary().send()).await?;
+        let summary = answer
+            .summary_map
+            .ok_or_else(|| AwsError::unusable(scope, "the summary is missing"))?;
+        usable(scope, root_of(&summary))
+    }
+
+    /// The virtual MFA devices of the account, assigned or not, by serial number. `ListVirtualMFADevices`, all pages.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn virtual_mfa_devices(&self) -> Result<Vec<VirtualMfaDevice>, AwsError> {
+        let scope = self.scope(operation::LIST_VIRTUAL_MFA_DEVICES, None);
+        let mut devices = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self.iam.list_virtual_mfa_devices();
+            let call = call.assignment_status(AssignmentStatusType::Any);
+            let page = self
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .await?;
+            for device in page.virtual_mfa_devices {
+                devices.push(usable(scope, device_of(device))?);
+            }
+            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
+                break;
+            }
+        }
+        devices.sort();
+        Ok(devices)
+    }
+}
+
+fn root_of(summary: &HashMap<SummaryKeyType, i32>) -> Result<RootSummary, Odd> {
+    let told = |key: &SummaryKeyType| summary.get(key).map(|number| *number > 0);
+    let needed =
+        |key: SummaryKeyType| told(&key).ok_or_else(|| Odd(format!("the summary has no `{}`", key.as_str())));
+    Ok(RootSummary {
+        mfa: needed(SummaryKeyType::AccountMfaEnabled)?,
+        access_keys: needed(SummaryKeyType::AccountAccessKeysPresent)?,
+        password: told(&SummaryKeyType::AccountPasswordPresent),
+        signing_certificates: told(&SummaryKeyType::AccountSigningCertificatesPresent),
+    })
+}
+
+/// Of the root user, AWS sends neither name nor path, but its ARN.
+fn device_of(device: Described) -> Result<VirtualMfaDevice, Odd> {
+    let holder = match device.user {
+        None => None,
+        Some(user) => Some(convert::arn(Some(user.arn), "the ARN of a device's user")?),
+    };
+    if holder.is_none() && device.enable_date.is_some() {
+        return Err(Odd(format!(
+            "{} is enabled, but nobody has it",
+            device.serial_number
+        )));
+    }
+    Ok(VirtualMfaDevice {
+        serial_number: device.serial_number,
+        holder,
+    })
+}

@@ -1,0 +1,250 @@
+//! Which call an approved change to something in a region is.
+
+use super::super::operation;
+use super::super::request::RequestError;
+use crate::model::{
+    AccountId, Arn, Partition, Region, RegionalChange, RegionalInverse, TrailSettings, TrailUpdate,
+};
+
+/// A mutating call in a region, with everything that it sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::aws) enum RegionalRequest {
+    /// `StartLogging`.
+    StartLogging(TrailName),
+    /// `StopLogging`.
+    StopLogging(TrailName),
+    /// `UpdateTrail`: what is `None` is not sent.
+    UpdateTrail(TrailName, TrailUpdate),
+    /// `CreateTrail`, then `StartLogging`.
+    CreateTrail(Box<TrailSettings>),
+    /// `DeleteTrail`.
+    DeleteTrail(TrailName),
+}
+
+/// A trail of this account, by its name at home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::aws) struct TrailName {
+    pub(super) home: Region,
+    pub(super) name: String,
+}
+
+/// Where the session is: nothing is sent about anything of elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::aws) struct Home<'a> {
+    pub(in crate::aws) account: &'a AccountId,
+    pub(in crate::aws) partition: &'a Partition,
+}
+
+impl RegionalRequest {
+    /// The call that makes this change to this resource.
+    pub(in crate::aws) fn of_change(
+        change: &RegionalChange,
+        resource: &Arn,
+        home: Home<'_>,
+    ) -> Result<Self, RequestError> {
+        Ok(match change {
+            RegionalChange::StartLogging {} => Self::StartLogging(trail_of(resource, home)?),
+            RegionalChange::UpdateTrail(update) => {
+                Self::UpdateTrail(trail_of(resource, home)?, something(update, resource)?)
+            }
+            RegionalChange::CreateTrail(settings) => {
+                account_itself(resource, home)?;
+                described_trail(settings, home)?;
+                Self::CreateTrail(Box::new(settings.clone()))
+            }
+        })
+    }
+
+    /// The call that undoes a change to this resource.
+    pub(in crate::aws) fn of_inverse(
+        inverse: &RegionalInverse,
+        resource: &Arn,
+        home: Home<'_>,
+    ) -> Result<Self, RequestError> {
+        Ok(match inverse {
+            RegionalInverse::StopLogging {} => Self::StopLogging(trail_of(resource, home)?),
+            RegionalInverse::RestoreTrail(update) => {
+                Self::UpdateTrail(trail_of(resource, home)?, something(update, resource)?)
+            }
+            RegionalInverse::DeleteTrail(settings) => {
+                account_itself(resource, home)?;
+                Self::DeleteTrail(described_trail(settings, home)?)
+            }
+        })
+    }
+
+    /// The operation's name as an IAM action.
+    pub(in crate::aws) fn operation(&self) -> &'static str {
+        match self {
+            Self::StartLogging(_) => operation::START_LOGGING,
+            Self::StopLogging(_) => operation::STOP_LOGGING,
+            Self::UpdateTrail(..) => operation::UPDATE_TRAIL,
+            Self::CreateTrail(_) => operation::CREATE_TRAIL,
+            Self::DeleteTrail(_) => operation::DELETE_TRAIL,
+        }
+    }
+}
+
+/// The resource's region, if it is a thing of this service in this account and partition.
+fn region_of(
+    resource: &Arn,
+    service: &str,
+    home: Home<'_>,
+    expected: &'static str,
+) -> Result<Region, RequestError> {
+    if resource.account() != home.account.as_str() {
+        return Err(RequestError::WrongAccount {
+            what: "resource",
+            found: resource.account().to_owned(),
+            session: home.account.clone(),
+        });
+    }
+    let fits = resource.service() == service && resource.partition() == *home.partition;
+    let region = Region::parse(resource.region()).ok().filter(|_| fits);
+    region.ok_or_else(|| wrong(resource, expected))
+}
+
+fn wrong(resource: &Arn, expected: &'static str) -> RequestError {
+    RequestError::WrongResource {
+        resource: resource.clone(),
+        expected,
+    }
+}
+
+fn trail_of(resource: &Arn, home: Home<'_>) -> Result<TrailName, RequestError> {
+    const EXPECTED: &str = "trail of this partition";
+    let region = region_of(resource, "cloudtrail", home, EXPECTED)?;
+    let name = resource
+        .resource()
+        .strip_prefix("trail/")
+        .filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| wrong(resource, EXPECTED))?;
+    Ok(TrailName {
+        home: region,
+        name: name.to_owned(),
+    })
+}
+
+/// The trail that the settings describe, if they agree with their own ARN.
+fn described_trail(settings: &TrailSettings, home: Home<'_>) -> Result<TrailName, RequestError> {
+    let trail = trail_of(&settings.arn, home)?;
+    if trail.name == settings.name && trail.home == settings.home_region {
+        return Ok(trail);
+    }
+    Err(wrong(
+        &settings.arn,
+        "trail of the name and home that it should have",
+    ))
+}
+
+/// The update, if it sets anything at all.
+fn something(update: &TrailUpdate, resource: &Arn) -> Result<TrailUpdate, RequestError> {
+    if update.is_empty() {
+        return Err(wrong(resource, "trail with anything to set"));
+    }
+    Ok(update.clone())
+}
+
+fn account_itself(resource: &Arn, home: Home<'_>) -> Result<(), RequestError> {
+    if *resource == Arn::iam(home.partition, home.account, "root") {
+        return Ok(());
+    }
+    Err(wrong(resource, "account (its resource is `root`)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arn(text: &str) -> Arn {
+        Arn::parse(text).unwrap()
+    }
+
+    fn at_home<T>(test: impl FnOnce(Home<'_>) -> T) -> T {
+        let (account, partition) = (AccountId::parse("123456789012").unwrap(), Partition::new("aws"));
+        test(Home {
+            account: &account,
+            partition: &partition,
+        })
+    }
+
+    fn settings() -> TrailSettings {
+        TrailSettings {
+            arn: arn("arn:aws:cloudtrail:eu-central-1:123456789012:trail/audit"),
+            name: "audit".to_owned(),
+            home_region: Region::parse("eu-central-1").unwrap(),
+            bucket: "logs".to_owned(),
+            key_prefix: None,
+            multi_region: true,
+            organization: false,
+            global_service_events: true,
+            log_file_validation: true,
+            log_group: None,
+            kms_key: None,
+        }
+    }
+
+    #[test]
+    fn a_trail_is_changed_at_its_home_under_its_name() {
+        let request = at_home(|home| {
+            RegionalRequest::of_change(&RegionalChange::StartLogging {}, &settings().arn, home)
+        });
+        let expected = RegionalRequest::StartLogging(TrailName {
+            home: Region::parse("eu-central-1").unwrap(),
+            name: "audit".to_owned(),
+        });
+        assert_eq!(request, Ok(expected));
+    }
+
+    #[test]
+    fn what_is_of_elsewhere_is_refused() {
+        for wrong in [
+            "arn:aws:cloudtrail:eu-central-1:210987654321:trail/audit",
+            "arn:aws-cn:cloudtrail:cn-north-1:123456789012:trail/audit",
+            "arn:aws:cloudtrail::123456789012:trail/audit",
+            "arn:aws:cloudtrail:eu-central-1:123456789012:trail/",
+            "arn:aws:cloudtrail:eu-central-1:123456789012:channel/audit",
+            "arn:aws:s3:eu-central-1:123456789012:trail/audit",
+            "arn:aws:iam::123456789012:root",
+        ] {
+            for change in [
+                RegionalChange::StartLogging {},
+                RegionalChange::UpdateTrail(TrailUpdate {
+                    log_file_validation: Some(true),
+                    ..TrailUpdate::default()
+                }),
+                RegionalChange::CreateTrail(TrailSettings {
+                    arn: arn(wrong),
+                    ..settings()
+                }),
+            ] {
+                let refused = at_home(|home| RegionalRequest::of_change(&change, &arn(wrong), home));
+                assert!(refused.is_err(), "{wrong} {change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_trail_is_made_only_as_its_own_arn_says() {
+        let root = arn("arn:aws:iam::123456789012:root");
+        let made = |settings| {
+            at_home(|home| RegionalRequest::of_change(&RegionalChange::CreateTrail(settings), &root, home))
+                .is_ok()
+        };
+        assert!(made(settings()));
+        assert!(!made(TrailSettings {
+            name: "other".to_owned(),
+            ..settings()
+        }));
+        assert!(!made(TrailSettings {
+            home_region: Region::parse("us-east-1").unwrap(),
+            ..settings()
+        }));
+    }
+
+    #[test]
+    fn an_update_of_nothing_is_none() {
+        let change = RegionalChange::UpdateTrail(TrailUpdate::default());
+        assert!(at_home(|home| RegionalRequest::of_change(&change, &settings().arn, home)).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! What must hold of `[regions]` and of the rules that look into regions.
+
+use std::collections::BTreeSet;
+
+use super::{Tell, quoted};
+use crate::config::Config;
+
+pub(super) fn check_regions(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, region) in config.regions.include.iter().enumerate() {
+        if !seen.insert(region) {
+            tell(
+                format!("regions.include[{n}]"),
+                format!("{} is named twice: expected each once", quoted(region.as_str())),
+            );
+        }
+    }
+}
+
+pub(super) fn check_cloudtrail(config: &Config, tell: &mut Tell<'_>) {
+    let rule = &config.rules.cloudtrail;
+    let mut refuse = |key: &str, why: String| tell(format!("rules.cloudtrail.{key}"), why);
+    if !is_trail_name(&rule.trail_name) {
+        let why = "is not a name of a trail: expected 3 to 128 letters, digits, `.`, `_` and `-`, a letter or digit first and last";
+        refuse("trail_name", format!("{} {why}", quoted(&rule.trail_name)));
+    }
+    if let Some(bucket) = rule.bucket.as_deref().filter(|bucket| !is_bucket_name(bucket)) {
+        let why = "is not the name of a bucket: expected 3 to 63 small letters, digits, `.` and `-`";
+        refuse("bucket", format!("{} {why}", quoted(bucket)));
+    }
+    let needs_both =
+        "CloudTrail writes to a log group by a role: name both `log_group` and `log_role`, or neither";
+    match (&rule.log_group, &rule.log_role) {
+        (Some(_), None) => refuse("log_group", needs_both.to_owned()),
+        (None, Some(_)) => refuse("log_role", needs_both.to_owned()),
+        (Some(group), Some(role)) => {
+            if !is_log_group_name(group) {
+                let why = "is not the name of a log group: expected up to 512 letters, digits, `.`, `_`, `-`, `/` and `#`, no ARN";
+                refuse("log_group", format!("{} {why}", quoted(group)));
+            }
+            if !is_role_path(role) {
+                let why = "is not the name of a role (its path before it, if it has one), no ARN";
+                refuse("log_role", format!("{} {why}", quoted(role)));
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+fn is_trail_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric();
+    let ends = name.bytes().next().is_some_and(plain) && name.bytes().next_back().is_some_and(plain);
+    (3..=128).contains(&name.len())
+        && ends
+        && name.bytes().all(|b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn is_bucket_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-');
+    (3..=63).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+fn is_log_group_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'#');
+    (1..=512).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+fn is_role_path(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&b);
+    !name.starts_with('/') && !name.ends_with('/') && name.bytes().all(allowed)
+}

@@ -1,0 +1,68 @@
+//! What is known of services that live in regions.
+
+mod collect;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+pub(super) use self::collect::collect;
+use super::Reading;
+use crate::model::{Arn, Region, TrailSettings};
+
+/// Which kinds of thing in regions the rules have to know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegionalNeeds {
+    /// Where; empty: in the region of the ambient configuration.
+    pub regions: Vec<Region>,
+    /// Trails, what they log, and whether their buckets are open.
+    pub trails: bool,
+}
+
+/// What is known of one region. What nobody asked for is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RegionalInventory {
+    /// The trails that log there, wherever they were made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trails: Option<Reading<BTreeSet<Arn>>>,
+}
+
+/// What is known of the regions of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Regions {
+    /// Each region that was looked into.
+    pub by_name: BTreeMap<Region, RegionalInventory>,
+    /// Every trail that logs in one of them.
+    pub trails: BTreeMap<Arn, Trail>,
+}
+
+/// A trail of CloudTrail. Whether it logs, and what, is that of its home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trail {
+    /// How it is set up.
+    pub settings: TrailSettings,
+    /// Whether it logs at all.
+    pub logging: Reading<bool>,
+    /// Which management events it logs.
+    pub management_events: Reading<ManagementEvents>,
+    /// Whether its bucket is open to everybody; `None`: the trail is another account's, and so is its bucket.
+    pub bucket: Option<Reading<BucketExposure>>,
+}
+
+/// Which management events a trail logs, whole kinds only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ManagementEvents {
+    /// All that read.
+    pub reads: bool,
+    /// All that write.
+    pub writes: bool,
+}
+
+/// How a bucket is open to everybody, its public access block considered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BucketExposure {
+    /// By its policy.
+    pub public_policy: bool,
+    /// By its access control list.
+    pub public_acl: bool,
+}

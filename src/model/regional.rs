@@ -1,0 +1,254 @@
+//! Changes to what lives in regions: trails, metric filters, alarms, analyzers, instances. Each with its inverse and what
+//! must hold right before.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{ChangeKind, TrailSettings, TrailUpdate};
+
+/// A change to something in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "parameters", rename_all = "snake_case")]
+pub enum RegionalChange {
+    /// Lets the trail log again.
+    StartLogging {},
+    /// Changes some settings of the trail, and leaves all others alone.
+    UpdateTrail(TrailUpdate),
+    /// Makes a trail and lets it log. The resource is the account.
+    CreateTrail(TrailSettings),
+}
+
+impl RegionalChange {
+    /// Its stable name.
+    pub fn kind(&self) -> ChangeKind {
+        match self {
+            Self::StartLogging {} => ChangeKind::StartLogging,
+            Self::UpdateTrail(_) => ChangeKind::UpdateTrail,
+            Self::CreateTrail(_) => ChangeKind::CreateTrail,
+        }
+    }
+
+    /// The `parameters` of the plan document.
+    pub fn parameters(&self) -> Value {
+        match self {
+            Self::StartLogging {} => json!({}),
+            Self::UpdateTrail(update) => json!(update),
+            Self::CreateTrail(settings) => json!(settings),
+        }
+    }
+
+    /// Whether a repeated call does what the first did.
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Self::StartLogging {} | Self::UpdateTrail(_) => true,
+            Self::CreateTrail(_) => false,
+        }
+    }
+
+    /// What distinguishes two changes of one kind on one resource.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::StartLogging {} => "logging".to_owned(),
+            Self::UpdateTrail(_) => "settings".to_owned(),
+            Self::CreateTrail(settings) => settings.arn.to_string(),
+        }
+    }
+
+    /// How it is undone, where `before` was true right before it.
+    pub fn inverse(&self, before: &RegionalState) -> Option<RegionalInverse> {
+        match (self, before) {
+            (Self::StartLogging {}, RegionalState::Logging { logging: false }) => {
+                Some(RegionalInverse::StopLogging {})
+            }
+            (Self::UpdateTrail(update), RegionalState::Trail { trail: Some(old) }) => {
+                Some(RegionalInverse::RestoreTrail(update.reversed(old)))
+            }
+            (Self::CreateTrail(settings), RegionalState::Trail { trail: None }) => {
+                Some(RegionalInverse::DeleteTrail(settings.clone()))
+            }
+            (Self::StartLogging {} | Self::UpdateTrail(_) | Self::CreateTrail(_), _) => None,
+        }
+    }
+}
+
+/// How a change to something in a region is undone, by value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "parameters", rename_all = "snake_case")]
+pub enum RegionalInverse {
+    /// Stops the trail again.
+    StopLogging {},
+    /// Gives the changed settings their old values again, and leaves all others alone.
+    RestoreTrail(TrailUpdate),
+    /// Deletes the trail that was made. Its logs stay in the bucket.
+    DeleteTrail(TrailSettings),
+}
+
+impl RegionalInverse {
+    /// The stable name, in history and logs.
+    pub fn kind_str(&self) -> &'static str {
+        match self {
+            Self::StopLogging {} => "stop_logging",
+            Self::RestoreTrail(_) => "restore_trail",
+            Self::DeleteTrail(_) => "delete_trail",
+        }
+    }
+}
+
+/// What is so of something in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum RegionalState {
+    /// How a trail is set up; `None`: there is no such trail.
+    Trail {
+        /// All of it, so that any change to it shows.
+        trail: Option<TrailSettings>,
+    },
+    /// Whether a trail logs.
+    Logging {
+        /// It does.
+        logging: bool,
+    },
+}
+
+impl RegionalState {
+    /// What is true after the change where this was true before. As it is, where it is of another kind than the change.
+    pub fn after(&self, change: &RegionalChange) -> Self {
+        match (change, self) {
+            (RegionalChange::StartLogging {}, Self::Logging { .. }) => Self::Logging { logging: true },
+            (RegionalChange::UpdateTrail(update), Self::Trail { trail: Some(old) }) => Self::Trail {
+                trail: Some(update.applied_to(old)),
+            },
+            (RegionalChange::CreateTrail(settings), Self::Trail { .. }) => Self::Trail {
+                trail: Some(settings.clone()),
+            },
+            (
+                RegionalChange::StartLogging {}
+                | RegionalChange::UpdateTrail(_)
+                | RegionalChange::CreateTrail(_),
+                other,
+            ) => other.clone(),
+        }
+    }
+
+    /// What is true once the inverse was carried out, where this was true right before it. `None`: nothing that is read
+    /// ever equals it.
+    pub fn undone(&self, inverse: &RegionalInverse) -> Option<Self> {
+        match (inverse, self) {
+            (RegionalInverse::StopLogging {}, Self::Logging { .. }) => Some(Self::Logging { logging: false }),
+            (RegionalInverse::RestoreTrail(update), Self::Trail { trail: Some(now) }) => Some(Self::Trail {
+                trail: Some(update.applied_to(now)),
+            }),
+            (RegionalInverse::DeleteTrail(_), Self::Trail { .. }) => Some(Self::Trail { trail: None }),
+            (
+                RegionalInverse::StopLogging {}
+                | RegionalInverse::RestoreTrail(_)
+                | RegionalInverse::DeleteTrail(_),
+                _,
+            ) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Arn, Change, Inverse, LogDestination, Precondition, Region};
+    use super::*;
+
+    fn arn(text: &str) -> Arn {
+        Arn::parse(text).unwrap()
+    }
+
+    fn trail() -> TrailSettings {
+        TrailSettings {
+            arn: arn("arn:aws:cloudtrail:eu-central-1:123456789012:trail/audit"),
+            name: "audit".to_owned(),
+            home_region: Region::parse("eu-central-1").unwrap(),
+            bucket: "logs".to_owned(),
+            key_prefix: None,
+            multi_region: false,
+            organization: false,
+            global_service_events: true,
+            log_file_validation: false,
+            log_group: None,
+            kms_key: Some("k".to_owned()),
+        }
+    }
+
+    fn destination() -> LogDestination {
+        LogDestination {
+            group: arn("arn:aws:logs:eu-central-1:123456789012:log-group:trail:*"),
+            role: arn("arn:aws:iam::123456789012:role/trail"),
+        }
+    }
+
+    fn changes() -> Vec<(RegionalChange, RegionalState)> {
+        let set_up = RegionalState::Trail { trail: Some(trail()) };
+        let update = |log_file_validation, log_group| TrailUpdate {
+            log_file_validation,
+            log_group,
+            ..TrailUpdate::default()
+        };
+        vec![
+            (
+                RegionalChange::StartLogging {},
+                RegionalState::Logging { logging: false },
+            ),
+            (
+                RegionalChange::UpdateTrail(update(Some(true), None)),
+                set_up.clone(),
+            ),
+            (
+                RegionalChange::UpdateTrail(update(None, Some(Some(destination())))),
+                set_up,
+            ),
+            (
+                RegionalChange::CreateTrail(trail()),
+                RegionalState::Trail { trail: None },
+            ),
+        ]
+    }
+
+    #[test]
+    fn every_change_is_undone_exactly() {
+        for (change, before) in changes() {
+            let inverse = change.inverse(&before).unwrap();
+            let after = before.after(&change);
+            assert_ne!(after, before, "{change:?}");
+            assert_eq!(after.undone(&inverse), Some(before), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_named_is_left_alone() {
+        let update = TrailUpdate {
+            log_file_validation: Some(true),
+            ..TrailUpdate::default()
+        };
+        let after = update.applied_to(&trail());
+        let expected = TrailSettings {
+            log_file_validation: true,
+            ..trail()
+        };
+        assert_eq!(after, expected);
+        assert_eq!(json!(update), json!({"log_file_validation": true}));
+        let back = update.reversed(&trail());
+        assert_eq!(json!(back), json!({"log_file_validation": false}));
+    }
+
+    #[test]
+    fn everything_comes_back_from_the_journal_as_it_was() {
+        for (change, before) in changes() {
+            let inverse = change.inverse(&before).unwrap();
+            let (change, inverse) = (Change::Regional(change), Inverse::Regional(inverse));
+            let precondition = Precondition::Regional(before);
+            let again: Change = serde_json::from_value(json!(change)).unwrap();
+            assert_eq!(again, change);
+            let again: Inverse = serde_json::from_value(json!(inverse)).unwrap();
+            assert_eq!(again, inverse);
+            let again: Precondition = serde_json::from_value(json!(precondition)).unwrap();
+            assert_eq!(again, precondition);
+            assert_eq!(json!(change)["kind"], change.kind().as_str());
+            assert_eq!(json!(change)["parameters"], change.parameters());
+        }
+    }
+}

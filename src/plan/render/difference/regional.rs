@@ -1,0 +1,67 @@
+//! What a change makes of what lives in a region.
+
+use super::{Before, Difference, Field, UNTOLD};
+use crate::model::{
+    Inverse, Precondition, RegionalChange, RegionalInverse, RegionalState, TrailSettings, TrailUpdate,
+};
+
+/// The verb of each kind of change.
+pub(super) fn verb(change: &RegionalChange) -> &'static str {
+    match change {
+        RegionalChange::StartLogging {} => "start logging",
+        RegionalChange::UpdateTrail(_) => "update trail",
+        RegionalChange::CreateTrail(_) => "create trail",
+    }
+}
+
+/// What this change makes of this state.
+pub(super) fn difference(change: &RegionalChange, before: Before<'_>) -> Difference {
+    let (subject, changed) = match change {
+        RegionalChange::StartLogging {} => (String::new(), vec![field("logging", "stopped", "on")]),
+        RegionalChange::UpdateTrail(update) => (String::new(), trail_fields(update, before)),
+        RegionalChange::CreateTrail(settings) => (
+            settings.name.clone(),
+            vec![
+                field(
+                    "trail",
+                    "none",
+                    &format!("all regions, from {}", settings.home_region),
+                ),
+                field("bucket", "none", &settings.bucket),
+            ],
+        ),
+    };
+    Difference {
+        verb: verb(change),
+        subject,
+        changed,
+        kept: Vec::new(),
+        remark: None,
+    }
+}
+
+fn field(name: &str, before: &str, after: &str) -> Field {
+    Field {
+        name: name.to_owned(),
+        before: before.to_owned(),
+        after: after.to_owned(),
+    }
+}
+
+fn trail_fields(update: &TrailUpdate, before: Before<'_>) -> Vec<Field> {
+    let of = |old: &TrailSettings| update.reversed(old).fields();
+    let old = match before {
+        Before::Demanded(Precondition::Regional(RegionalState::Trail { trail: Some(old) })) => of(old),
+        Before::Restorable(Some(Inverse::Regional(RegionalInverse::RestoreTrail(old)))) => old.fields(),
+        Before::Demanded(_) | Before::Restorable(_) => Vec::new(),
+    };
+    let value = |name: &str| {
+        old.iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let fields = update.fields().into_iter();
+    fields
+        .map(|(name, after)| field(name, value(name).unwrap_or(UNTOLD), &after))
+        .collect()
+}
