@@ -11,6 +11,9 @@ use crate::config::{Config, Mode, SecretReference};
 use crate::model::{ChangeKind, Partition};
 use crate::rules;
 
+/// Needed to hand a role to a service; no operation of its own.
+const PASS_ROLE: &str = "iam:PassRole";
+
 pub(super) fn run(opening: &Opening, member: bool, rollback: bool) -> anyhow::Result<Exit> {
     let config = opening.load()?.config;
     let part = match (member, rollback) {
@@ -55,6 +58,7 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
         if !writes.is_empty() {
             statements.push(allow("Change", writes, json!("*")));
         }
+        statements.extend(passing_log_role(config, &partition));
     }
     if part == Part::Whole {
         statements.extend(roles(config));
@@ -118,6 +122,16 @@ fn undoing(config: &Config) -> Vec<Value> {
         allow("Read", reads, json!("*")),
         allow("Undo", inverses, json!("*")),
     ]
+}
+
+/// Giving a trail a log group hands CloudTrail the role by which it writes there.
+fn passing_log_role(config: &Config, partition: &Partition) -> Option<Value> {
+    let acts = changes(config).contains(&ChangeKind::UpdateTrail);
+    let role = config.rules.cloudtrail.log_role.as_ref().filter(|_| acts)?;
+    let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
+    let mut statement = allow("PassLogRole", [PASS_ROLE], resource);
+    statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": "cloudtrail.amazonaws.com"}});
+    Some(statement)
 }
 
 fn roles(config: &Config) -> Option<Value> {
