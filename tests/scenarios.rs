@@ -196,6 +196,17 @@ fn folded(indented: &str) -> String {
     text
 }
 
+/// Rules that look into regions are off in a scenario that does not speak of them.
+fn quiet_regions(declared: &str) -> Environment {
+    const REGIONAL: [&str; 2] = ["cloudtrail", "iam_alarms"];
+    let silent = REGIONAL
+        .into_iter()
+        .filter(|rule| !declared.contains(&format!("rules.{rule}")));
+    silent
+        .map(|rule| (format!("IAMWARDEN__RULES__{}__MODE", rule.to_uppercase()), "off"))
+        .collect()
+}
+
 impl Scenario {
     fn load(folder: &Path) -> anyhow::Result<Self> {
         for entry in std::fs::read_dir(folder)? {

@@ -101,10 +101,7 @@ const CODES: [(&str, ErrorKind); 49] = [
     ("NoSuchBucket", ErrorKind::Gone),
     ("TrailAlreadyExistsException", ErrorKind::Conflict),
     ("ConflictException", ErrorKind::Conflict),
-    (
-        "MaximumNumberOfTrailsExceededException",
-        ErrorKind::LimitExceeded,
-    ),
+    ("MaximumNumberOfTrailsExceededException", ErrorKind::LimitExceeded),
 ];
 
 impl ErrorKind {

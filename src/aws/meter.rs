@@ -237,7 +237,10 @@ mod tests {
             assert_eq!(result_of(&answer(status, &error(code))), result, "{code}");
         }
         for (body, result) in [
-            (r#"{"__type":"com.amazonaws.x#ThrottlingException"}"#, CallResult::Throttled),
+            (
+                r#"{"__type":"com.amazonaws.x#ThrottlingException"}"#,
+                CallResult::Throttled,
+            ),
             (r#"{"__type":"AccessDeniedException"}"#, CallResult::Denied),
             (r#"{"code":"TrailNotFoundException"}"#, CallResult::Ok),
             ("[]", CallResult::Error),

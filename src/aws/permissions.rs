@@ -24,6 +24,10 @@ pub struct Reads {
     pub root: bool,
     /// Virtual MFA devices, assigned or not.
     pub virtual_mfa_devices: bool,
+    /// The buckets of trails.
+    pub buckets: bool,
+    /// The log groups of trails, alarms and their topics.
+    pub alarms: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -60,13 +64,16 @@ const ROOT: &[&str] = &[
 ];
 const VIRTUAL_MFA: &[&str] = &[LIST_VIRTUAL_MFA_DEVICES];
 
-const TRAILS: &[&str] = &[
-    DESCRIBE_TRAILS,
+const TRAILS: &[&str] = &[DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS];
+const BUCKETS: &[&str] = &[
     GET_BUCKET_ACL,
     GET_BUCKET_POLICY_STATUS,
     GET_BUCKET_PUBLIC_ACCESS_BLOCK,
-    GET_EVENT_SELECTORS,
-    GET_TRAIL_STATUS,
+];
+const ALARMS: &[&str] = &[
+    DESCRIBE_ALARMS,
+    DESCRIBE_METRIC_FILTERS,
+    LIST_SUBSCRIPTIONS_BY_TOPIC,
 ];
 
 /// The actions that collecting an inventory needs, sorted.
@@ -80,6 +87,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         sign_in,
         root,
         virtual_mfa_devices,
+        buckets,
+        alarms,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -91,6 +100,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (sign_in, SIGN_IN),
         (root, ROOT),
         (virtual_mfa_devices, VIRTUAL_MFA),
+        (buckets, BUCKETS),
+        (alarms, ALARMS),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -127,6 +138,8 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
         ChangeKind::StartLogging => &[GET_TRAIL_STATUS],
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
+        ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
+        ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
     }
 }
 
@@ -144,6 +157,8 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::StartLogging => &[START_LOGGING],
         ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
         ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
+        ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
+        ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
     }
 }
 
@@ -161,6 +176,8 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::StartLogging => &[STOP_LOGGING],
         ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
         ChangeKind::CreateTrail => &[DELETE_TRAIL],
+        ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
+        ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
     }
 }
 
@@ -179,6 +196,8 @@ mod tests {
             sign_in: true,
             root: true,
             virtual_mfa_devices: true,
+            buckets: true,
+            alarms: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -211,6 +230,8 @@ mod tests {
             sign_in: true,
             root: true,
             virtual_mfa_devices: true,
+            buckets: true,
+            alarms: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -75,15 +75,18 @@ fn allow<'a>(sid: &str, actions: impl IntoIterator<Item = &'a str>, resource: Va
 /// What the rules that are on read, and what is read again right before a change that they may make.
 fn reads(config: &Config) -> BTreeSet<&'static str> {
     let needs = rules::needs(config, &crate::model::History::default(), &[]);
+    let regional = needs.regional.unwrap_or_default();
     let flags = permissions::Reads {
         keys: needs.keys.is_some(),
         passwords: needs.passwords,
         password_policy: needs.password_policy,
         last_accessed: needs.policies,
-        trails: needs.regional.as_ref().is_some_and(|regional| regional.trails),
         sign_in: needs.sign_in.is_some(),
         root: needs.root,
         virtual_mfa_devices: needs.virtual_mfa_devices,
+        trails: regional.trails,
+        buckets: regional.buckets,
+        alarms: regional.alarms,
     };
     let again = changes(config)
         .into_iter()

@@ -420,3 +420,23 @@ fn a_trail_that_is_made_or_mended_has_what_cloudtrail_takes() {
         "nothing"
     );
 }
+
+#[test]
+fn patterns_of_ones_own_have_names_and_can_be_compared() {
+    let text = r#"
+        [rules.iam_alarms]
+        events = ["root_use", "root_use"]
+        topic = "arn:aws:s3:::x"
+        [[rules.iam_alarms.patterns]]
+        name = "root_use"
+        pattern = "ERROR"
+        [[rules.iam_alarms.patterns]]
+        name = "a b"
+        pattern = "{ $.eventName = CreateUser }"
+    "#;
+    insta::assert_snapshot!(refused(text), @"");
+    insta::assert_snapshot!(refused("rules.iam_alarms.events = [\"root\"]"), @"");
+    for topic in ["security", "arn:aws-cn:sns:cn-north-1:123456789012:security"] {
+        assert_eq!(refused(&format!("rules.iam_alarms.topic = \"{topic}\"")), "nothing");
+    }
+}

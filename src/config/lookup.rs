@@ -39,10 +39,11 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "access_key_rotation",
         "access_review",
         "cloudtrail",
+        "iam_alarms",
         "password_policy",
         "role_trust",
         "root_account",
@@ -63,6 +64,7 @@ impl Rules {
             cloudtrail,
             user_mfa,
             root_account,
+            iam_alarms,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -74,6 +76,7 @@ impl Rules {
             "cloudtrail" => Some((cloudtrail.mode, cloudtrail.schedule.as_ref())),
             "user_mfa" => Some((user_mfa.mode, user_mfa.schedule.as_ref())),
             "root_account" => Some((root_account.mode, root_account.schedule.as_ref())),
+            "iam_alarms" => Some((iam_alarms.mode, iam_alarms.schedule.as_ref())),
             _ => None,
         }
     }

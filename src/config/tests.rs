@@ -118,6 +118,21 @@ fn the_defaults_are_those_of_the_documentation() {
           "trail_name": "iamwarden",
           "log_group": "",
           "log_role": ""
+        },
+        "iam_alarms": {
+          "mode": "report",
+          "schedule": null,
+          "events": [
+            "iam_policy_changes",
+            "unauthorized_calls",
+            "root_use",
+            "console_sign_in_without_mfa",
+            "failed_sign_ins",
+            "cloudtrail_changes",
+            "key_creation"
+          ],
+          "topic": "",
+          "patterns": []
         }
       },
       "exemptions": [],

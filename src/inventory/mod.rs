@@ -15,7 +15,9 @@ mod snapshot;
 pub use collect::{Needs, PrincipalChoice, collect};
 pub use file::SnapshotFileError;
 pub use keys::KeyNeeds;
-pub use regional::{BucketExposure, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail};
+pub use regional::{
+    BucketExposure, LogGroup, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail,
+};
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};
 pub use sign_in::SignInOf;
 pub use snapshot::{

@@ -10,6 +10,7 @@ mod cloudtrail;
 mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod iam_alarms;
 mod needs;
 mod password_policy;
 mod region;
@@ -25,6 +26,7 @@ pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use access_review::RULE as ACCESS_REVIEW;
 pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
+pub use iam_alarms::RULE as IAM_ALARMS;
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};

@@ -1,7 +1,7 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, access_review, cloudtrail, password_policy, role_trust,
+    Context, Judgement, access_key_rotation, access_review, cloudtrail, iam_alarms, password_policy, role_trust,
     root_account, unused_access_keys, unused_permissions, user_mfa,
 };
 use crate::config::{Config, Mode, Schedule};
@@ -89,7 +89,7 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 9] = [
+pub const REGISTRY: [Rule; 10] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
@@ -99,6 +99,7 @@ pub const REGISTRY: [Rule; 9] = [
     cloudtrail::ENTRY,
     user_mfa::ENTRY,
     root_account::ENTRY,
+    iam_alarms::ENTRY,
 ];
 
 /// The rule of that name.

@@ -202,6 +202,8 @@ fn pace() -> Pace {
 const REGIONAL_RULES_OFF: &str = r#"
 [rules.cloudtrail]
 mode = "off"
+[rules.iam_alarms]
+mode = "off"
 "#;
 
 fn configured(rules: &str) -> Config {

@@ -18,12 +18,15 @@ import urllib.parse
 import boto3
 import moto.iam.responses
 from moto.cloudtrail.models import cloudtrail_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.iam.models import AccessKeyLastUsed, get_account_id_from, iam_backends
 from moto.iam.responses import IamResponse
+from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
+from moto.sns.models import sns_backends
 from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -31,6 +34,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 ACCOUNT = "123456789012"
 REGIONAL = (cloudtrail_backends, s3_backends)
 SOMEBODY = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+REGIONAL = (cloudtrail_backends, cloudwatch_backends, logs_backends, s3_backends, sns_backends)
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",

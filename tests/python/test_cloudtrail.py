@@ -4,61 +4,13 @@ from __future__ import annotations
 
 import json
 
-import boto3
 import pytest
 
 from moto_account import ACCOUNT, json_error
+from regions import HOME, OTHER, REGIONS, only
 from warden import FREELY
 
-HOME, OTHER = "eu-central-1", "us-east-1"
-REGIONS = f'[regions]\ninclude = ["{HOME}", "{OTHER}"]\n'
-ONLY = """
-[rules.access_key_rotation]
-mode = "off"
-[rules.unused_access_keys]
-mode = "off"
-[rules.password_policy]
-mode = "off"
-[rules.unused_permissions]
-mode = "off"
-[rules.access_review]
-mode = "off"
-[rules.cloudtrail]
-mode = "enforce"
-"""
-
-
-@pytest.fixture
-def cloud(account):
-    """boto3's clients in the account's home region."""
-    session = boto3.Session("testing", "testing", region_name=HOME)
-
-    def client(service: str):
-        return session.client(service, endpoint_url=account.url)
-
-    bucket = {"Bucket": "trail-logs", "CreateBucketConfiguration": {"LocationConstraint": HOME}}
-    client("s3").create_bucket(**bucket)
-    return client
-
-
-@pytest.fixture
-def trail(cloud):
-    """Makes a trail; a sound one, but for what is said otherwise."""
-
-    def make(name: str = "audit", logging: bool = True, **settings: object) -> str:
-        sound = {
-            "S3BucketName": "trail-logs",
-            "IsMultiRegionTrail": True,
-            "EnableLogFileValidation": True,
-            "CloudWatchLogsLogGroupArn": f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:trail:*",
-            "CloudWatchLogsRoleArn": f"arn:aws:iam::{ACCOUNT}:role/trail",
-        }
-        arn = cloud("cloudtrail").create_trail(Name=name, **{**sound, **settings})["TrailARN"]
-        if logging:
-            cloud("cloudtrail").start_logging(Name=name)
-        return arn
-
-    return make
+ONLY = only("cloudtrail")
 
 
 def settings(cloud, name: str = "audit") -> dict:

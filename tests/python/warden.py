@@ -27,7 +27,7 @@ PATIENCE = 60
 SECRET = "CANARY+aws/secret+access+key"
 """The secret access key that every command runs with. It may not turn up anywhere."""
 
-REGIONAL = ("cloudtrail",)
+REGIONAL = ("cloudtrail", "iam_alarms")
 """Rules that look into regions: off wherever the configuration does not speak of them."""
 
 SIGNING = "whsec_Q0FOQVJZc2lnbmluZ3NlY3JldG9mYWNoYW5uZWw="

@@ -30,6 +30,8 @@ use untidy::{RULES, SEED, tidied};
 const REGIONAL_RULES_OFF: &str = r#"
 [rules.cloudtrail]
 mode = "off"
+[rules.iam_alarms]
+mode = "off"
 "#;
 
 /// The account of every seed.
