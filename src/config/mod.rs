@@ -34,9 +34,9 @@ pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, Channel, ChannelKind, CloudTrail, Config, Exemption,
-    Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute,
-    PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings,
-    UnusedAccessKeys, UnusedPermissions, UserMfa, WatchedEvent,
+    Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern, OwnerEntry, OwnerMap,
+    OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
+    StateSettings, UnusedAccessKeys, UnusedPermissions, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

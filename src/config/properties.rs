@@ -89,7 +89,7 @@ fn the_shape_has_no_unreadable_part_and_knows_every_key() {
     IAMWARDEN__SERVER__LISTEN
     IAMWARDEN__STATE__KEEP_FINDINGS
     IAMWARDEN__STATE__URL
-    ");
+    "#);
 }
 
 /// The default file with every commented example switched on.

@@ -119,6 +119,23 @@ fn the_defaults_are_those_of_the_documentation() {
           "log_group": "",
           "log_role": ""
         },
+        "user_mfa": {
+          "mode": "report",
+          "schedule": null,
+          "scope": "console",
+          "minimum_notice": "7d",
+          "warn_before": [
+            "7d",
+            "1d"
+          ]
+        },
+        "root_account": {
+          "mode": "report",
+          "schedule": null,
+          "require_hardware": false,
+          "recent_use": "30d",
+          "remind_every": "1d"
+        },
         "iam_alarms": {
           "mode": "report",
           "schedule": null,

@@ -4,7 +4,6 @@ use crate::inventory::{RegionalInventory, Snapshot};
 use crate::model::{Glob, History, Inverse, RegionalInverse};
 use crate::rules::fixture::{self, ACCOUNT, gap, now, region, snapshot_with_trails, trail};
 
-
 fn trail_arn(account: &str, name: &str) -> Arn {
     Arn::parse(&format!("arn:aws:cloudtrail:eu-central-1:{account}:trail/{name}")).unwrap()
 }

@@ -1,8 +1,8 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, access_review, cloudtrail, iam_alarms, password_policy, role_trust,
-    root_account, unused_access_keys, unused_permissions, user_mfa,
+    Context, Judgement, access_key_rotation, access_review, cloudtrail, iam_alarms, password_policy,
+    role_trust, root_account, unused_access_keys, unused_permissions, user_mfa,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
