@@ -51,8 +51,8 @@ pub enum ErrorKind {
     Other,
 }
 
-/// Codes in answers of IAM, STS and Secrets Manager, and what they mean.
-const CODES: [(&str, ErrorKind); 44] = [
+/// Codes in answers of AWS, and what they mean.
+const CODES: [(&str, ErrorKind); 49] = [
     ("Throttling", ErrorKind::Throttled),
     ("ThrottlingException", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
@@ -97,6 +97,11 @@ const CODES: [(&str, ErrorKind); 44] = [
     ("UnmodifiableEntity", ErrorKind::Unmodifiable),
     ("UnmodifiableEntityException", ErrorKind::Unmodifiable),
     ("ServiceFailure", ErrorKind::Service),
+    ("TrailNotFoundException", ErrorKind::Gone),
+    ("NoSuchBucket", ErrorKind::Gone),
+    ("TrailAlreadyExistsException", ErrorKind::Conflict),
+    ("ConflictException", ErrorKind::Conflict),
+    ("MaximumNumberOfTrailsExceededException", ErrorKind::LimitExceeded),
 ];
 
 impl ErrorKind {
@@ -215,7 +220,7 @@ impl AwsError {
     fn advice(&self) -> String {
         match self.kind {
             ErrorKind::Throttled => {
-                "others call IAM in this account too: the next run tries again; schedule runs further apart if it recurs"
+                "others call it in this account too: the next run tries again; schedule runs further apart if it recurs"
                     .to_owned()
             }
             ErrorKind::Denied if self.operation == operation::ASSUME_ROLE => {

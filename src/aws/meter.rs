@@ -73,8 +73,8 @@ fn result_of(response: &HttpResponse) -> CallResult {
         return CallResult::Ok;
     }
     let body = response.body().bytes().map(String::from_utf8_lossy);
-    let code = body.as_deref().and_then(xml_error_code);
-    match ErrorKind::of_answer(status, code) {
+    let code = body.as_deref().and_then(error_code);
+    match ErrorKind::of_answer(status, code.as_deref()) {
         ErrorKind::Throttled => CallResult::Throttled,
         ErrorKind::Denied | ErrorKind::Credentials => CallResult::Denied,
         ErrorKind::Gone => CallResult::Ok,
@@ -89,11 +89,15 @@ fn result_of(response: &HttpResponse) -> CallResult {
     }
 }
 
-/// The text of the first `<Code>` of an error in the AWS Query protocol.
-fn xml_error_code(body: &str) -> Option<&str> {
-    let (_, rest) = body.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
-    Some(code.trim())
+/// The text of the first `<Code>` of an error in XML, or the `__type` of one in JSON, which may have a namespace.
+fn error_code(body: &str) -> Option<String> {
+    if let Some((_, rest)) = body.split_once("<Code>") {
+        let (code, _) = rest.split_once("</Code>")?;
+        return Some(code.trim().to_owned());
+    }
+    let error: serde_json::Value = serde_json::from_str(body).ok()?;
+    let code = error.get("__type").or_else(|| error.get("code"))?.as_str()?;
+    code.rsplit('#').next().map(str::to_owned)
 }
 
 /// Refuses an answer that breaks off. The SDK's parser takes the end of the text for the end of every open element, so
@@ -231,6 +235,17 @@ mod tests {
             (500, "ServiceFailure", CallResult::Error),
         ] {
             assert_eq!(result_of(&answer(status, &error(code))), result, "{code}");
+        }
+        for (body, result) in [
+            (
+                r#"{"__type":"com.amazonaws.x#ThrottlingException"}"#,
+                CallResult::Throttled,
+            ),
+            (r#"{"__type":"AccessDeniedException"}"#, CallResult::Denied),
+            (r#"{"code":"TrailNotFoundException"}"#, CallResult::Ok),
+            ("[]", CallResult::Error),
+        ] {
+            assert_eq!(result_of(&answer(400, body)), result, "{body}");
         }
         assert_eq!(result_of(&answer(200, "<Code>Throttling</Code>")), CallResult::Ok);
         assert_eq!(result_of(&answer(502, "<html>bad gateway")), CallResult::Error);

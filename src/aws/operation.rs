@@ -103,6 +103,20 @@ pub const UPDATE_TRAIL: &str = "cloudtrail:UpdateTrail";
 pub const CREATE_TRAIL: &str = "cloudtrail:CreateTrail";
 /// `DeleteTrail` (CloudTrail).
 pub const DELETE_TRAIL: &str = "cloudtrail:DeleteTrail";
+/// `DescribeMetricFilters` (CloudWatch Logs).
+pub const DESCRIBE_METRIC_FILTERS: &str = "logs:DescribeMetricFilters";
+/// `DescribeAlarms` (CloudWatch).
+pub const DESCRIBE_ALARMS: &str = "cloudwatch:DescribeAlarms";
+/// `ListSubscriptionsByTopic` (SNS).
+pub const LIST_SUBSCRIPTIONS_BY_TOPIC: &str = "sns:ListSubscriptionsByTopic";
+/// `PutMetricFilter` (CloudWatch Logs).
+pub const PUT_METRIC_FILTER: &str = "logs:PutMetricFilter";
+/// `DeleteMetricFilter` (CloudWatch Logs).
+pub const DELETE_METRIC_FILTER: &str = "logs:DeleteMetricFilter";
+/// `PutMetricAlarm` (CloudWatch).
+pub const PUT_METRIC_ALARM: &str = "cloudwatch:PutMetricAlarm";
+/// `DeleteAlarms` (CloudWatch).
+pub const DELETE_ALARMS: &str = "cloudwatch:DeleteAlarms";
 
 /// `GetAccountSummary`.
 pub const GET_ACCOUNT_SUMMARY: &str = "iam:GetAccountSummary";
@@ -117,7 +131,7 @@ pub const LIST_SIGNING_CERTIFICATES: &str = "iam:ListSigningCertificates";
 pub const LIST_SERVICE_SPECIFIC_CREDENTIALS: &str = "iam:ListServiceSpecificCredentials";
 
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 54] = [
+pub const ALL: [&str; 61] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -172,4 +186,11 @@ pub const ALL: [&str; 54] = [
     LIST_SSH_PUBLIC_KEYS,
     LIST_SIGNING_CERTIFICATES,
     LIST_SERVICE_SPECIFIC_CREDENTIALS,
+    DESCRIBE_METRIC_FILTERS,
+    DESCRIBE_ALARMS,
+    LIST_SUBSCRIPTIONS_BY_TOPIC,
+    PUT_METRIC_FILTER,
+    DELETE_METRIC_FILTER,
+    PUT_METRIC_ALARM,
+    DELETE_ALARMS,
 ];

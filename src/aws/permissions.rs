@@ -28,6 +28,10 @@ pub struct Reads {
     pub idle_passwords: bool,
     /// What else users have who rest.
     pub idle_users: bool,
+    /// The buckets of trails.
+    pub buckets: bool,
+    /// The log groups of trails, alarms and their topics.
+    pub alarms: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -76,13 +80,16 @@ const IDLE_USERS: &[&str] = &[
     LIST_SSH_PUBLIC_KEYS,
 ];
 
-const TRAILS: &[&str] = &[
-    DESCRIBE_TRAILS,
+const TRAILS: &[&str] = &[DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS];
+const BUCKETS: &[&str] = &[
     GET_BUCKET_ACL,
     GET_BUCKET_POLICY_STATUS,
     GET_BUCKET_PUBLIC_ACCESS_BLOCK,
-    GET_EVENT_SELECTORS,
-    GET_TRAIL_STATUS,
+];
+const ALARMS: &[&str] = &[
+    DESCRIBE_ALARMS,
+    DESCRIBE_METRIC_FILTERS,
+    LIST_SUBSCRIPTIONS_BY_TOPIC,
 ];
 
 /// The actions that collecting an inventory needs, sorted.
@@ -98,6 +105,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         virtual_mfa_devices,
         idle_passwords,
         idle_users,
+        buckets,
+        alarms,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -111,6 +120,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (virtual_mfa_devices, VIRTUAL_MFA),
         (idle_passwords, IDLE_PASSWORDS),
         (idle_users, IDLE_USERS),
+        (buckets, BUCKETS),
+        (alarms, ALARMS),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -147,6 +158,8 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
         ChangeKind::StartLogging => &[GET_TRAIL_STATUS],
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
+        ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
+        ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
     }
 }
 
@@ -164,6 +177,8 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::StartLogging => &[START_LOGGING],
         ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
         ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
+        ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
+        ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
     }
 }
 
@@ -181,6 +196,8 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::StartLogging => &[STOP_LOGGING],
         ChangeKind::UpdateTrail => &[UPDATE_TRAIL],
         ChangeKind::CreateTrail => &[DELETE_TRAIL],
+        ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
+        ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
     }
 }
 
@@ -201,6 +218,8 @@ mod tests {
             virtual_mfa_devices: true,
             idle_passwords: true,
             idle_users: true,
+            buckets: true,
+            alarms: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -235,6 +254,8 @@ mod tests {
             virtual_mfa_devices: true,
             idle_passwords: true,
             idle_users: true,
+            buckets: true,
+            alarms: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

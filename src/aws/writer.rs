@@ -322,6 +322,11 @@ impl Sent<'_> {
         }
     }
 
+    /// The operation, as an IAM action.
+    pub(super) fn operation(&self) -> &'static str {
+        self.scope.operation
+    }
+
     pub(super) fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,

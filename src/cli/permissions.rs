@@ -11,6 +11,9 @@ use crate::config::{Config, Mode, SecretReference};
 use crate::model::{ChangeKind, Partition};
 use crate::rules;
 
+/// Needed to hand a role to a service; no operation of its own.
+const PASS_ROLE: &str = "iam:PassRole";
+
 pub(super) fn run(opening: &Opening, member: bool, rollback: bool) -> anyhow::Result<Exit> {
     let config = opening.load()?.config;
     let part = match (member, rollback) {
@@ -56,6 +59,7 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
             statements.push(allow("Change", writes.iter().copied(), json!("*")));
             statements.extend(never(config, &partition, &writes));
         }
+        statements.extend(passing_log_role(config, &partition));
     }
     if part == Part::Whole {
         statements.extend(roles(config));
@@ -97,17 +101,20 @@ pub(super) fn needed(config: &Config) -> BTreeSet<&'static str> {
 /// What the rules that are on read, and what is read again right before a change that they may make.
 fn reads(config: &Config) -> BTreeSet<&'static str> {
     let needs = rules::needs(config, &crate::model::History::default(), &[]);
+    let regional = needs.regional.unwrap_or_default();
     let flags = permissions::Reads {
         keys: needs.keys.is_some(),
         passwords: needs.passwords,
         password_policy: needs.password_policy,
         last_accessed: needs.policies,
-        trails: needs.regional.as_ref().is_some_and(|regional| regional.trails),
         sign_in: needs.sign_in.is_some(),
         root: needs.root,
         virtual_mfa_devices: needs.virtual_mfa_devices,
         idle_passwords: needs.idle.is_some(),
         idle_users: needs.idle.is_some_and(|idle| idle.user_unused_for.is_some()),
+        trails: regional.trails,
+        buckets: regional.buckets,
+        alarms: regional.alarms,
     };
     let again = changes(config)
         .into_iter()
@@ -146,6 +153,16 @@ fn undoing(config: &Config) -> Vec<Value> {
         allow("Read", reads, json!("*")),
         allow("Undo", inverses, json!("*")),
     ]
+}
+
+/// Giving a trail a log group hands CloudTrail the role by which it writes there.
+fn passing_log_role(config: &Config, partition: &Partition) -> Option<Value> {
+    let acts = changes(config).contains(&ChangeKind::UpdateTrail);
+    let role = config.rules.cloudtrail.log_role.as_ref().filter(|_| acts)?;
+    let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
+    let mut statement = allow("PassLogRole", [PASS_ROLE], resource);
+    statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": "cloudtrail.amazonaws.com"}});
+    Some(statement)
 }
 
 fn roles(config: &Config) -> Option<Value> {

@@ -24,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 19] = [
+pub(super) const CHECKS: [Check; 20] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -126,6 +126,11 @@ pub(super) const CHECKS: [Check; 19] = [
         name: "a trail that is made or mended has what CloudTrail takes",
         reads: &["rules.cloudtrail"],
         run: regional::check_cloudtrail,
+    },
+    Check {
+        name: "patterns of one's own have names and can be compared",
+        reads: &["rules.iam_alarms"],
+        run: regional::check_iam_alarms,
     },
 ];
 

@@ -434,3 +434,32 @@ fn a_trail_that_is_made_or_mended_has_what_cloudtrail_takes() {
         "nothing"
     );
 }
+
+#[test]
+fn patterns_of_ones_own_have_names_and_can_be_compared() {
+    let text = r#"
+        [rules.iam_alarms]
+        events = ["root_use", "root_use"]
+        topic = "arn:aws:s3:::x"
+        [[rules.iam_alarms.patterns]]
+        name = "root_use"
+        pattern = "ERROR"
+        [[rules.iam_alarms.patterns]]
+        name = "a b"
+        pattern = "{ $.eventName = CreateUser }"
+    "#;
+    insta::assert_snapshot!(refused(text), @r"
+    test.toml:3:18: rules.iam_alarms.events: an event is named twice: expected each once
+    test.toml:4:17: rules.iam_alarms.topic: `arn:aws:s3:::x` is neither the name nor the ARN of an SNS topic (letters, digits, `_` and `-`)
+    test.toml:6:16: rules.iam_alarms.patterns[0].name: `root_use` is the name of another event: expected one of its own
+    test.toml:7:19: rules.iam_alarms.patterns[0].pattern: `ERROR` is not a pattern over fields of events: expected `{ … }` of at most 1024 characters, such as `{ $.eventName = CreateUser }`
+    test.toml:9:16: rules.iam_alarms.patterns[1].name: `a b` is not a name: expected up to 200 letters, digits, `_`, `-` and `.`
+    ");
+    insta::assert_snapshot!(refused("rules.iam_alarms.events = [\"root\"]"), @"");
+    for topic in ["security", "arn:aws-cn:sns:cn-north-1:123456789012:security"] {
+        assert_eq!(
+            refused(&format!("rules.iam_alarms.topic = \"{topic}\"")),
+            "nothing"
+        );
+    }
+}

@@ -39,11 +39,12 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "access_key_rotation",
         "access_review",
         "broad_policies",
         "cloudtrail",
+        "iam_alarms",
         "password_policy",
         "role_trust",
         "root_account",
@@ -71,6 +72,7 @@ impl Rules {
             unused_users,
             unused_roles,
             broad_policies,
+            iam_alarms,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -86,6 +88,7 @@ impl Rules {
             "unused_users" => Some((unused_users.mode, unused_users.schedule.as_ref())),
             "unused_roles" => Some((unused_roles.mode, unused_roles.schedule.as_ref())),
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
+            "iam_alarms" => Some((iam_alarms.mode, iam_alarms.schedule.as_ref())),
             _ => None,
         }
     }

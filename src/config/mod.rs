@@ -34,9 +34,10 @@ pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
-    Config, Exemption, Guardrails, MfaScope, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
-    PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
-    StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa,
+    Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern,
+    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules,
+    ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions,
+    UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::regional::{CloudTrail, Regions};
+pub use self::regional::{CloudTrail, IamAlarms, OwnPattern, Regions, WatchedEvent};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
@@ -192,6 +192,8 @@ pub struct Rules {
     pub unused_roles: UnusedRoles,
     /// Policies that allow far more than anybody needs.
     pub broad_policies: BroadPolicies,
+    /// Events that nobody is told of.
+    pub iam_alarms: IamAlarms,
 }
 
 /// `[rules.access_key_rotation]`

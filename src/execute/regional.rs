@@ -22,6 +22,15 @@ pub(super) async fn read(
             let logging = gone_is_none(reader.trail_is_logging(resource, &home(resource)?).await)?;
             Ok(logging.map(|logging| RegionalState::Logging { logging }))
         }
+        RegionalState::MetricFilter { .. } => {
+            let name = named(operation)?;
+            let filter = gone_is_none(reader.metric_filter(resource, name).await)?;
+            Ok(filter.map(|filter| RegionalState::MetricFilter { filter }))
+        }
+        RegionalState::MetricAlarm { .. } => {
+            let alarm = reader.metric_alarm(&home(resource)?, named(operation)?).await?;
+            Ok(Some(RegionalState::MetricAlarm { alarm }))
+        }
     }
 }
 
@@ -32,6 +41,29 @@ fn made_trail(operation: &Operation) -> Option<&Arn> {
         | Operation::Undo(Inverse::Regional(RegionalInverse::DeleteTrail(settings))) => Some(&settings.arn),
         Operation::Apply(_) | Operation::Undo(_) => None,
     }
+}
+
+/// The name of the metric filter or alarm that is made or deleted.
+fn named(operation: &Operation) -> Result<&str, LiveError> {
+    let name = match operation {
+        Operation::Apply(Change::Regional(change)) => match change {
+            RegionalChange::PutMetricFilter(filter) => Some(&filter.name),
+            RegionalChange::PutMetricAlarm(alarm) => Some(&alarm.name),
+            RegionalChange::StartLogging {}
+            | RegionalChange::UpdateTrail(_)
+            | RegionalChange::CreateTrail(_) => None,
+        },
+        Operation::Undo(Inverse::Regional(inverse)) => match inverse {
+            RegionalInverse::DeleteMetricFilter { filter_name: name }
+            | RegionalInverse::DeleteMetricAlarm { alarm_name: name } => Some(name),
+            RegionalInverse::StopLogging {}
+            | RegionalInverse::RestoreTrail(_)
+            | RegionalInverse::DeleteTrail(_) => None,
+        },
+        Operation::Apply(_) | Operation::Undo(_) => None,
+    };
+    let none = || LiveError::Unknown("the operation names no metric filter or alarm".to_owned());
+    name.map(String::as_str).ok_or_else(none)
 }
 
 fn home(resource: &Arn) -> Result<Region, LiveError> {

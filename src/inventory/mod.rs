@@ -17,7 +17,9 @@ pub use collect::{Needs, PrincipalChoice, collect};
 pub use file::SnapshotFileError;
 pub use idle::{IdleNeeds, OtherCredential, OtherCredentialKind, PasswordUse};
 pub use keys::KeyNeeds;
-pub use regional::{BucketExposure, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail};
+pub use regional::{
+    BucketExposure, LogGroup, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail,
+};
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};
 pub use sign_in::SignInOf;
 pub use snapshot::{

@@ -69,11 +69,15 @@ pub enum ChangeKind {
     UpdateTrail,
     /// `CreateTrail` and `StartLogging`.
     CreateTrail,
+    /// `PutMetricFilter` of a name that is not taken.
+    PutMetricFilter,
+    /// `PutMetricAlarm` of a name that is not taken.
+    PutMetricAlarm,
 }
 
 impl ChangeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::DisableAccessKey,
         Self::DeleteAccessKey,
         Self::UpdatePasswordPolicy,
@@ -85,6 +89,8 @@ impl ChangeKind {
         Self::StartLogging,
         Self::UpdateTrail,
         Self::CreateTrail,
+        Self::PutMetricFilter,
+        Self::PutMetricAlarm,
     ];
 
     /// The name in plans, messages, metrics and logs.
@@ -101,6 +107,8 @@ impl ChangeKind {
             Self::StartLogging => "start_logging",
             Self::UpdateTrail => "update_trail",
             Self::CreateTrail => "create_trail",
+            Self::PutMetricFilter => "put_metric_filter",
+            Self::PutMetricAlarm => "put_metric_alarm",
         }
     }
 }

@@ -86,11 +86,17 @@ pub enum Event {
     /// A trail was started, changed or made.
     #[serde(rename = "trail.changed")]
     TrailChanged,
+    /// Nobody is told of something that happens to access, and only people can put that right.
+    #[serde(rename = "alarm.missing")]
+    AlarmMissing,
+    /// A metric filter or an alarm was made.
+    #[serde(rename = "alarm.created")]
+    AlarmCreated,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -117,6 +123,8 @@ impl Event {
         Self::ReviewOverdue,
         Self::TrailAtRisk,
         Self::TrailChanged,
+        Self::AlarmMissing,
+        Self::AlarmCreated,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -148,6 +156,8 @@ impl Event {
             Self::ReviewOverdue => "review.overdue",
             Self::TrailAtRisk => "trail.at_risk",
             Self::TrailChanged => "trail.changed",
+            Self::AlarmMissing => "alarm.missing",
+            Self::AlarmCreated => "alarm.created",
         }
     }
 
@@ -165,6 +175,7 @@ impl Event {
             ChangeKind::StartLogging | ChangeKind::UpdateTrail | ChangeKind::CreateTrail => {
                 Self::TrailChanged
             }
+            ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => Self::AlarmCreated,
         }
     }
 
@@ -187,7 +198,8 @@ impl Event {
             | Self::UserUnused
             | Self::RoleUnused
             | Self::ReviewOverdue
-            | Self::TrailAtRisk => true,
+            | Self::TrailAtRisk
+            | Self::AlarmMissing => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -201,7 +213,8 @@ impl Event {
             | Self::RootAccountAtRisk
             | Self::PasswordDeleted
             | Self::RoleQuarantined
-            | Self::TrailChanged => false,
+            | Self::TrailChanged
+            | Self::AlarmCreated => false,
         }
     }
 }

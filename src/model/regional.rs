@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ChangeKind, TrailSettings, TrailUpdate};
+use super::{ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
 
 /// A change to something in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub enum RegionalChange {
     UpdateTrail(TrailUpdate),
     /// Makes a trail and lets it log. The resource is the account.
     CreateTrail(TrailSettings),
+    /// Makes a metric filter on the log group.
+    PutMetricFilter(MetricFilter),
+    /// Makes an alarm on a metric that the log group feeds.
+    PutMetricAlarm(MetricAlarm),
 }
 
 impl RegionalChange {
@@ -25,6 +29,8 @@ impl RegionalChange {
             Self::StartLogging {} => ChangeKind::StartLogging,
             Self::UpdateTrail(_) => ChangeKind::UpdateTrail,
             Self::CreateTrail(_) => ChangeKind::CreateTrail,
+            Self::PutMetricFilter(_) => ChangeKind::PutMetricFilter,
+            Self::PutMetricAlarm(_) => ChangeKind::PutMetricAlarm,
         }
     }
 
@@ -34,6 +40,8 @@ impl RegionalChange {
             Self::StartLogging {} => json!({}),
             Self::UpdateTrail(update) => json!(update),
             Self::CreateTrail(settings) => json!(settings),
+            Self::PutMetricFilter(filter) => json!(filter),
+            Self::PutMetricAlarm(alarm) => json!(alarm),
         }
     }
 
@@ -41,6 +49,8 @@ impl RegionalChange {
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::StartLogging {} | Self::UpdateTrail(_) => true,
+            // Only ever made where there is none of the name, and the same twice.
+            Self::PutMetricFilter(_) | Self::PutMetricAlarm(_) => true,
             Self::CreateTrail(_) => false,
         }
     }
@@ -51,6 +61,8 @@ impl RegionalChange {
             Self::StartLogging {} => "logging".to_owned(),
             Self::UpdateTrail(_) => "settings".to_owned(),
             Self::CreateTrail(settings) => settings.arn.to_string(),
+            Self::PutMetricFilter(filter) => format!("filter/{}", filter.name),
+            Self::PutMetricAlarm(alarm) => format!("alarm/{}", alarm.name),
         }
     }
 
@@ -66,7 +78,24 @@ impl RegionalChange {
             (Self::CreateTrail(settings), RegionalState::Trail { trail: None }) => {
                 Some(RegionalInverse::DeleteTrail(settings.clone()))
             }
-            (Self::StartLogging {} | Self::UpdateTrail(_) | Self::CreateTrail(_), _) => None,
+            (Self::PutMetricFilter(filter), RegionalState::MetricFilter { filter: None }) => {
+                Some(RegionalInverse::DeleteMetricFilter {
+                    filter_name: filter.name.clone(),
+                })
+            }
+            (Self::PutMetricAlarm(alarm), RegionalState::MetricAlarm { alarm: None }) => {
+                Some(RegionalInverse::DeleteMetricAlarm {
+                    alarm_name: alarm.name.clone(),
+                })
+            }
+            (
+                Self::StartLogging {}
+                | Self::UpdateTrail(_)
+                | Self::CreateTrail(_)
+                | Self::PutMetricFilter(_)
+                | Self::PutMetricAlarm(_),
+                _,
+            ) => None,
         }
     }
 }
@@ -81,6 +110,16 @@ pub enum RegionalInverse {
     RestoreTrail(TrailUpdate),
     /// Deletes the trail that was made. Its logs stay in the bucket.
     DeleteTrail(TrailSettings),
+    /// Deletes the metric filter that was made.
+    DeleteMetricFilter {
+        /// Its name.
+        filter_name: String,
+    },
+    /// Deletes the alarm that was made.
+    DeleteMetricAlarm {
+        /// Its name.
+        alarm_name: String,
+    },
 }
 
 impl RegionalInverse {
@@ -90,6 +129,8 @@ impl RegionalInverse {
             Self::StopLogging {} => "stop_logging",
             Self::RestoreTrail(_) => "restore_trail",
             Self::DeleteTrail(_) => "delete_trail",
+            Self::DeleteMetricFilter { .. } => "delete_metric_filter",
+            Self::DeleteMetricAlarm { .. } => "delete_metric_alarm",
         }
     }
 }
@@ -108,6 +149,16 @@ pub enum RegionalState {
         /// It does.
         logging: bool,
     },
+    /// The metric filter of the name on the log group; `None`: there is none.
+    MetricFilter {
+        /// All of it.
+        filter: Option<MetricFilter>,
+    },
+    /// The alarm of the name in the log group's region; `None`: there is none.
+    MetricAlarm {
+        /// All of it that matters.
+        alarm: Option<MetricAlarm>,
+    },
 }
 
 impl RegionalState {
@@ -121,10 +172,18 @@ impl RegionalState {
             (RegionalChange::CreateTrail(settings), Self::Trail { .. }) => Self::Trail {
                 trail: Some(settings.clone()),
             },
+            (RegionalChange::PutMetricFilter(filter), Self::MetricFilter { .. }) => Self::MetricFilter {
+                filter: Some(filter.clone()),
+            },
+            (RegionalChange::PutMetricAlarm(alarm), Self::MetricAlarm { .. }) => Self::MetricAlarm {
+                alarm: Some(alarm.clone()),
+            },
             (
                 RegionalChange::StartLogging {}
                 | RegionalChange::UpdateTrail(_)
-                | RegionalChange::CreateTrail(_),
+                | RegionalChange::CreateTrail(_)
+                | RegionalChange::PutMetricFilter(_)
+                | RegionalChange::PutMetricAlarm(_),
                 other,
             ) => other.clone(),
         }
@@ -139,10 +198,18 @@ impl RegionalState {
                 trail: Some(update.applied_to(now)),
             }),
             (RegionalInverse::DeleteTrail(_), Self::Trail { .. }) => Some(Self::Trail { trail: None }),
+            (RegionalInverse::DeleteMetricFilter { .. }, Self::MetricFilter { .. }) => {
+                Some(Self::MetricFilter { filter: None })
+            }
+            (RegionalInverse::DeleteMetricAlarm { .. }, Self::MetricAlarm { .. }) => {
+                Some(Self::MetricAlarm { alarm: None })
+            }
             (
                 RegionalInverse::StopLogging {}
                 | RegionalInverse::RestoreTrail(_)
-                | RegionalInverse::DeleteTrail(_),
+                | RegionalInverse::DeleteTrail(_)
+                | RegionalInverse::DeleteMetricFilter { .. }
+                | RegionalInverse::DeleteMetricAlarm { .. },
                 _,
             ) => None,
         }
@@ -151,7 +218,7 @@ impl RegionalState {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Arn, Change, Inverse, LogDestination, Precondition, Region};
+    use super::super::{Arn, Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region};
     use super::*;
 
     fn arn(text: &str) -> Arn {
@@ -181,6 +248,39 @@ mod tests {
         }
     }
 
+    fn metric() -> MetricName {
+        MetricName {
+            namespace: "iamwarden".to_owned(),
+            name: "root_use".to_owned(),
+        }
+    }
+
+    fn filter() -> MetricFilter {
+        MetricFilter {
+            name: "iamwarden-root_use".to_owned(),
+            pattern: "{ $.a = 1 }".to_owned(),
+            feeds: vec![Feed {
+                metric: metric(),
+                value: "1".to_owned(),
+            }],
+        }
+    }
+
+    fn alarm() -> MetricAlarm {
+        MetricAlarm {
+            name: "iamwarden-root_use".to_owned(),
+            metrics: vec![metric()],
+            comparison: "GreaterThanOrEqualToThreshold".to_owned(),
+            threshold: "1".to_owned(),
+            statistic: Some("Sum".to_owned()),
+            period: Some(300),
+            evaluation_periods: 1,
+            treat_missing_data: None,
+            actions_enabled: true,
+            actions: vec!["arn:aws:sns:eu-central-1:123456789012:security".to_owned()],
+        }
+    }
+
     fn changes() -> Vec<(RegionalChange, RegionalState)> {
         let set_up = RegionalState::Trail { trail: Some(trail()) };
         let update = |log_file_validation, log_group| TrailUpdate {
@@ -204,6 +304,14 @@ mod tests {
             (
                 RegionalChange::CreateTrail(trail()),
                 RegionalState::Trail { trail: None },
+            ),
+            (
+                RegionalChange::PutMetricFilter(filter()),
+                RegionalState::MetricFilter { filter: None },
+            ),
+            (
+                RegionalChange::PutMetricAlarm(alarm()),
+                RegionalState::MetricAlarm { alarm: None },
             ),
         ]
     }

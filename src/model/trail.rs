@@ -40,6 +40,14 @@ pub struct LogDestination {
     pub role: Arn,
 }
 
+impl LogDestination {
+    /// The log group's ARN without the `:*` that trails have at its end.
+    pub fn group_alone(&self) -> Option<Arn> {
+        let text = self.group.as_str();
+        Arn::parse(text.strip_suffix(":*").unwrap_or(text)).ok()
+    }
+}
+
 /// What is to be set of a trail. What is `None` is left alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

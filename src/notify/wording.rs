@@ -158,7 +158,9 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::QuarantineRole => ("quarantine ", "quarantined"),
         ChangeKind::StartLogging => ("start ", "started"),
         ChangeKind::UpdateTrail => ("change ", "changed"),
-        ChangeKind::CreateTrail => ("make ", "made"),
+        ChangeKind::CreateTrail | ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => {
+            ("make ", "made")
+        }
     }
 }
 
@@ -328,7 +330,9 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
             lines.extend(enrolment_steps());
             lines
         }
+        Event::AlarmMissing => regional::alarm_steps(items),
         Event::TrailChanged
+        | Event::AlarmCreated
         | Event::MfaRequirementLifted
         | Event::PasswordDeleted
         | Event::AccessKeyDeleted

@@ -97,6 +97,19 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
     judgements
 }
 
+/// Whether the trail logs all management events of all regions right now.
+///
+/// # Errors
+/// The gap, where that is not known.
+pub(super) fn sees_everything(trail: &Trail) -> Result<bool, &Gap> {
+    if !trail.settings.multi_region {
+        return Ok(false);
+    }
+    let logged = trail.management_events.as_result()?;
+    let logging = trail.logging.as_result()?;
+    Ok(*logging && logged.reads && logged.writes)
+}
+
 /// Whether some trail logs all management events of all regions.
 enum Coverage<'a> {
     /// It does, or would if it were not stopped, which is a finding of its own.

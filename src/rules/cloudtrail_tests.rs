@@ -2,44 +2,10 @@ use super::*;
 use crate::config::{Config, Mode};
 use crate::inventory::{RegionalInventory, Snapshot};
 use crate::model::{Glob, History, Inverse, RegionalInverse};
-use crate::rules::fixture::{self, ACCOUNT, gap, now};
-
-const EVERYTHING: ManagementEvents = ManagementEvents {
-    reads: true,
-    writes: true,
-};
-
-fn region(name: &str) -> Region {
-    Region::parse(name).unwrap()
-}
+use crate::rules::fixture::{self, ACCOUNT, gap, now, region, snapshot_with_trails, trail};
 
 fn trail_arn(account: &str, name: &str) -> Arn {
     Arn::parse(&format!("arn:aws:cloudtrail:eu-central-1:{account}:trail/{name}")).unwrap()
-}
-
-/// A trail that does everything right.
-fn trail(name: &str) -> Trail {
-    Trail {
-        settings: TrailSettings {
-            arn: trail_arn(ACCOUNT, name),
-            name: name.to_owned(),
-            home_region: region("eu-central-1"),
-            bucket: "logs".to_owned(),
-            key_prefix: None,
-            multi_region: true,
-            organization: false,
-            global_service_events: true,
-            log_file_validation: true,
-            log_group: Some(LogDestination {
-                group: Arn::parse(&format!("arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:trail:*")).unwrap(),
-                role: Arn::parse(&format!("arn:aws:iam::{ACCOUNT}:role/trail")).unwrap(),
-            }),
-            kms_key: None,
-        },
-        logging: Reading::Known(true),
-        management_events: Reading::Known(EVERYTHING),
-        bucket: Some(Reading::Known(BucketExposure::default())),
-    }
 }
 
 fn of_organization() -> Trail {
@@ -61,21 +27,6 @@ fn config() -> Config {
     config
 }
 
-/// Seen from one region.
-fn snapshot(trails: Vec<Trail>) -> Snapshot {
-    let mut snapshot = fixture::snapshot(Vec::new());
-    let seen = trails.iter().map(|trail| trail.settings.arn.clone()).collect();
-    let inventory = RegionalInventory {
-        trails: Some(Reading::Known(seen)),
-    };
-    snapshot.regions.by_name.insert(region("eu-central-1"), inventory);
-    snapshot.regions.trails = trails
-        .into_iter()
-        .map(|trail| (trail.settings.arn.clone(), trail))
-        .collect();
-    snapshot
-}
-
 fn judge_snapshot(config: &Config, snapshot: &Snapshot) -> Vec<Judgement> {
     let history = History::default();
     check(&Context {
@@ -87,7 +38,7 @@ fn judge_snapshot(config: &Config, snapshot: &Snapshot) -> Vec<Judgement> {
 }
 
 fn judge(config: &Config, trails: Vec<Trail>) -> Vec<Judgement> {
-    judge_snapshot(config, &snapshot(trails))
+    judge_snapshot(config, &snapshot_with_trails(trails))
 }
 
 /// Status, title and change of each finding.
@@ -346,7 +297,7 @@ fn what_could_not_be_read_is_unknown() {
 fn a_region_that_fails_is_unknown_and_not_in_order() {
     let mut two = config();
     two.regions.include = vec![region("eu-central-1"), region("us-east-1"), region("sa-east-1")];
-    let mut snapshot = snapshot(vec![trail("audit")]);
+    let mut snapshot = snapshot_with_trails(vec![trail("audit")]);
     let down = RegionalInventory {
         trails: Some(Reading::Unknown(gap("cloudtrail:DescribeTrails"))),
     };

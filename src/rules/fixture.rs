@@ -6,10 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Mode};
 use crate::inventory::{
-    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Mfa, Reading,
-    SignIn, Snapshot, User,
+    AccessKey, Authorization, BucketExposure, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed,
+    ManagementEvents, Mfa, Reading, RegionalInventory, SignIn, Snapshot, Trail, User,
 };
-use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy};
+use crate::model::{
+    AccessKeyId, AccountId, Arn, KeyStatus, LogDestination, Partition, PasswordPolicy, Region, TrailSettings,
+};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 
@@ -36,6 +38,7 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.user_mfa.mode = Mode::Off;
     config.rules.root_account.mode = Mode::Off;
     config.rules.broad_policies.mode = Mode::Off;
+    config.rules.iam_alarms.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;
     config
 }
@@ -149,4 +152,53 @@ pub(crate) fn password_policy() -> PasswordPolicy {
         require_numbers: true,
         ..PasswordPolicy::api_default()
     }
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::parse(name).unwrap()
+}
+
+/// A trail that does everything right.
+pub(crate) fn trail(name: &str) -> Trail {
+    let arn = |text: String| Arn::parse(&text).unwrap();
+    Trail {
+        settings: TrailSettings {
+            arn: arn(format!("arn:aws:cloudtrail:eu-central-1:{ACCOUNT}:trail/{name}")),
+            name: name.to_owned(),
+            home_region: region("eu-central-1"),
+            bucket: "logs".to_owned(),
+            key_prefix: None,
+            multi_region: true,
+            organization: false,
+            global_service_events: true,
+            log_file_validation: true,
+            log_group: Some(LogDestination {
+                group: arn(format!("arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:trail:*")),
+                role: arn(format!("arn:aws:iam::{ACCOUNT}:role/trail")),
+            }),
+            kms_key: None,
+        },
+        logging: Reading::Known(true),
+        management_events: Reading::Known(ManagementEvents {
+            reads: true,
+            writes: true,
+        }),
+        bucket: Some(Reading::Known(BucketExposure::default())),
+    }
+}
+
+/// Seen from one region.
+pub(crate) fn snapshot_with_trails(trails: Vec<Trail>) -> Snapshot {
+    let mut snapshot = snapshot(Vec::new());
+    let seen = trails.iter().map(|trail| trail.settings.arn.clone()).collect();
+    let inventory = RegionalInventory {
+        trails: Some(Reading::Known(seen)),
+    };
+    let regions = &mut snapshot.regions;
+    regions.by_name.insert(region("eu-central-1"), inventory);
+    regions.trails = trails
+        .into_iter()
+        .map(|trail| (trail.settings.arn.clone(), trail))
+        .collect();
+    snapshot
 }

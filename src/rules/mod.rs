@@ -11,6 +11,7 @@ mod cloudtrail;
 mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod iam_alarms;
 mod needs;
 mod password_policy;
 mod region;
@@ -30,6 +31,7 @@ pub use access_review::RULE as ACCESS_REVIEW;
 pub use broad_policies::RULE as BROAD_POLICIES;
 pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
+pub use iam_alarms::RULE as IAM_ALARMS;
 pub use needs::{RuleNeeds, enabled, inactive_keys, needs, reports};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};

@@ -11,7 +11,7 @@ use crate::model::{FindingStatus, Region, RuleName, Severity, Span};
 pub(super) const REMIND_EVERY: Span = Span::from_days(7);
 
 /// Why a region says nothing.
-const NOT_TAKEN: &str = "the snapshot was taken without it";
+pub(super) const NOT_TAKEN: &str = "the snapshot was taken without it";
 
 /// What every declared region says of one kind of thing; and for each that says nothing, a finding that nothing is
 /// concluded.

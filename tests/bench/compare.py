@@ -73,6 +73,8 @@ mode = "off"
 mode = "off"
 [rules.cloudtrail]
 mode = "off"
+[rules.iam_alarms]
+mode = "off"
 [rules.unused_permissions]
 mode = "off"
 """

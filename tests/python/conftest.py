@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from moto_account import MotoAccount  # noqa: E402
+from moto_account import ACCOUNT, MotoAccount  # noqa: E402
 from receiver import Receiver  # noqa: E402
+from regions import HOME  # noqa: E402
 from warden import Warden  # noqa: E402
 
 
@@ -52,3 +54,36 @@ def receiver():
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def cloud(account):
+    """boto3's clients in the account's home region."""
+    session = boto3.Session("testing", "testing", region_name=HOME)
+
+    def client(service: str):
+        return session.client(service, endpoint_url=account.url)
+
+    bucket = {"Bucket": "trail-logs", "CreateBucketConfiguration": {"LocationConstraint": HOME}}
+    client("s3").create_bucket(**bucket)
+    return client
+
+
+@pytest.fixture
+def trail(cloud):
+    """Makes a trail; a sound one, but for what is said otherwise."""
+
+    def make(name: str = "audit", logging: bool = True, **settings: object) -> str:
+        sound = {
+            "S3BucketName": "trail-logs",
+            "IsMultiRegionTrail": True,
+            "EnableLogFileValidation": True,
+            "CloudWatchLogsLogGroupArn": f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:trail:*",
+            "CloudWatchLogsRoleArn": f"arn:aws:iam::{ACCOUNT}:role/trail",
+        }
+        arn = cloud("cloudtrail").create_trail(Name=name, **{**sound, **settings})["TrailARN"]
+        if logging:
+            cloud("cloudtrail").start_logging(Name=name)
+        return arn
+
+    return make

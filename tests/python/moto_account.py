@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import datetime
 import io
+import json
 import logging
 import re
 import threading
@@ -16,17 +17,23 @@ import urllib.parse
 
 import boto3
 import moto.iam.responses
+from moto.cloudtrail.models import cloudtrail_backends
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.iam.models import AccessKeyLastUsed, get_account_id_from, iam_backends
 from moto.iam.responses import IamResponse
+from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.sts.models import sts_backends
+from moto.sns.models import sns_backends
 from werkzeug.serving import make_server
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 ACCOUNT = "123456789012"
 SOMEBODY = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+REGIONAL = (cloudtrail_backends, cloudwatch_backends, logs_backends, s3_backends, sns_backends)
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -109,6 +116,8 @@ class Call(dict):
     """The account that the caller's credentials belong to."""
     caller = ""
     """The id of the access key."""
+    region = ""
+    """The region that the call is signed for."""
 
 
 class MotoAccount(Principals):
@@ -120,7 +129,6 @@ class MotoAccount(Principals):
         self.faults: list = []
         self.report_age = self._report_age = report_age
         self._lock = threading.Lock()
-        self._counting = True
         self._in_flight = 0
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._handle, threaded=True)
@@ -161,6 +169,9 @@ class MotoAccount(Principals):
             secretsmanager_backends[account].reset()
         for account in list(sts_backends):
             sts_backends[account].reset()
+        for backends in REGIONAL:
+            for account in list(backends):
+                backends[account].reset()
         self.iam.generate_report()  # the very first one is waited for, which takes a second
         self.report_age = self._report_age
         with self._lock:
@@ -180,17 +191,15 @@ class MotoAccount(Principals):
         self.faults.append(fault)
 
     def secret(self, name: str, value: str) -> None:
-        """Puts a secret into Secrets Manager, or another value into one that is there; not counted."""
+        """Puts a secret into Secrets Manager, or another value into one that is there."""
         secrets = boto3.client("secretsmanager", endpoint_url=self.url, region_name="us-east-1", **SOMEBODY)
-        self._counting = False
         try:
             secrets.create_secret(Name=name, SecretString=value)
         except secrets.exceptions.ResourceExistsException:
             secrets.put_secret_value(SecretId=name, SecretString=value)
-        self._counting = True
 
     def writes(self) -> list[tuple[str, Call]]:
-        reads = ("Get", "List", "Generate", "Simulate", "Assume")
+        reads = ("Get", "List", "Generate", "Simulate", "Assume", "Describe")
         return [(action, parameters) for action, parameters in self.log if not action.startswith(reads)]
 
     def is_idle(self) -> bool:
@@ -211,23 +220,52 @@ class MotoAccount(Principals):
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = io.BytesIO(body)
-        parameters = Call(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
-        if signed := re.search(r"Credential=([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")):
-            parameters.caller = signed.group(1)
+        action, parameters = asked(environ, body)
+        if signed := re.search(r"Credential=([^/]+)/\d+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", "")):
+            parameters.caller, parameters.region = signed.groups()
             parameters.account = get_account_id_from(parameters.caller)
-        action = parameters.get("Action", environ.get("HTTP_X_AMZ_TARGET", environ.get("PATH_INFO", "")))
+        # What a test itself does by boto3 is not counted, and never fails.
+        by_test = environ.get("HTTP_USER_AGENT", "").startswith("Boto3")
         with self._lock:
-            if self._counting:
+            if not by_test:
                 self.calls[action] += 1
                 self.log.append((action, parameters))
-            faults = list(self.faults)
+            faults = [] if by_test else list(self.faults)
         for fault in faults:
             answer = fault(action, parameters)
             if answer is not None:
                 status, text = answer
                 start_response(status, [("Content-Type", "text/xml")])
                 return [text.encode()]
+        if action == "GetBucketPolicyStatus":
+            status, text = policy_status(environ["PATH_INFO"].strip("/"))
+            start_response(status, [("Content-Type", "text/xml")])
+            return [text.encode()]
         return self._app(environ, start_response)
+
+
+def asked(environ: dict, body: bytes) -> tuple[str, Call]:
+    """The operation and its parameters, in any of the protocols that AWS speaks."""
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return target.rsplit(".", 1)[-1], Call(json.loads(body or b"{}"))
+    parameters = Call(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+    if "Action" in parameters:
+        return parameters["Action"], parameters
+    of_buckets = {"policyStatus": "GetBucketPolicyStatus", "acl": "GetBucketAcl", "publicAccessBlock": "GetPublicAccessBlock"}
+    query = environ.get("QUERY_STRING", "").split("=")[0]
+    read = environ["REQUEST_METHOD"] == "GET"
+    path = environ.get("PATH_INFO", "")
+    return of_buckets.get(query, path) if read else path, parameters
+
+
+def policy_status(bucket: str) -> tuple[str, str]:
+    """Whether a bucket's policy is public, which moto does not answer: here, whether it allows anything to anybody."""
+    backend = s3_backends[ACCOUNT]["aws"]
+    policy = backend.buckets[bucket].policy if bucket in backend.buckets else None
+    if not policy:
+        return "404 Not Found", "<Error><Code>NoSuchBucketPolicy</Code><Message>none</Message></Error>"
+    public = any(s["Effect"] == "Allow" and s["Principal"] == "*" for s in json.loads(policy)["Statement"])
+    return "200 OK", f"<PolicyStatus><IsPublic>{str(public).upper()}</IsPublic></PolicyStatus>"
 
 
 def error(code: str, message: str, status: str = "400 Bad Request") -> tuple[str, str]:
@@ -237,3 +275,8 @@ def error(code: str, message: str, status: str = "400 Bad Request") -> tuple[str
         f"<Code>{code}</Code><Message>{message}</Message></Error><RequestId>fault</RequestId></ErrorResponse>"
     )
     return status, body
+
+
+def json_error(code: str, message: str, status: str = "400 Bad Request") -> tuple[str, str]:
+    """An answer that is an error, of a service that speaks JSON."""
+    return status, json.dumps({"__type": code, "message": message})

@@ -242,7 +242,7 @@ def test_a_rotated_webhook_is_looked_up_once_more(town, account, warden, receive
 
     def rotate(action, _):
         # Whoever rotates it does so after it was read, and before it is read again.
-        if action == "secretsmanager.GetSecretValue" and account.calls[action] == 2:
+        if action == "GetSecretValue" and account.calls[action] == 2:
             account.secret("iamwarden/slack", new.url)
 
     account.faults.append(rotate)

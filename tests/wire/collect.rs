@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_simulator::{Edit, Fault, FaultKind, ReportSeed, When};
 use iamwarden::aws::permissions;
 use iamwarden::inventory::{
-    Authorization, Credentials, GapCause, Granularity, KeyNeeds, LastUsed, Needs, Reading, SignInOf, Snapshot, User,
-    collect,
+    Authorization, Credentials, GapCause, Granularity, KeyNeeds, LastUsed, Needs, Reading, SignInOf,
+    Snapshot, User, collect,
 };
 use iamwarden::model::{Arn, KeyStatus, Span};
 

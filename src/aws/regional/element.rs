@@ -56,6 +56,21 @@ impl Element {
             .filter(|text| !text.is_empty())
     }
 
+    /// The text of the child of that name.
+    pub(super) fn needed_text(&self, name: &str) -> Converted<&str> {
+        self.text_of(name)
+            .ok_or_else(|| Odd(format!("`{name}` is missing in the answer")))
+    }
+
+    /// `true` or `false` in the child of that name.
+    pub(super) fn needed_flag(&self, name: &str) -> Converted<bool> {
+        match self.needed_text(name)? {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(Odd(format!("`{name}` is neither true nor false"))),
+        }
+    }
+
     /// This element, or the first below it of that name.
     pub(super) fn find(&self, name: &str) -> Option<&Self> {
         if self.name == name {
@@ -80,9 +95,10 @@ mod tests {
         let answer = Element::parse(text).unwrap();
         let items: Vec<_> = answer.members("s", "item").collect();
         assert_eq!(items.len(), 2);
-        assert_eq!(items[0].text_of("id"), Some("i-1"));
-        assert_eq!(items[1].text_of("id"), None);
-        assert!(items[1].needed("id").is_err());
+        assert_eq!(items[0].needed_text("id"), Ok("i-1"));
+        assert_eq!(items[0].needed_flag("on"), Ok(true));
+        assert!(items[0].needed_flag("id").is_err());
+        assert!(items[1].needed_text("id").is_err());
         assert_eq!(answer.text_of("e"), None, "empty is none");
         assert_eq!(answer.members("gone", "item").count(), 0);
         assert_eq!(answer.find("on").map(Element::text), Some("true"));

@@ -1,13 +1,16 @@
 //! Services that have an endpoint in every region, beside IAM, which has one for all.
 //!
 //! [`Regional`] makes their clients, for a session and a region, from the session's own configuration: same credentials,
-//! budget, counts, timeouts and refusal to guess. CloudTrail, CloudWatch Logs and Access Analyzer speak by the SDK's
-//! clients, EC2, S3, CloudWatch and SNS by [`wire`].
+//! budget, counts, timeouts and refusal to guess. CloudTrail and Access Analyzer speak by the SDK's clients, EC2, S3,
+//! CloudWatch, its Logs and SNS by [`wire`].
 
 mod cloudtrail;
+mod cloudwatch;
 mod element;
+mod logs;
 mod request;
 mod s3;
+mod sns;
 mod wire;
 mod writes;
 

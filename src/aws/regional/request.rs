@@ -3,7 +3,8 @@
 use super::super::operation;
 use super::super::request::RequestError;
 use crate::model::{
-    AccountId, Arn, Partition, Region, RegionalChange, RegionalInverse, TrailSettings, TrailUpdate,
+    AccountId, Arn, MetricAlarm, MetricFilter, Partition, Region, RegionalChange, RegionalInverse,
+    TrailSettings, TrailUpdate,
 };
 
 /// A mutating call in a region, with everything that it sends.
@@ -19,6 +20,21 @@ pub(in crate::aws) enum RegionalRequest {
     CreateTrail(Box<TrailSettings>),
     /// `DeleteTrail`.
     DeleteTrail(TrailName),
+    /// `PutMetricFilter`.
+    PutMetricFilter(GroupName, MetricFilter),
+    /// `DeleteMetricFilter`.
+    DeleteMetricFilter(GroupName, String),
+    /// `PutMetricAlarm`.
+    PutMetricAlarm(Region, MetricAlarm),
+    /// `DeleteAlarms`.
+    DeleteMetricAlarm(Region, String),
+}
+
+/// A log group of this account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::aws) struct GroupName {
+    pub(super) region: Region,
+    pub(super) name: String,
 }
 
 /// A trail of this account, by its name at home.
@@ -52,6 +68,12 @@ impl RegionalRequest {
                 described_trail(settings, home)?;
                 Self::CreateTrail(Box::new(settings.clone()))
             }
+            RegionalChange::PutMetricFilter(filter) => {
+                Self::PutMetricFilter(group_of(resource, home)?, filter.clone())
+            }
+            RegionalChange::PutMetricAlarm(alarm) => {
+                Self::PutMetricAlarm(group_of(resource, home)?.region, on_one_metric(alarm, resource)?)
+            }
         })
     }
 
@@ -70,6 +92,12 @@ impl RegionalRequest {
                 account_itself(resource, home)?;
                 Self::DeleteTrail(described_trail(settings, home)?)
             }
+            RegionalInverse::DeleteMetricFilter { filter_name } => {
+                Self::DeleteMetricFilter(group_of(resource, home)?, filter_name.clone())
+            }
+            RegionalInverse::DeleteMetricAlarm { alarm_name } => {
+                Self::DeleteMetricAlarm(group_of(resource, home)?.region, alarm_name.clone())
+            }
         })
     }
 
@@ -81,6 +109,10 @@ impl RegionalRequest {
             Self::UpdateTrail(..) => operation::UPDATE_TRAIL,
             Self::CreateTrail(_) => operation::CREATE_TRAIL,
             Self::DeleteTrail(_) => operation::DELETE_TRAIL,
+            Self::PutMetricFilter(..) => operation::PUT_METRIC_FILTER,
+            Self::DeleteMetricFilter(..) => operation::DELETE_METRIC_FILTER,
+            Self::PutMetricAlarm(..) => operation::PUT_METRIC_ALARM,
+            Self::DeleteMetricAlarm(..) => operation::DELETE_ALARMS,
         }
     }
 }
@@ -123,6 +155,34 @@ fn trail_of(resource: &Arn, home: Home<'_>) -> Result<TrailName, RequestError> {
         home: region,
         name: name.to_owned(),
     })
+}
+
+fn group_of(resource: &Arn, home: Home<'_>) -> Result<GroupName, RequestError> {
+    const EXPECTED: &str = "log group of this partition";
+    let region = region_of(resource, "logs", home, EXPECTED)?;
+    let name = resource
+        .resource()
+        .strip_prefix("log-group:")
+        .filter(|name| !name.is_empty());
+    let name = name
+        .filter(|name| !name.ends_with(":*"))
+        .ok_or_else(|| wrong(resource, EXPECTED))?;
+    Ok(GroupName {
+        region,
+        name: name.to_owned(),
+    })
+}
+
+/// The alarm, if it is of the kind that is made here.
+fn on_one_metric(alarm: &MetricAlarm, resource: &Arn) -> Result<MetricAlarm, RequestError> {
+    let whole = alarm.metrics.len() == 1 && alarm.statistic.is_some() && alarm.period.is_some();
+    match whole && !alarm.actions.is_empty() {
+        true => Ok(alarm.clone()),
+        false => Err(wrong(
+            resource,
+            "log group with an alarm on one metric that tells somebody",
+        )),
+    }
 }
 
 /// The trail that the settings describe, if they agree with their own ARN.

@@ -9,7 +9,7 @@ use super::super::errors::{AwsError, Scope};
 use super::super::operation;
 use super::super::reader::{Reader, usable};
 use super::element::Element;
-use super::wire::{Answer, Service, WireError};
+use super::wire::{Answer, Question, Service, WireError};
 use crate::inventory::BucketExposure;
 use crate::model::Region;
 
@@ -71,8 +71,9 @@ impl Reader {
         let path = format!("/{}?{what}", utf8_percent_encode(bucket, NON_ALPHANUMERIC));
         let ask = async |region: &Region| {
             self.shared.budget.acquire().await;
+            let question = Question::Path(path.clone());
             self.regional
-                .ask_by_hand(&S3, region, operation, path.clone())
+                .ask_by_hand(&S3, region, operation, question, None)
                 .await
         };
         let mut answer = ask(near).await;

@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -27,9 +28,11 @@ use aws_smithy_types::retry::{ErrorKind, ProvideErrorKind};
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
 use aws_types::service_config::ServiceConfigKey;
+use serde_json::Value;
 
 use super::element::Element;
 use super::{Regional, sdk_region};
+use crate::aws::meter::Departure;
 use crate::model::Region;
 
 /// A service that is spoken to by hand.
@@ -41,6 +44,25 @@ pub(super) struct Service {
     pub(super) id: &'static str,
     /// The first label of its endpoints, and what requests are signed for.
     pub(super) host: &'static str,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(super) enum Question {
+    /// An action with parameters, in a form; answered in XML.
+    Form {
+        /// The version of the service's API.
+        version: &'static str,
+        parameters: Vec<(&'static str, String)>,
+    },
+    /// A body in JSON 1.1; answered in JSON.
+    Json {
+        /// What stands before the action in its header.
+        target: &'static str,
+        body: Value,
+    },
+    /// A path with its query; answered in XML.
+    Path(String),
 }
 
 /// What an answer is read as.
@@ -61,6 +83,25 @@ impl Readable for Element {
         (
             self.find("Code").map(Self::text),
             self.find("Message").map(Self::text),
+        )
+    }
+}
+
+impl Readable for Value {
+    fn read(text: &str) -> Result<Self, BoxError> {
+        // Writes are answered by nothing at all.
+        match text.trim() {
+            "" => Ok(Self::Null),
+            text => Ok(serde_json::from_str(text)?),
+        }
+    }
+
+    fn error(&self) -> (Option<&str>, Option<&str>) {
+        let text = |name: &str| self.get(name).and_then(Self::as_str);
+        let code = text("__type").or_else(|| text("code"));
+        (
+            code.and_then(|code| code.rsplit('#').next()),
+            text("message").or_else(|| text("Message")),
         )
     }
 }
@@ -97,13 +138,14 @@ impl ProvideErrorKind for WireError {
 pub(super) type Answer<T = Element> = Result<T, SdkError<WireError, HttpResponse>>;
 
 impl Regional {
-    /// Asks for a path. `operation` is the IAM action.
+    /// Asks. `operation` is the IAM action; a `departure` notes whether the request left.
     pub(super) async fn ask_by_hand<T: Readable>(
         &self,
         service: &'static Service,
         region: &Region,
         operation: &'static str,
-        path: String,
+        question: Question,
+        departure: Option<Departure>,
     ) -> Answer<T> {
         let endpoint = self.endpoint(service, region).await;
         let endpoint = endpoint.map_err(SdkError::construction_failure)?;
@@ -120,15 +162,18 @@ impl Regional {
         if let Some(client) = self.sdk.http_client() {
             builder = builder.http_client(client);
         }
+        if let Some(departure) = departure {
+            builder = builder.interceptor(departure);
+        }
         builder = match self.retries.max_attempts() {
             0 | 1 => builder.no_retry(),
             _ => builder.standard_retry(&self.retries),
         };
         builder
-            .serializer(|path: String| Ok(HttpRequest::get(path)?))
+            .serializer(move |question: Question| request(question, name))
             .deserializer(read)
             .build()
-            .invoke(path)
+            .invoke(question)
             .await
     }
 
@@ -198,6 +243,34 @@ impl Regional {
             .and_then(|key| self.sdk.service_config()?.load_config(key));
         own.or(general)
     }
+}
+
+fn request(question: Question, action: &str) -> Result<HttpRequest, BoxError> {
+    match question {
+        Question::Path(path) => Ok(HttpRequest::get(path)?),
+        Question::Form { version, parameters } => {
+            let form = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("Action", action)
+                .append_pair("Version", version)
+                .extend_pairs(parameters)
+                .finish();
+            post(form, "application/x-www-form-urlencoded")
+        }
+        Question::Json { target, body } => {
+            let mut request = post(body.to_string(), "application/x-amz-json-1.1")?;
+            let headers = request.headers_mut();
+            headers.insert("x-amz-target", format!("{target}.{action}"));
+            Ok(request)
+        }
+    }
+}
+
+fn post(body: String, content_type: &'static str) -> Result<HttpRequest, BoxError> {
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method("POST")?;
+    request.set_uri("/")?;
+    request.headers_mut().insert("content-type", content_type);
+    Ok(request)
 }
 
 /// The good answer, or the error in a bad one.

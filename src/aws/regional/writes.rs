@@ -1,10 +1,15 @@
 //! Changes to what lives in regions, each by one call, sent once. Only [`Writer::perform`] leads here.
 
+use serde_json::{Value, json};
+
 use super::super::meter::Departure;
 use super::super::operation;
 use super::super::writer::{Sent, WriteError, Writer};
-use super::request::{RegionalRequest, TrailName};
-use crate::model::{Arn, TrailSettings, TrailUpdate};
+use super::cloudwatch::{self, CLOUDWATCH};
+use super::element::Element;
+use super::logs::{self, LOGS};
+use super::request::{GroupName, RegionalRequest, TrailName};
+use crate::model::{Arn, Feed, MetricAlarm, Region, TrailSettings, TrailUpdate};
 
 impl Writer {
     pub(in crate::aws) async fn send_regional(
@@ -23,11 +28,68 @@ impl Writer {
                 self.update_trail(trail, update, sent, departure).await
             }
             RegionalRequest::CreateTrail(settings) => self.create_trail(*settings, sent, departure).await,
+            RegionalRequest::PutMetricFilter(group, filter) => {
+                let body = json!({
+                    "logGroupName": group.name,
+                    "filterName": filter.name,
+                    "filterPattern": filter.pattern,
+                    "metricTransformations": filter.feeds.iter().map(transformation).collect::<Vec<_>>(),
+                });
+                self.send_to_logs(&group, body, sent, departure).await
+            }
+            RegionalRequest::DeleteMetricFilter(group, filter_name) => {
+                let body = json!({"logGroupName": group.name, "filterName": filter_name});
+                self.send_to_logs(&group, body, sent, departure).await
+            }
+            RegionalRequest::PutMetricAlarm(region, alarm) => {
+                self.send_to_cloudwatch(&region, alarm_parameters(alarm), sent, departure)
+                    .await
+            }
+            RegionalRequest::DeleteMetricAlarm(region, name) => {
+                let parameters = vec![("AlarmNames.member.1", name)];
+                self.send_to_cloudwatch(&region, parameters, sent, departure)
+                    .await
+            }
             RegionalRequest::DeleteTrail(TrailName { home, name }) => {
                 let call = self.regional.cloudtrail(&home).delete_trail().name(name);
                 sent.outcome(call.customize().interceptor(departure).send().await)
             }
         }
+    }
+
+    async fn send_to_logs(
+        &self,
+        group: &GroupName,
+        body: Value,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let call = self.regional.ask_by_hand::<Value>(
+            &LOGS,
+            &group.region,
+            sent.operation(),
+            logs::question(body),
+            Some(departure),
+        );
+        sent.outcome(call.await)
+    }
+
+    async fn send_to_cloudwatch(
+        &self,
+        region: &Region,
+        parameters: Vec<(&'static str, String)>,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let question = cloudwatch::question(parameters);
+        let call = self.regional.ask_by_hand::<Element>(
+            &CLOUDWATCH,
+            region,
+            sent.operation(),
+            question,
+            Some(departure),
+        );
+        sent.outcome(call.await)
     }
 
     async fn start_logging(
@@ -113,4 +175,51 @@ impl Writer {
             outcome => outcome,
         }
     }
+}
+
+fn transformation(feed: &Feed) -> Value {
+    json!({
+        "metricNamespace": feed.metric.namespace,
+        "metricName": feed.metric.name,
+        "metricValue": feed.value,
+    })
+}
+
+/// At most five actions are allowed, and one is what is ever made.
+const ACTIONS: [&str; 5] = [
+    "AlarmActions.member.1",
+    "AlarmActions.member.2",
+    "AlarmActions.member.3",
+    "AlarmActions.member.4",
+    "AlarmActions.member.5",
+];
+
+fn alarm_parameters(alarm: MetricAlarm) -> Vec<(&'static str, String)> {
+    let MetricAlarm {
+        name,
+        metrics,
+        comparison,
+        threshold,
+        statistic,
+        period,
+        evaluation_periods,
+        treat_missing_data,
+        actions_enabled,
+        actions,
+    } = alarm;
+    let mut parameters = vec![
+        ("AlarmName", name),
+        ("ComparisonOperator", comparison),
+        ("Threshold", threshold),
+        ("EvaluationPeriods", evaluation_periods.to_string()),
+        ("ActionsEnabled", actions_enabled.to_string()),
+    ];
+    for metric in metrics {
+        parameters.extend([("Namespace", metric.namespace), ("MetricName", metric.name)]);
+    }
+    parameters.extend(statistic.map(|statistic| ("Statistic", statistic)));
+    parameters.extend(period.map(|period| ("Period", period.to_string())));
+    parameters.extend(treat_missing_data.map(|how| ("TreatMissingData", how)));
+    parameters.extend(ACTIONS.into_iter().zip(actions));
+    parameters
 }

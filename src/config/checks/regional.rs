@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Tell, quoted};
 use crate::config::Config;
+use crate::model::Arn;
 
 pub(super) fn check_regions(config: &Config, tell: &mut Tell<'_>) {
     let mut seen = BTreeSet::new();
@@ -44,6 +45,51 @@ pub(super) fn check_cloudtrail(config: &Config, tell: &mut Tell<'_>) {
             }
         }
         (None, None) => {}
+    }
+}
+
+pub(super) fn check_iam_alarms(config: &Config, tell: &mut Tell<'_>) {
+    let rule = &config.rules.iam_alarms;
+    let built_in: BTreeSet<String> = rule
+        .events
+        .iter()
+        .map(|event| event.as_str().to_owned())
+        .collect();
+    if built_in.len() < rule.events.len() {
+        let why = "an event is named twice: expected each once".to_owned();
+        tell("rules.iam_alarms.events".into(), why);
+    }
+    let mut seen = built_in;
+    for (n, own) in rule.patterns.iter().enumerate() {
+        let key = |name: &str| format!("rules.iam_alarms.patterns[{n}].{name}");
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if !(1..=200).contains(&own.name.len()) || !own.name.bytes().all(allowed) {
+            let why = "is not a name: expected up to 200 letters, digits, `_`, `-` and `.`";
+            tell(key("name"), format!("{} {why}", quoted(&own.name)));
+        } else if !seen.insert(own.name.clone()) {
+            let why = "is the name of another event: expected one of its own";
+            tell(key("name"), format!("{} {why}", quoted(&own.name)));
+        }
+        let text = own.pattern.trim();
+        if !(text.starts_with('{') && text.ends_with('}')) || text.len() > 1024 {
+            let why = "is not a pattern over fields of events: expected `{ … }` of at most 1024 characters, such as `{ $.eventName = CreateUser }`";
+            tell(key("pattern"), format!("{} {why}", quoted(text)));
+        }
+    }
+    let is_topic = |topic: &str| {
+        let name = topic.rsplit(':').next().unwrap_or_default();
+        let plain = name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        let arn = Arn::parse(topic).is_ok_and(|arn| arn.service() == "sns" && !arn.region().is_empty());
+        !name.is_empty() && plain && (arn || !topic.contains(':'))
+    };
+    if let Some(topic) = rule.topic.as_deref().filter(|topic| !is_topic(topic)) {
+        let why = "is neither the name nor the ARN of an SNS topic (letters, digits, `_` and `-`)";
+        tell(
+            "rules.iam_alarms.topic".into(),
+            format!("{} {why}", quoted(topic)),
+        );
     }
 }
 

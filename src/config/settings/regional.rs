@@ -41,3 +41,69 @@ pub struct CloudTrail {
     #[schemars(with = "String")]
     pub log_role: Option<String>,
 }
+
+/// `[rules.iam_alarms]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IamAlarms {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// Which of the built-in events have to be watched.
+    pub events: Vec<WatchedEvent>,
+    /// The SNS topic of the alarms that are made: its name in the log group's account and region, or its ARN; empty: no
+    /// alarm is made.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub topic: Option<String>,
+    /// Events of your own.
+    #[serde(default)]
+    pub patterns: Vec<OwnPattern>,
+}
+
+/// An event that has to be watched, with a pattern that is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchedEvent {
+    /// Policies made, changed, deleted, attached or detached.
+    IamPolicyChanges,
+    /// Calls that were denied.
+    UnauthorizedCalls,
+    /// Anything done as root.
+    RootUse,
+    /// Signing in to the console without MFA.
+    ConsoleSignInWithoutMfa,
+    /// Failing to sign in to the console.
+    FailedSignIns,
+    /// Trails made, changed, stopped or deleted.
+    CloudtrailChanges,
+    /// Access keys made.
+    KeyCreation,
+}
+
+impl WatchedEvent {
+    /// The name, in the configuration and in what is made.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IamPolicyChanges => "iam_policy_changes",
+            Self::UnauthorizedCalls => "unauthorized_calls",
+            Self::RootUse => "root_use",
+            Self::ConsoleSignInWithoutMfa => "console_sign_in_without_mfa",
+            Self::FailedSignIns => "failed_sign_ins",
+            Self::CloudtrailChanges => "cloudtrail_changes",
+            Self::KeyCreation => "key_creation",
+        }
+    }
+}
+
+/// `[[rules.iam_alarms.patterns]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnPattern {
+    /// By which its filter, metric and alarm are named.
+    pub name: String,
+    /// The pattern of CloudWatch Logs.
+    pub pattern: String,
+}

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, stream};
 
 use super::super::{Gap, GapCause, Reading};
-use super::{RegionalInventory, RegionalNeeds, Regions, Trail};
+use super::{RegionalInventory, RegionalNeeds, Regions, Trail, log_groups};
 use crate::aws::{LiveTrail, Reader, operation};
 use crate::model::{Arn, Region};
 
 /// How many regions, or trails, are looked at at a time.
-const AT_A_TIME: usize = 4;
+pub(super) const AT_A_TIME: usize = 4;
 
 pub(in crate::inventory) async fn collect(
     reader: &Reader,
@@ -31,7 +31,10 @@ pub(in crate::inventory) async fn collect(
         ..Regions::default()
     };
     if needs.trails {
-        read_trails(reader, &mut found, gaps).await;
+        read_trails(reader, needs, &mut found, gaps).await;
+    }
+    if needs.alarms {
+        log_groups::read(reader, &mut found, gaps).await;
     }
     found
 }
@@ -45,7 +48,7 @@ fn no_region() -> Gap {
     }
 }
 
-async fn read_trails(reader: &Reader, found: &mut Regions, gaps: &mut BTreeSet<Gap>) {
+async fn read_trails(reader: &Reader, needs: &RegionalNeeds, found: &mut Regions, gaps: &mut BTreeSet<Gap>) {
     let mut seen: BTreeMap<Arn, LiveTrail> = BTreeMap::new();
     let looks = stream::iter(&mut found.by_name)
         .map(|(region, inventory)| async move { (region, inventory, reader.trails(region).await) });
@@ -66,7 +69,7 @@ async fn read_trails(reader: &Reader, found: &mut Regions, gaps: &mut BTreeSet<G
         }));
     }
     drop(looks);
-    let looks = stream::iter(seen.into_values()).map(|trail| look_at(reader, trail));
+    let looks = stream::iter(seen.into_values()).map(|trail| look_at(reader, needs, trail));
     let mut looks = looks.buffer_unordered(AT_A_TIME);
     while let Some(trail) = looks.next().await {
         let Trail {
@@ -85,7 +88,7 @@ async fn read_trails(reader: &Reader, found: &mut Regions, gaps: &mut BTreeSet<G
     }
 }
 
-async fn look_at(reader: &Reader, trail: LiveTrail) -> Trail {
+async fn look_at(reader: &Reader, needs: &RegionalNeeds, trail: LiveTrail) -> Trail {
     let settings = &trail.settings;
     let (arn, home) = (&settings.arn, &settings.home_region);
     let own = arn.account() == reader.account().as_str();
@@ -93,7 +96,7 @@ async fn look_at(reader: &Reader, trail: LiveTrail) -> Trail {
         reader.trail_is_logging(arn, home),
         reader.management_events(&trail),
         async {
-            match own {
+            match own && needs.buckets {
                 true => Some(reader.bucket_exposure(&settings.bucket, home).await),
                 false => None,
             }
@@ -113,7 +116,7 @@ async fn look_at(reader: &Reader, trail: LiveTrail) -> Trail {
 }
 
 /// The same gap, saying where.
-fn in_region(gap: Gap, region: &Region) -> Gap {
+pub(super) fn in_region(gap: Gap, region: &Region) -> Gap {
     Gap {
         detail: format!("in {region}: {}", gap.detail),
         ..gap

@@ -1,6 +1,7 @@
 //! What is known of services that live in regions.
 
 mod collect;
+mod log_groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +9,19 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::collect::collect;
 use super::Reading;
-use crate::model::{Arn, Region, TrailSettings};
+use crate::model::{Arn, MetricAlarm, MetricFilter, Region, TrailSettings};
 
 /// Which kinds of thing in regions the rules have to know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegionalNeeds {
     /// Where; empty: in the region of the ambient configuration.
     pub regions: Vec<Region>,
-    /// Trails, what they log, and whether their buckets are open.
+    /// Trails, and what they log.
     pub trails: bool,
+    /// Whether the buckets of trails are open.
+    pub buckets: bool,
+    /// What looks for events in the log groups of trails, and who is told.
+    pub alarms: bool,
 }
 
 /// What is known of one region. What nobody asked for is not there.
@@ -34,6 +39,20 @@ pub struct Regions {
     pub by_name: BTreeMap<Region, RegionalInventory>,
     /// Every trail that logs in one of them.
     pub trails: BTreeMap<Arn, Trail>,
+    /// The log groups of these trails that are of the account, by their ARN without `:*`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub log_groups: BTreeMap<Arn, LogGroup>,
+}
+
+/// A log group of CloudWatch, and what comes of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    /// What looks for events in it.
+    pub filters: Reading<Vec<MetricFilter>>,
+    /// The alarms on the metrics that these feed, and those of iamwarden's own names.
+    pub alarms: Reading<Vec<MetricAlarm>>,
+    /// How many confirmed subscriptions each topic has that these alarms tell.
+    pub subscriptions: BTreeMap<Arn, Reading<usize>>,
 }
 
 /// A trail of CloudTrail. Whether it logs, and what, is that of its home.
@@ -45,7 +64,8 @@ pub struct Trail {
     pub logging: Reading<bool>,
     /// Which management events it logs.
     pub management_events: Reading<ManagementEvents>,
-    /// Whether its bucket is open to everybody; `None`: the trail is another account's, and so is its bucket.
+    /// Whether its bucket is open to everybody; `None`: nobody asked, or the trail is another account's, and so is its
+    /// bucket.
     pub bucket: Option<Reading<BucketExposure>>,
 }
 

@@ -59,6 +59,8 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::ReviewOverdue
         | Event::TrailAtRisk
         | Event::TrailChanged
+        | Event::AlarmMissing
+        | Event::AlarmCreated
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested

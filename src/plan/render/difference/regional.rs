@@ -11,6 +11,8 @@ pub(super) fn verb(change: &RegionalChange) -> &'static str {
         RegionalChange::StartLogging {} => "start logging",
         RegionalChange::UpdateTrail(_) => "update trail",
         RegionalChange::CreateTrail(_) => "create trail",
+        RegionalChange::PutMetricFilter(_) => "put metric filter",
+        RegionalChange::PutMetricAlarm(_) => "put metric alarm",
     }
 }
 
@@ -30,6 +32,18 @@ pub(super) fn difference(change: &RegionalChange, before: Before<'_>) -> Differe
                 field("bucket", "none", &settings.bucket),
             ],
         ),
+        RegionalChange::PutMetricFilter(filter) => (
+            filter.name.clone(),
+            vec![field("pattern", "no such filter", &filter.pattern)],
+        ),
+        RegionalChange::PutMetricAlarm(alarm) => {
+            let metrics: Vec<_> = alarm.metrics.iter().map(ToString::to_string).collect();
+            let tells = format!("tells {}", alarm.actions.join(", "));
+            (
+                alarm.name.clone(),
+                vec![field(&metrics.join(", "), "no such alarm", &tells)],
+            )
+        }
     };
     Difference {
         verb: verb(change),
