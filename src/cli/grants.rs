@@ -17,8 +17,12 @@ pub(super) fn missing<'a>(snapshot: &Snapshot, needed: &BTreeSet<&'a str>) -> Op
     }
     let statements = statements(snapshot.authorization.known()?, caller)?;
     let matching = |effect, action: &str| {
-        let of_effect = statements.iter().filter(move |statement| statement.effect == effect);
-        of_effect.filter(|statement| is_about(statement, action)).collect::<Vec<_>>()
+        let of_effect = statements
+            .iter()
+            .filter(move |statement| statement.effect == effect);
+        of_effect
+            .filter(|statement| is_about(statement, action))
+            .collect::<Vec<_>>()
     };
     let is_missing = |action: &&&str| {
         let denies = matching(Effect::Deny, action).into_iter().any(holds_everywhere);

@@ -272,7 +272,7 @@ impl Planner<'_> {
             since,
             rejected: false,
         };
-        let rolled_back_at = history.rolled_back.get(&candidate.action.id).copied();
+        let rolled_back_at = history.rolled_back.get(&candidate.action.target()).copied();
         let consent = consent::consent(
             &candidate.action,
             &self.config_digest,
@@ -328,10 +328,7 @@ impl Planner<'_> {
         let date = timing.not_before.format("%Y-%m-%d %H:%M UTC");
         Some((
             WithheldReason::Notice,
-            format!(
-                "{} of notice, so not before {date}",
-                announcement.minimum_notice
-            ),
+            format!("{} of notice, so not before {date}", announcement.minimum_notice),
         ))
     }
 

@@ -28,7 +28,7 @@ pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use access_review::RULE as ACCESS_REVIEW;
 pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
-pub use needs::{RuleNeeds, enabled, inactive_keys, needs};
+pub use needs::{RuleNeeds, enabled, needs, seen_keys};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;

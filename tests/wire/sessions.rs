@@ -189,7 +189,10 @@ async fn a_secret_is_read_once_and_again_when_it_is_old_or_was_refused() {
         secrets.resolve(reference).await.unwrap();
     }
     assert_eq!(world.calls_of("GetSecretValue"), 1);
-    assert_eq!(secrets.refresh(&key).await.unwrap().expose_secret(), "canary-of-the-day");
+    assert_eq!(
+        secrets.refresh(&key).await.unwrap().expose_secret(),
+        "canary-of-the-day"
+    );
     assert_eq!(world.calls_of("GetSecretValue"), 2, "it was refused");
     let forgetful = world.secrets(Duration::ZERO);
     for read in 3..5 {

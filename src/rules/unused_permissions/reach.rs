@@ -38,6 +38,16 @@ impl Reach {
     /// Where the document cannot be parsed, nobody knows what it reaches.
     pub(super) fn of_document(text: &str, catalogue: &Catalogue) -> Result<Self, PolicyDocumentError> {
         let document = PolicyDocument::parse(text)?;
+        // Such statements stand in policies of resources and roles; in one of an identity they mean nothing known.
+        let of_identity = |key: &str| !["Principal", "NotPrincipal"].contains(&key);
+        let mut elements = document
+            .statements
+            .iter()
+            .flat_map(|statement| statement.rest.keys());
+        if !elements.all(|key| of_identity(key)) {
+            let why = "a statement of an identity's policy names a principal".to_owned();
+            return Err(PolicyDocumentError::Grammar(why));
+        }
         let mut reach = Self {
             listed: BTreeSet::new(),
             everything_but: None,
