@@ -40,7 +40,8 @@ pub async fn read_live(
             None => Ok(None),
         },
         Precondition::Attachment { policy_arn, .. } => {
-            read_attachment(reader, resource, policy_arn, judge).await
+            // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
+            Box::pin(read_attachment(reader, resource, policy_arn, judge)).await
         }
         Precondition::PasswordPolicy { .. } => {
             let password_policy = reader.password_policy().await?;
