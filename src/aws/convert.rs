@@ -7,7 +7,7 @@ use aws_sdk_iam::types as sdk;
 use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
 
-use super::reader::{KeyDescription, LiveRole, LiveUser};
+use super::reader::{KeyDescription, LiveHolder, LiveRole, LiveUser};
 use crate::inventory::{
     AttachedPolicy, Group, InlinePolicy, LastUsed, ManagedPolicy, PolicyVersion, Role, User,
 };
@@ -255,6 +255,15 @@ pub(super) fn live_role(role: sdk::Role) -> Converted<LiveRole> {
             Some(date) => Some(instant(&date, "the last use of a role")?),
             None => None,
         },
+    })
+}
+
+/// A user, a role, or a group without its members.
+pub(super) fn holder(text: String, created: &aws_smithy_types::DateTime) -> Converted<LiveHolder> {
+    Ok(LiveHolder {
+        arn: arn(Some(text), "the ARN of a principal")?,
+        created_at: instant(created, "the creation date of a principal")?,
+        members: None,
     })
 }
 

@@ -26,7 +26,7 @@ mod writer;
 pub use ambient::{Ambient, Pace};
 pub use budget::{CallBudget, CallCount, CallRate, CallResult};
 pub use errors::{AwsError, ErrorKind};
-pub use reader::{KeyDescription, LiveUser, Reader, ReportFile};
+pub use reader::{KeyDescription, LiveHolder, LiveMember, LiveUser, Reader, ReportFile};
 pub use regional::LiveTrail;
 pub use request::RequestError;
 pub use secrets::{SecretError, Secrets};

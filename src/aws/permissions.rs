@@ -146,7 +146,9 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
             GET_GROUP,
             GET_POLICY,
             GET_POLICY_VERSION,
+            GET_ROLE,
             GET_SERVICE_LAST_ACCESSED_DETAILS,
+            GET_USER,
             LIST_ATTACHED_GROUP_POLICIES,
             LIST_ATTACHED_ROLE_POLICIES,
             LIST_ATTACHED_USER_POLICIES,
@@ -232,6 +234,25 @@ mod tests {
         for list in lists {
             assert!(list.is_sorted_by(|a, b| a < b), "{list:?}");
         }
+    }
+
+    #[test]
+    fn w8_only_undoing_a_detachment_can_widen() {
+        let widens = |action: &&str| {
+            let (_, name) = action.split_once(':').unwrap();
+            ["Attach", "Put", "Create", "Add", "Set"]
+                .iter()
+                .any(|verb| name.starts_with(verb))
+        };
+        for kind in [
+            ChangeKind::DisableAccessKey,
+            ChangeKind::DeleteAccessKey,
+            ChangeKind::UpdatePasswordPolicy,
+            ChangeKind::DetachPolicy,
+        ] {
+            assert!(!writes(kind).iter().any(widens), "{kind}");
+        }
+        assert!(inverse(ChangeKind::DetachPolicy).iter().all(widens));
     }
 
     #[test]

@@ -69,6 +69,26 @@ pub struct LiveRole {
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
+/// A user, group or role as it is now. Names can be given anew: ARN and date tell it from a namesake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveHolder {
+    /// Its ARN, path included.
+    pub arn: Arn,
+    /// When it was made, to the second.
+    pub created_at: DateTime<Utc>,
+    /// Who is in the group; `None`: it is no group.
+    pub members: Option<Vec<LiveMember>>,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveMember {
+    /// The user.
+    pub arn: Arn,
+    /// When the user was made, to the second.
+    pub created_at: DateTime<Utc>,
+}
+
 /// A credential report as AWS made it: see `inventory::report` for what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFile {
@@ -286,6 +306,68 @@ impl Reader {
         Ok(found)
     }
 
+    /// Who has this name now; its ARN may be another. `GetUser`, `GetGroup` (all pages) or `GetRole`.
+    ///
+    /// # Errors
+    /// [`AwsError`]; of kind `Gone` where nobody has the name.
+    pub async fn holder(&self, principal: &Arn) -> Result<LiveHolder, AwsError> {
+        let kind = principal.principal_kind();
+        let operation = match kind {
+            Some(PrincipalKind::User) | None => operation::GET_USER,
+            Some(PrincipalKind::Group) => operation::GET_GROUP,
+            Some(PrincipalKind::Role) => operation::GET_ROLE,
+        };
+        let scope = self.scope(operation, Some(principal));
+        let name = principal.name();
+        match kind.filter(|_| !name.is_empty()) {
+            Some(PrincipalKind::User) => {
+                let call = self.iam.get_user().user_name(name);
+                let answer = self.ask(scope, call.send()).await?;
+                let user = answer
+                    .user
+                    .ok_or_else(|| AwsError::unusable(scope, "the user is missing"))?;
+                usable(scope, convert::holder(user.arn, &user.create_date))
+            }
+            Some(PrincipalKind::Group) => self.group(scope, name).await,
+            Some(PrincipalKind::Role) => {
+                let call = self.iam.get_role().role_name(name);
+                let answer = self.ask(scope, call.send()).await?;
+                let role = answer
+                    .role
+                    .ok_or_else(|| AwsError::unusable(scope, "the role is missing"))?;
+                usable(scope, convert::holder(role.arn, &role.create_date))
+            }
+            None => Err(AwsError::unusable(scope, "this is no user, group or role")),
+        }
+    }
+
+    async fn group(&self, scope: Scope<'_>, name: &str) -> Result<LiveHolder, AwsError> {
+        let mut members = Vec::new();
+        let mut pages = Pages::default();
+        loop {
+            let call = self.iam.get_group().group_name(name);
+            let page = self
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .await?;
+            for user in page.users {
+                let LiveHolder { arn, created_at, .. } =
+                    usable(scope, convert::holder(user.arn, &user.create_date))?;
+                members.push(LiveMember { arn, created_at });
+            }
+            if usable(scope, pages.turn(page.is_truncated, page.marker))? {
+                continue;
+            }
+            let group = page
+                .group
+                .ok_or_else(|| AwsError::unusable(scope, "the group is missing"))?;
+            let holder = usable(scope, convert::holder(group.arn, &group.create_date))?;
+            return Ok(LiveHolder {
+                members: Some(members),
+                ..holder
+            });
+        }
+    }
+
     /// The role itself. `GetRole`.
     ///
     /// # Errors
@@ -418,29 +500,6 @@ impl Reader {
                     page.is_truncated,
                     page.marker,
                 ))
-            }
-        }
-    }
-
-    /// The members of a group, all pages. `GetGroup`.
-    ///
-    /// # Errors
-    /// [`AwsError`]; of kind `Gone` where there is no such group.
-    pub async fn group_members(&self, group: &Arn) -> Result<Vec<Arn>, AwsError> {
-        let scope = self.scope(operation::GET_GROUP, Some(group));
-        let mut members = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.get_group().group_name(group.name());
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            for user in page.users {
-                members
-                    .push(Arn::parse(&user.arn).map_err(|odd| AwsError::unusable(scope, odd.to_string()))?);
-            }
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                return Ok(members);
             }
         }
     }

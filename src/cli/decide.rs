@@ -96,8 +96,10 @@ fn check_approver(config: &Config, by: &str) -> anyhow::Result<()> {
         approvals.command_line,
         "approvals.command_line = false: decisions are not taken here"
     );
-    let known = approvals.approvers.is_empty() || approvals.approvers.iter().any(|approver| approver == by);
-    anyhow::ensure!(known, "{by} is not among approvals.approvers and may not decide");
+    anyhow::ensure!(
+        approvals.may_decide(by),
+        "{by} is not among approvals.approvers and may not decide"
+    );
     Ok(())
 }
 

@@ -148,6 +148,13 @@ pub struct Approvals {
     pub command_line: bool,
 }
 
+impl Approvals {
+    /// Whether this person may decide.
+    pub fn may_decide(&self, person: &str) -> bool {
+        self.approvers.is_empty() || self.approvers.iter().any(|approver| approver == person)
+    }
+}
+
 /// What a rule may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::precondition::{AttachmentJudge, LiveError, read_live};
 use super::report::{ActionReport, ActionResult};
-use crate::aws::{Reader, WriteError, Writer};
+use crate::aws::{Reader, RequestError, WriteError, Writer};
 use crate::config::Config;
 use crate::daemon::{Clock, Shutdown};
 use crate::model::{Action, ActionMode, Change, FindingId, Inverse, Precondition, RuleName, WithheldReason};
@@ -16,7 +16,7 @@ use crate::state::{
     DecisionId, Direction, Intent, IntentId, IntentRecorded, Lease, Outcome, StaleAction, State, StateError,
 };
 
-/// How long a read may lag behind a write before the outcome is left open: IAM is eventually consistent.
+/// How long a read may lag behind a write: IAM is eventually consistent.
 const VERIFY_PAUSES: [Duration; 5] = [
     Duration::from_millis(200),
     Duration::from_millis(500),
@@ -65,15 +65,21 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Executor<'_> {
-    /// Carries out actions of one account, in the order given. One that fails does not stop the others; a lost lease,
-    /// a freeze or a shutdown does.
+    /// Carries out actions of one account, in the order given. One that fails does not stop the others; a lost lease or
+    /// a shutdown does. A freeze holds back each that it finds.
     pub async fn apply(&self, lease: &Lease, actions: &[Action]) -> Vec<ActionReport> {
         let mut reports = Vec::with_capacity(actions.len());
+        let mut lost = None;
         for action in actions {
-            let result = match self.shutdown.is_requested() {
-                true => (ActionResult::NotStarted, None),
-                false => self.apply_one(lease, action).await,
+            let result = match (&lost, self.shutdown.is_requested()) {
+                (Some(lost), _) => (ActionResult::clone(lost), None),
+                (None, true) => (ActionResult::NotStarted, None),
+                // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
+                (None, false) => Box::pin(self.apply_one(lease, action)).await,
             };
+            if let ActionResult::NoLease(_) = result.0 {
+                lost = Some(result.0.clone());
+            }
             let (result, intent) = result;
             let report = ActionReport::of(action, result, intent);
             report.log(self.rules.get(&action.finding));
@@ -83,7 +89,22 @@ impl Executor<'_> {
     }
 
     async fn apply_one(&self, lease: &Lease, action: &Action) -> (ActionResult, Option<IntentId>) {
-        let approved = match self.consent(action).await {
+        // Where it cannot be read, changes are frozen.
+        let history = match self.state.history(&action.account, self.clock.now()).await {
+            Ok(history) => history,
+            Err(error) => {
+                let why = format!("whether changes are frozen is not known: {error}");
+                return (ActionResult::Held(WithheldReason::Freeze, why), None);
+            }
+        };
+        // Asked before anything is read, since what is held back need not be; and again after that, since reading may
+        // take minutes: a window may close by then, and an approval end. What others may do meanwhile (freeze, reject,
+        // change) is asked of the state itself when the intent is recorded.
+        let consent = || {
+            confirm(self.config, action, &history, self.clock.now())
+                .map_err(|(reason, why)| ActionResult::Held(reason, why))
+        };
+        let approved = match consent() {
             Ok(approved) => approved,
             Err(held) => return (held, None),
         };
@@ -101,19 +122,7 @@ impl Executor<'_> {
             after: action.precondition.after(&action.change),
             approved,
         };
-        self.attempt(lease, &attempt).await
-    }
-
-    /// Asks for consent again, with what is remembered right now. Where that cannot be read, changes are frozen.
-    async fn consent(&self, action: &Action) -> Result<Approved, ActionResult> {
-        let now = self.clock.now();
-        let history = self.state.history(&action.account, now).await.map_err(|error| {
-            ActionResult::Held(
-                WithheldReason::Freeze,
-                format!("whether changes are frozen is not known: {error}"),
-            )
-        })?;
-        confirm(self.config, action, &history, now).map_err(|(reason, why)| ActionResult::Held(reason, why))
+        self.attempt(lease, &attempt, || consent().map(|_| ())).await
     }
 
     /// The approval that is spent by this application, where there is one.
@@ -131,14 +140,16 @@ impl Executor<'_> {
             .map(|record| record.id))
     }
 
-    /// Re-check, intent, call, verify, outcome.
+    /// Re-check, consent, intent, call, verify, outcome.
     pub(super) async fn attempt(
         &self,
         lease: &Lease,
         attempt: &Attempt<'_>,
+        consent: impl Fn() -> Result<(), ActionResult>,
     ) -> (ActionResult, Option<IntentId>) {
-        if let Err(stale_or_failed) = self.recheck(attempt).await {
-            return (stale_or_failed, None);
+        let rechecked = self.keep_lease(lease, self.recheck(attempt)).await;
+        if let Err(held) = rechecked.and_then(|()| consent()) {
+            return (held, None);
         }
         let intent = match self.record_intent(lease, attempt).await {
             Ok(intent) => intent,
@@ -147,20 +158,49 @@ impl Executor<'_> {
         let written = self
             .keep_lease(lease, self.writer.perform(&attempt.approved, lease))
             .await;
-        let result = match written {
-            Ok(()) => self.verify(attempt, true).await,
-            Err(error) if !error.may_have_had_effect() => ActionResult::Failed(describe(&error)),
-            Err(error) => {
-                let seen =
-                    self.verify(attempt, attempt.change.is_repeatable()).await == ActionResult::Applied;
-                if seen {
-                    ActionResult::Applied
+        let (result, detail) = self.keep_lease(lease, self.result_of(attempt, written)).await;
+        (
+            self.record_outcome(intent, attempt, result, &detail).await,
+            Some(intent),
+        )
+    }
+
+    /// What became of the call, and a sentence about it.
+    async fn result_of(
+        &self,
+        attempt: &Attempt<'_>,
+        written: Result<(), WriteError>,
+    ) -> (ActionResult, String) {
+        let error = match written {
+            // AWS took it, so it is done: that reads lag behind is no failure.
+            Ok(()) => {
+                let unseen = self.see(attempt, VERIFY_PAUSES.as_slice()).await.err();
+                if let Some(why) = &unseen {
+                    warn!(action = %attempt.approved.action(), why, "done, and not seen yet");
+                }
+                return (ActionResult::Applied, unseen.unwrap_or_default());
+            }
+            Err(error) => error,
+        };
+        let why = describe(&error);
+        let result = match &error {
+            WriteError::Invalid(RequestError::LeaseEnding { .. }) => ActionResult::NoLease(why.clone()),
+            WriteError::Invalid(_) | WriteError::NotSent(_) | WriteError::Refused(_) => {
+                ActionResult::Failed(why.clone())
+            }
+            WriteError::Unknown(_) => {
+                let pauses = if attempt.change.is_repeatable() {
+                    VERIFY_PAUSES.as_slice()
                 } else {
-                    ActionResult::Unsettled(describe(&error))
+                    &[]
+                };
+                match self.see(attempt, pauses).await {
+                    Ok(()) => return (ActionResult::Applied, String::new()),
+                    Err(_) => ActionResult::Unsettled(why.clone()),
                 }
             }
         };
-        (self.record_outcome(intent, attempt, result).await, Some(intent))
+        (result, why)
     }
 
     async fn recheck(&self, attempt: &Attempt<'_>) -> Result<(), ActionResult> {
@@ -263,25 +303,25 @@ impl Executor<'_> {
         }
     }
 
-    /// Reads until the change is seen. Not seen in time is not failure: the attempt stays open and is settled later.
-    async fn verify(&self, attempt: &Attempt<'_>, wait: bool) -> ActionResult {
+    /// Reads until the change is seen; else says what was seen last.
+    async fn see(&self, attempt: &Attempt<'_>, pauses: &[Duration]) -> Result<(), String> {
         let mut last = String::new();
-        let pauses = if wait { VERIFY_PAUSES.as_slice() } else { &[] };
         for pause in std::iter::once(&Duration::ZERO).chain(pauses) {
             tokio::time::sleep(*pause).await;
             match self.looks_done(attempt).await {
-                Ok(true) => return ActionResult::Applied,
+                Ok(true) => return Ok(()),
                 Ok(false) => last = "AWS took the change, but reads do not show it yet".to_owned(),
                 Err(error) => last = error.to_string(),
             }
         }
-        ActionResult::Unsettled(last)
+        Err(last)
     }
 
     async fn looks_done(&self, attempt: &Attempt<'_>) -> Result<bool, LiveError> {
         let planned = attempt.approved.precondition().without_use();
         let (resource, operation) = (attempt.approved.resource(), attempt.approved.operation());
-        Ok(read_live(self.reader, resource, operation, &planned, None).await? == attempt.after)
+        let live = read_live(self.reader, resource, operation, &planned, None).await?;
+        Ok(Precondition::shows(live.as_ref(), attempt.after.as_ref()))
     }
 
     async fn record_outcome(
@@ -289,6 +329,7 @@ impl Executor<'_> {
         intent: IntentId,
         attempt: &Attempt<'_>,
         result: ActionResult,
+        detail: &str,
     ) -> ActionResult {
         let outcome = match &result {
             ActionResult::Applied => Outcome::Applied,
@@ -300,7 +341,6 @@ impl Executor<'_> {
             | ActionResult::NotStarted => Outcome::NotApplied,
         };
         let after = attempt.after.as_ref().map(|after| serde_json::json!(after));
-        let detail = result.detail().unwrap_or_default();
         match self
             .state
             .record_outcome(intent, outcome, detail, after, self.clock.now())

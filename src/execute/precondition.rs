@@ -6,7 +6,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::regional;
-use crate::aws::{AwsError, ErrorKind, Reader};
+use crate::aws::{AwsError, ErrorKind, LiveHolder, Reader};
 use crate::inventory::{AttachedPolicy, Granularity, ManagedPolicy, Reading, ServiceLastAccessed};
 use crate::model::{AccessKeyId, Arn, Digest, Grounds, Inverse, PolicyUse, Precondition, PrincipalKind};
 use crate::plan::Operation;
@@ -40,7 +40,8 @@ pub async fn read_live(
             None => Ok(None),
         },
         Precondition::Attachment { policy_arn, .. } => {
-            read_attachment(reader, resource, policy_arn, judge).await
+            // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
+            Box::pin(read_attachment(reader, resource, policy_arn, judge)).await
         }
         Precondition::PasswordPolicy { .. } => {
             let password_policy = reader.password_policy().await?;
@@ -174,8 +175,8 @@ fn to_the_second(at: DateTime<Utc>) -> DateTime<Utc> {
 /// What was read live of the attachment of a managed policy.
 #[derive(Debug)]
 pub struct LiveAttachment {
-    /// The user, group or role.
-    pub principal: Arn,
+    /// The user, group or role; a group with its members.
+    pub principal: LiveHolder,
     /// The policy.
     pub policy_arn: Arn,
     /// What is attached to the principal.
@@ -198,6 +199,13 @@ async fn read_attachment(
     policy_arn: &Arn,
     with_use: Option<(AttachmentJudge, DateTime<Utc>)>,
 ) -> Result<Option<Precondition>, LiveError> {
+    let Some(holder) = gone_is_none(reader.holder(principal).await)? else {
+        return Ok(None);
+    };
+    // A namesake under another path is somebody else: the one that was planned for is gone.
+    if holder.arn != *principal {
+        return Ok(None);
+    }
     let Some(attached) = gone_is_none(reader.attached_policies(principal).await)? else {
         return Ok(None);
     };
@@ -215,11 +223,10 @@ async fn read_attachment(
     let is_attached = attached.iter().any(|a| a.arn == *policy_arn);
     match with_use {
         Some((judge, now)) if is_attached => {
-            let reports = reports(reader, principal).await?;
-            let (principal, policy_arn) = (principal.clone(), policy_arn.clone());
+            let reports = reports(reader, &holder).await?;
             let live = LiveAttachment {
-                principal,
-                policy_arn,
+                principal: holder,
+                policy_arn: policy_arn.clone(),
                 attached,
                 policy,
                 document,
@@ -232,25 +239,25 @@ async fn read_attachment(
             version: policy.default_version,
             document: Digest::of_document(&document),
             attached: is_attached,
+            principal_created_at: holder.created_at,
+            members: None,
             last_used: PolicyUse::default(),
         })),
     }
 }
 
-async fn reports(reader: &Reader, principal: &Arn) -> Result<Vec<Reading<ServiceLastAccessed>>, LiveError> {
-    let mut reports = vec![Reading::Known(
-        reader
-            .service_last_accessed(principal, Granularity::Service)
-            .await?,
-    )];
-    if principal.principal_kind() == Some(PrincipalKind::Group) {
-        for member in reader.group_members(principal).await? {
-            reports.push(Reading::Known(
-                reader
-                    .service_last_accessed(&member, Granularity::Service)
-                    .await?,
-            ));
-        }
+async fn reports(
+    reader: &Reader,
+    holder: &LiveHolder,
+) -> Result<Vec<Reading<ServiceLastAccessed>>, LiveError> {
+    let members = holder.members.iter().flatten().map(|member| &member.arn);
+    let mut reports = Vec::new();
+    for principal in std::iter::once(&holder.arn).chain(members) {
+        reports.push(Reading::Known(
+            reader
+                .service_last_accessed(principal, Granularity::Service)
+                .await?,
+        ));
     }
     Ok(reports)
 }

@@ -15,7 +15,8 @@ impl Executor<'_> {
         for attempt in latest_first {
             let result = match self.shutdown.is_requested() {
                 true => (ActionResult::NotStarted, None),
-                false => self.undo_one(lease, attempt).await,
+                // Boxed, as an attempt is in `apply`.
+                false => Box::pin(self.undo_one(lease, attempt)).await,
             };
             let (result, intent) = result;
             let report = ActionReport {
@@ -61,6 +62,7 @@ impl Executor<'_> {
             findings: intent.findings.clone(),
             after: intent.inverse.as_ref().and_then(|inverse| left.undone(inverse)),
         };
-        self.attempt(lease, &attempt).await
+        // Whoever asked for it consented, and nothing else holds it back.
+        self.attempt(lease, &attempt, || Ok(())).await
     }
 }

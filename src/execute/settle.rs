@@ -42,7 +42,7 @@ async fn settle_one(
     let (operation, done) = operation(attempt);
     let before = intent.precondition.without_use();
     let live = read_live(reader, &intent.resource, &operation, &before, None).await?;
-    let looks_applied = live == done;
+    let looks_applied = Precondition::shows(live.as_ref(), done.as_ref());
     let repeatable = intent.change.is_repeatable();
     if !repeatable {
         let progress = state.settle_reading(attempt.id, looks_applied, now).await?;

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use chrono::Datelike;
 use serde::Deserialize;
 
 use super::Snapshot;
@@ -143,7 +144,13 @@ impl Snapshot {
                 found: head.schema,
             });
         }
-        serde_json::from_slice(&content).map_err(broken)
+        let snapshot: Self = serde_json::from_slice(&content).map_err(broken)?;
+        // Ages are counted from this date; near the ends of the calendar they could not be.
+        if !(1970..10_000).contains(&snapshot.taken_at.year()) {
+            let why = format!("`taken_at` is {}", snapshot.taken_at);
+            return Err(broken(serde::de::Error::custom(why)));
+        }
+        Ok(snapshot)
     }
 }
 
@@ -226,6 +233,11 @@ mod tests {
             let error = Snapshot::read_from(&path).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+        let mut timeless = snapshot();
+        timeless.taken_at = chrono::DateTime::<chrono::Utc>::MAX_UTC;
+        timeless.write_to(&path).unwrap();
+        let error = Snapshot::read_from(&path).unwrap_err().to_string();
+        assert!(error.contains("not a snapshot"), "{error}");
         assert!(matches!(
             Snapshot::read_from(&folder.path().join("gone.json")),
             Err(SnapshotFileError::Read { .. })

@@ -316,8 +316,15 @@ impl Columns {
         let enabled = self.switch(record, "password_enabled")?;
         let last_changed = self.dated(record, "password_last_changed", latest)?;
         let last_used = self.dated(record, "password_last_used", latest)?;
-        if enabled != Some(true) {
-            return Ok(None);
+        match enabled {
+            Some(true) => {}
+            Some(false) => return Ok(None),
+            // So it is for the root user alone; of a user, it would hide a password.
+            None => {
+                return Err(Contradiction(
+                    "`password_enabled` does not say whether there is a password".to_owned(),
+                ));
+            }
         }
         Ok(Some(ConsolePassword {
             last_changed: last_changed.date(),
@@ -435,6 +442,14 @@ mod tests {
         assert_eq!(read(NO_PASSWORD, NO_KEY, NO_KEY).unwrap().keys, []);
         let moto = "false,N/A,N/A,not_supported,not_supported";
         assert_eq!(read(NO_PASSWORD, moto, moto).unwrap().keys, []);
+    }
+
+    #[test]
+    fn whether_there_is_a_password_has_to_be_said() {
+        assert_eq!(read(NO_PASSWORD, NO_KEY, NO_KEY).unwrap().password, None);
+        for silent in ["not_supported,N/A,N/A,N/A", "N/A,N/A,2020-01-01T00:00:00Z,N/A"] {
+            assert!(read(silent, NO_KEY, NO_KEY).is_err(), "{silent}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Arn, Change, Digest, FindingId, Inverse, Precondition};
+use super::{AccountId, Arn, Change, ChangeKind, Digest, FindingId, Inverse, Precondition};
 
 /// `act_` and a digest of account, kind, resource and parameters: the same change has the same id in every plan,
 /// message and log line.
@@ -32,6 +32,29 @@ impl ActionId {
 impl std::fmt::Display for ActionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What a change is about, whatever it would make of it: a key, an attachment, the password policy. Of the last there are
+/// many changes, each with an id of its own; who rolled one back did not ask for the next.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// Of which kind the change is.
+    pub kind: ChangeKind,
+    /// Of what.
+    pub resource: Arn,
+    /// Which key or policy of it.
+    pub subject: String,
+}
+
+impl Target {
+    /// Of this change to this resource.
+    pub fn of(resource: &Arn, change: &Change) -> Self {
+        Self {
+            kind: change.kind(),
+            resource: resource.clone(),
+            subject: change.subject(),
+        }
     }
 }
 
@@ -160,6 +183,11 @@ impl Action {
     /// All findings that justify it.
     pub fn findings(&self) -> impl Iterator<Item = &FindingId> {
         std::iter::once(&self.finding).chain(&self.also)
+    }
+
+    /// What it is about.
+    pub fn target(&self) -> Target {
+        Target::of(&self.resource, &self.change)
     }
 
     /// By which an approval is bound to what must hold.

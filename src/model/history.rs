@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder};
+use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder, Target};
 
 /// The memory of one account. An empty one (no state yet) lets nothing happen that needs a memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub struct History {
     pub mfa_required: BTreeMap<Arn, DateTime<Utc>>,
     /// Decisions of people that are not spent, newest last.
     pub decisions: Vec<Decision>,
-    /// Actions that were rolled back, with the time of the last rollback, and not applied again since.
-    pub rolled_back: BTreeMap<ActionId, DateTime<Utc>>,
+    /// What was rolled back, with the time of the last rollback, and not changed again since.
+    pub rolled_back: BTreeMap<Target, DateTime<Utc>>,
     /// Actions with an attempt that is still open (an intent without outcome, or reads that do not agree yet).
     pub unsettled: BTreeSet<ActionId>,
     /// How many changes were made, or may have been made, in the last 24 hours.
@@ -112,7 +112,7 @@ pub enum Observation {
         /// The role.
         role: Arn,
     },
-    /// An access key was seen inactive (or gone).
+    /// An access key was seen inactive.
     InactiveKey {
         /// The key.
         access_key_id: AccessKeyId,
@@ -121,6 +121,11 @@ pub enum Observation {
     MfaDevice {
         /// The user.
         user: Arn,
+    },
+    /// An access key that iamwarden had disabled was seen active.
+    ActiveKey {
+        /// The key.
+        access_key_id: AccessKeyId,
     },
 }
 

@@ -24,7 +24,7 @@ mod trail;
 mod visible;
 mod wording;
 
-pub use action::{Action, ActionId, ActionMode, ActionState, WithheldReason};
+pub use action::{Action, ActionId, ActionMode, ActionState, Target, WithheldReason};
 pub use arn::{AccessKeyId, AccountId, Arn, ArnError, Partition, PrincipalKind, PrincipalPath};
 pub use change::{Change, ChangeKind, Inverse, KeyStatus};
 pub use condition::{Clause, Qualifier};

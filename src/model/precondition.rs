@@ -40,6 +40,11 @@ pub enum Precondition {
         document: Digest,
         /// That it is attached.
         attached: bool,
+        /// When the user, group or role was made, to the second: tells it from a namesake that took its place.
+        principal_created_at: DateTime<Utc>,
+        /// Who is in the group, as a digest: the change is justified by their disuse. `None`: no group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        members: Option<Digest>,
         /// The last use of what it grants.
         last_used: PolicyUse,
     },
@@ -95,7 +100,8 @@ pub enum Grounds {
 }
 
 impl Precondition {
-    /// The same without any last use: what is compared after a change, when use no longer matters.
+    /// The same without any last use, and without those whose use it is: what is compared after a change, when use no
+    /// longer matters.
     pub fn without_use(&self) -> Self {
         match self {
             Self::AccessKey {
@@ -112,12 +118,16 @@ impl Precondition {
                 version,
                 document,
                 attached,
+                principal_created_at,
+                members: _,
                 last_used: _,
             } => Self::Attachment {
                 policy_arn: policy_arn.clone(),
                 version: version.clone(),
                 document: document.clone(),
                 attached: *attached,
+                principal_created_at: *principal_created_at,
+                members: None,
                 last_used: PolicyUse::default(),
             },
             Self::PasswordPolicy { password_policy } => Self::PasswordPolicy {
@@ -199,13 +209,17 @@ impl Precondition {
                     policy_arn,
                     version,
                     document,
-                    last_used,
                     attached: _,
+                    principal_created_at,
+                    members,
+                    last_used,
                 } => Self::Attachment {
                     policy_arn,
                     version,
                     document,
                     attached: false,
+                    principal_created_at,
+                    members,
                     last_used,
                 },
                 other @ (Self::AccessKey { .. }
@@ -255,14 +269,18 @@ impl Precondition {
                     policy_arn,
                     version,
                     document,
-                    last_used,
                     attached: _,
+                    principal_created_at,
+                    members,
+                    last_used,
                 },
             ) => Some(Self::Attachment {
                 policy_arn,
                 version,
                 document,
                 attached: true,
+                principal_created_at,
+                members,
                 last_used,
             }),
             (Inverse::DeleteInlinePolicy { .. }, before @ Self::InlinePolicy { .. }) => {
@@ -286,8 +304,76 @@ impl Precondition {
         }
     }
 
+    /// Whether what is so `now` shows a change that leaves `done`: what the change sets is so, of the same principal. That
+    /// somebody edited the policy since does not tell whether it was detached.
+    pub fn shows(now: Option<&Self>, done: Option<&Self>) -> bool {
+        match (now, done) {
+            (
+                Some(Self::Attachment {
+                    attached,
+                    policy_arn,
+                    principal_created_at,
+                    ..
+                }),
+                Some(Self::Attachment {
+                    attached: wanted,
+                    policy_arn: of_policy,
+                    principal_created_at: of_principal,
+                    ..
+                }),
+            ) => (attached, policy_arn, principal_created_at) == (wanted, of_policy, of_principal),
+            (now, done) => now == done,
+        }
+    }
+
     /// By which consent is bound to it.
     pub fn digest(&self) -> Digest {
         Digest::of_json(&json!(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attachment(attached: bool, version: &str, made: &str) -> Precondition {
+        Precondition::Attachment {
+            policy_arn: Arn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").unwrap(),
+            version: version.to_owned(),
+            document: Digest::of_bytes(version.as_bytes()),
+            attached,
+            principal_created_at: made.parse().unwrap(),
+            members: Some(Digest::of_bytes(b"ann, bob")),
+            last_used: PolicyUse::default(),
+        }
+    }
+
+    #[test]
+    fn a_detachment_shows_whatever_became_of_the_policy() {
+        let (old, new) = ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
+        let before = attachment(true, "v1", old);
+        let change = Change::DetachPolicy {
+            policy_arn: Arn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").unwrap(),
+        };
+        let done = before.after(&change);
+        let shows = |now: Option<Precondition>| Precondition::shows(now.as_ref(), done.as_ref());
+        assert!(shows(Some(attachment(false, "v1", old).without_use())));
+        assert!(
+            shows(Some(attachment(false, "v2", old).without_use())),
+            "edited since"
+        );
+        assert!(!shows(Some(attachment(true, "v2", old).without_use())));
+        assert!(
+            !shows(Some(attachment(false, "v1", new))),
+            "of a namesake nothing is known"
+        );
+        assert!(!shows(None), "nor of who is gone");
+    }
+
+    #[test]
+    fn after_a_change_it_does_not_matter_whose_use_counted() {
+        let old = "2025-01-01T00:00:00Z";
+        let text = serde_json::to_string(&attachment(true, "v1", old).without_use()).unwrap();
+        assert!(!text.contains("members"), "{text}");
     }
 }

@@ -164,6 +164,8 @@ pub(super) fn unused_policy() -> (Finding, Action) {
         version: "v1".to_owned(),
         document: Digest::of_bytes(b"document"),
         attached: true,
+        principal_created_at: "2025-06-01T08:00:00Z".parse().unwrap(),
+        members: None,
         last_used: PolicyUse {
             services: BTreeMap::from([("sqs".to_owned(), None)]),
         },

@@ -272,7 +272,7 @@ impl Planner<'_> {
             since,
             rejected: false,
         };
-        let rolled_back_at = history.rolled_back.get(&candidate.action.id).copied();
+        let rolled_back_at = history.rolled_back.get(&candidate.action.target()).copied();
         let consent = consent::consent(
             &candidate.action,
             &self.config_digest,

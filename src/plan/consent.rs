@@ -43,6 +43,9 @@ pub fn confirm(
             "dry_run = true in the configuration".to_owned(),
         ));
     }
+    if let Some(reason) = action.withheld_reason {
+        return Err((reason, reason.explanation().to_owned()));
+    }
     if let Some(standstill) = guardrails::standstill(config, history, now) {
         return Err(standstill);
     }
@@ -66,7 +69,7 @@ pub fn confirm(
         ));
     }
     let decisions = Decisions::of(history);
-    let rolled_back_at = history.rolled_back.get(&action.id).copied();
+    let rolled_back_at = history.rolled_back.get(&action.target()).copied();
     let consent = consent(
         action,
         &config.digest(),
@@ -122,6 +125,11 @@ pub(super) fn consent<'a>(
         })
         // A decision of the future is none.
         .filter(|decision| decision.decided_at <= now)
+        // A yes counts of those who may decide by now; a no of anybody.
+        .filter(|decision| match decision.verdict {
+            Verdict::Approved => approvals.may_decide(&decision.by),
+            Verdict::Rejected => true,
+        })
         .max_by_key(|decision| decision.decided_at);
     match last {
         None => Consent::None,

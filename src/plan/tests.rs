@@ -270,7 +270,7 @@ fn what_was_rolled_back_waits_for_a_person_even_in_enforce() {
     let due = plan(&enforce, &old, &History::default(), now());
     let action = only_action(&due).clone();
     let mut history = History::default();
-    history.rolled_back.insert(action.id.clone(), now() - days(1));
+    history.rolled_back.insert(action.target(), now() - days(1));
     history
         .decisions
         .push(decision(&action, &enforce, Verdict::Approved, now() - days(2)));
@@ -458,6 +458,45 @@ fn confirmation_at_the_last_moment_sees_what_came_since() {
     let mut dry = enforce.clone();
     dry.dry_run = true;
     assert!(confirm(&dry, action, &History::default(), now()).is_err());
+    let mut held = action.clone();
+    held.state = ActionState::Withheld;
+    held.withheld_reason = Some(WithheldReason::WouldLockOut);
+    let refused = confirm(&enforce, &held, &History::default(), now()).unwrap_err();
+    assert_eq!(refused.0, WithheldReason::WouldLockOut, "what the plan held back");
+}
+
+#[test]
+fn a_yes_counts_of_approvers_and_a_no_of_anybody() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let mut approve = no_notice(config(Mode::Approve));
+    approve.approvals.approvers = vec!["ciso@example.com".to_owned()];
+    let waiting = plan(&approve, &old, &History::default(), now());
+    let action = only_action(&waiting);
+    let by = |by: &str, verdict, at| Decision {
+        by: by.to_owned(),
+        ..decision(action, &approve, verdict, at)
+    };
+    let withheld = |decisions: Vec<Decision>| {
+        let history = History {
+            decisions,
+            ..History::default()
+        };
+        let planned = plan(&approve, &old, &history, now());
+        assert_eq!(
+            confirm(&approve, only_action(&planned), &history, now()).is_ok(),
+            only_action(&planned).withheld_reason.is_none()
+        );
+        only_action(&planned).withheld_reason
+    };
+    let (earlier, approval) = (now() - days(1), Some(WithheldReason::Approval));
+    let yes = by("ciso@example.com", Verdict::Approved, earlier);
+    assert_eq!(
+        withheld(vec![by("sec-lead@example.com", Verdict::Approved, earlier)]),
+        approval
+    );
+    assert_eq!(withheld(vec![yes.clone()]), None);
+    let no = by("sec-lead@example.com", Verdict::Rejected, now());
+    assert_eq!(withheld(vec![yes, no]), approval);
 }
 
 prop_compose! {

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use super::{Announcement, Context, Judgement, Remedy, Standing};
 use crate::inventory::{AccessKey, Gap, LastUsed, Reading, User};
 use crate::model::{
-    AccessKeyId, ActionId, Change, Event, Finding, FindingStatus, Inverse, KeyStatus, Observation,
-    Precondition, Proposal, RuleName, Severity, Span, WithheldReason,
+    AccessKeyId, Change, Event, Finding, FindingStatus, Inverse, KeyStatus, Observation, Precondition,
+    Proposal, RuleName, Severity, Span, Target, WithheldReason,
 };
 
 /// A key with its owner, where its id is known.
@@ -164,6 +164,15 @@ pub(super) fn oddity(key: &AccessKey, now: DateTime<Utc>) -> Option<String> {
     (key.created_at > now + TimeDelta::minutes(5)).then(|| "it is dated in the future".to_owned())
 }
 
+/// How much earlier than its creation a key may seem to have been used: AWS keeps its last use to a quarter of an hour.
+const USE_IS_COARSE: TimeDelta = TimeDelta::hours(1);
+
+/// A last use from before the key was made is none that anything can rest on.
+pub(super) fn odd_use(key: &AccessKey) -> Option<String> {
+    let at = key.last_used.known().and_then(LastUsed::at)?;
+    (key.created_at - at > USE_IS_COARSE).then(|| "its last use is dated before it was made".to_owned())
+}
+
 /// The judgement on a key that a rule found offending (`violation`) or about to (`warning`).
 pub(super) struct Offence {
     pub(super) status: FindingStatus,
@@ -289,12 +298,15 @@ pub(super) fn note_standing(finding: &mut Finding, standing: Standing, who: &str
 
 /// The last time the key is known to have been inactive: what its owner was told before does not count.
 fn last_inactive(ctx: &Context<'_>, user: &User, id: &AccessKeyId, change: &Change) -> Option<DateTime<Utc>> {
-    let action = ActionId::of(&ctx.snapshot.account, &user.arn, change);
     let seen = ctx.history.observations.get(&Observation::InactiveKey {
         access_key_id: id.clone(),
     });
     let disabled = ctx.history.disabled_keys.get(id).map(|key| key.at);
-    let undone = ctx.history.rolled_back.get(&action).copied();
+    let undone = ctx
+        .history
+        .rolled_back
+        .get(&Target::of(&user.arn, change))
+        .copied();
     [seen.map(|seen| seen.last), disabled, undone]
         .into_iter()
         .flatten()

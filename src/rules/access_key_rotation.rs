@@ -14,8 +14,8 @@ use super::{Announcement, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::AccessKeyRotation;
 use crate::inventory::{AccessKey, LastUsed, Reading, User};
 use crate::model::{
-    Change, ChangeKind, Event, FindingStatus, KeyStatus, Precondition, Proposal, RuleName, Severity, Span,
-    WithheldReason,
+    Change, ChangeKind, Event, FindingStatus, KeyStatus, Observation, Precondition, Proposal, RuleName,
+    Severity, Span, WithheldReason,
 };
 
 /// The rule's name.
@@ -138,6 +138,9 @@ fn spared(now: DateTime<Utc>, key: &AccessKey, within: Span) -> Option<(Withheld
     if within.is_zero() {
         return None;
     }
+    if let Some(why) = access_key::odd_use(key) {
+        return Some((WithheldReason::RecentlyUsed, why));
+    }
     match &key.last_used {
         Reading::Known(LastUsed::Never) => None,
         Reading::Known(LastUsed::At { at, .. }) if now - *at > within.delta() => None,
@@ -172,6 +175,21 @@ fn judge_deletion(
     let due = disabled.at + delete_after.delta();
     if ctx.now < due - WARN_BEFORE_DELETION.max(settings.minimum_notice).delta() {
         return None;
+    }
+    // Somebody had it active again, and whoever disabled it since then, it was not iamwarden.
+    let active = Observation::ActiveKey {
+        access_key_id: id.clone(),
+    };
+    if ctx
+        .history
+        .observations
+        .get(&active)
+        .is_some_and(|seen| seen.last > disabled.at)
+    {
+        return None;
+    }
+    if let Some(why) = access_key::odd_use(key) {
+        return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
     }
     match &key.last_used {
         Reading::Known(LastUsed::Never) => {}
@@ -250,7 +268,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Mode};
     use crate::inventory::Snapshot;
-    use crate::model::{DisabledKey, History};
+    use crate::model::{DisabledKey, History, Observed};
     use crate::rules::fixture::{self, config, days, gap, key, key_id, now, snapshot, user, user_arn};
 
     fn judge(config: &Config, snapshot: &Snapshot, history: &History) -> Vec<Judgement> {
@@ -370,6 +388,11 @@ mod tests {
         let mut unknown = key(1, 200, None);
         unknown.last_used = Reading::Unknown(gap("iam:GetAccessKeyLastUsed"));
         assert_eq!(held(unknown), Some(WithheldReason::RecentlyUsed), "doubt spares");
+        assert_eq!(
+            held(key(1, 200, Some(201))),
+            Some(WithheldReason::RecentlyUsed),
+            "so does a contradiction"
+        );
     }
 
     #[test]
@@ -420,6 +443,28 @@ mod tests {
             Some((FindingStatus::Warning, false))
         );
         assert_eq!(deletes(&inactive(None), &disabled("alice", 22)), None);
+        assert_eq!(
+            deletes(&inactive(Some(201)), &disabled("alice", 31)),
+            Some((FindingStatus::Unknown, false)),
+            "used before it was made"
+        );
+        let seen_active = |ago: i64| {
+            let mut history = disabled("alice", 31);
+            let what = Observation::ActiveKey {
+                access_key_id: key_id(1),
+            };
+            let at = now() - days(ago);
+            history
+                .observations
+                .insert(what, Observed { first: at, last: at });
+            history
+        };
+        assert_eq!(deletes(&inactive(None), &seen_active(32)), violation, "of before");
+        assert_eq!(
+            deletes(&inactive(None), &seen_active(30)),
+            None,
+            "somebody else disabled it this time"
+        );
         let active = snapshot(vec![user("alice", vec![fixture::key(1, 10, None)])]);
         assert_eq!(
             deletes(&active, &disabled("alice", 31)),

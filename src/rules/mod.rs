@@ -32,7 +32,7 @@ pub use broad_policies::RULE as BROAD_POLICIES;
 pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use iam_alarms::RULE as IAM_ALARMS;
-pub use needs::{RuleNeeds, enabled, inactive_keys, needs, reports};
+pub use needs::{RuleNeeds, enabled, needs, reports, seen_keys};
 pub use password_policy::RULE as PASSWORD_POLICY;
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;

@@ -149,26 +149,29 @@ fn could_lock_out(config: &Config) -> bool {
     settings.max_age.is_some() || settings.hard_expiry == Some(true)
 }
 
-/// The keys that this reading shows inactive: what their owners were told before does not count once they are active
-/// again.
-pub fn inactive_keys(snapshot: &Snapshot) -> BTreeSet<Observation> {
+/// What this reading shows of keys, to be remembered: those inactive, since what their owners were told before does not
+/// count once they are active again; and of those that iamwarden had disabled, the ones that somebody enabled.
+pub fn seen_keys(snapshot: &Snapshot, history: &History) -> BTreeSet<Observation> {
     let users = snapshot.authorization.known().into_iter().flat_map(|a| &a.users);
     let credentials = users.filter_map(|user| user.credentials.as_ref().and_then(Reading::known));
     let keys = credentials.flat_map(|credentials| &credentials.access_keys);
-    let inactive = keys.filter(|key| key.status == KeyStatus::Inactive);
-    inactive
-        .filter_map(|key| {
-            key.id
-                .clone()
-                .map(|access_key_id| Observation::InactiveKey { access_key_id })
-        })
-        .collect()
+    let seen = keys.filter_map(|key| {
+        let access_key_id = key.id.clone()?;
+        match key.status {
+            KeyStatus::Inactive => Some(Observation::InactiveKey { access_key_id }),
+            KeyStatus::Active if history.disabled_keys.contains_key(&access_key_id) => {
+                Some(Observation::ActiveKey { access_key_id })
+            }
+            KeyStatus::Active | KeyStatus::Expired | KeyStatus::Other(_) => None,
+        }
+    });
+    seen.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::fixture::{config, days, key_id, now, user_arn};
+    use crate::rules::fixture::{config, days, key, key_id, now, snapshot, user, user_arn};
 
     #[test]
     fn who_was_told_of_a_date_is_read_live() {
@@ -188,6 +191,29 @@ mod tests {
             BTreeSet::from([user_arn("alice"), user_arn("bob")])
         );
         assert_eq!(keys(&rotation).oldest_harmless_age, Span::from_days(76));
+    }
+
+    #[test]
+    fn inactive_keys_and_those_enabled_again_are_remembered() {
+        let mut inactive = key(2, 10, None);
+        inactive.status = KeyStatus::Inactive;
+        let keys = vec![key(1, 10, None), inactive];
+        let read = snapshot(vec![user("alice", keys), user("bob", vec![key(3, 10, None)])]);
+        let mut history = History::default();
+        let disabled = crate::model::DisabledKey {
+            user: user_arn("alice"),
+            at: now() - days(3),
+        };
+        history.disabled_keys.insert(key_id(1), disabled);
+        let expected = [
+            Observation::ActiveKey {
+                access_key_id: key_id(1),
+            },
+            Observation::InactiveKey {
+                access_key_id: key_id(2),
+            },
+        ];
+        assert_eq!(seen_keys(&read, &history), BTreeSet::from(expected));
     }
 
     #[test]

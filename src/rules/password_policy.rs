@@ -51,14 +51,10 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
     if *current == Some(target.clone()) || (current.is_none() && declares_nothing(settings)) {
         return Vec::new();
     }
-    if current.is_none() {
-        if let Some(why) = weaker_than_built_in(&target) {
-            return vec![unknown(ctx, &why, Some("weaker_than_built_in"))];
-        }
-        // The built-in policy already does all that is declared, and its classes of characters besides.
-        if target == before {
-            return Vec::new();
-        }
+    if current.is_none()
+        && let Some(why) = weaker_than_built_in(&target)
+    {
+        return vec![unknown(ctx, &why, Some("weaker_than_built_in"))];
     }
     vec![judge(ctx, current.as_ref(), &target)]
 }
@@ -384,6 +380,32 @@ mod tests {
                 ..current
             }
         );
+    }
+
+    #[test]
+    fn hard_expiry_is_only_turned_on_where_declared_and_stays_where_it_is_on() {
+        let with = |hard_expiry: bool| PasswordPolicy {
+            hard_expiry,
+            ..password_policy()
+        };
+        for (declaration, now, then) in [
+            (None, false, false),
+            (None, true, true),
+            (Some(false), false, false),
+            (Some(false), true, true),
+            (Some(true), false, true),
+        ] {
+            let config = declared(|rule| {
+                rule.minimum_length = Some(14);
+                rule.hard_expiry = declaration;
+            });
+            let judgements = judge_with(&config, Some(with(now)), Vec::new());
+            assert_eq!(
+                target(&judgements).hard_expiry,
+                then,
+                "{declaration:?} over {now}"
+            );
+        }
     }
 
     #[test]

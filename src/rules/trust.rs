@@ -94,6 +94,10 @@ impl Trust {
         for statement in &document.statements {
             let clauses = Clause::of(statement)?;
             let principals = principals(statement, account);
+            if principals.is_empty() {
+                let why = "a statement of a trust policy names nobody".to_owned();
+                return Err(PolicyDocumentError::Grammar(why));
+            }
             match statement.effect {
                 Effect::Allow => trust
                     .grants
@@ -244,6 +248,15 @@ mod tests {
         let but =
             trust(r#"{"Effect":"Allow","NotPrincipal":{"AWS":"123456789012"},"Action":"sts:AssumeRole"}"#);
         assert_eq!(but.grants[0].who, Trusted::EveryoneBut);
+    }
+
+    #[test]
+    fn a_statement_that_names_nobody_is_a_doubt() {
+        let account = AccountId::parse("123456789012").unwrap();
+        for nobody in ["", r#""Principal":{},"#, r#""Principal":{"AWS":[]},"#] {
+            let text = format!(r#"{{"Statement":[{{"Effect":"Allow",{nobody}"Action":"sts:AssumeRole"}}]}}"#);
+            assert!(Trust::of_document(&text, &account).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -47,9 +47,12 @@ fn judge(ctx: &Context<'_>, settings: &UnusedAccessKeys, user: &User, key: &Acce
     if ctx.now - key.created_at <= limit.delta() {
         return None;
     }
+    if let Some(why) = access_key::odd_use(key) {
+        return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
+    }
     let since = match &key.last_used {
         Reading::Known(LastUsed::Never) => key.created_at,
-        Reading::Known(LastUsed::At { at, .. }) => *at,
+        Reading::Known(LastUsed::At { at, .. }) => key.created_at.max(*at),
         Reading::Unknown(gap) => {
             let why = format!("when it was last used could not be read: {}", gap.detail);
             return Some(access_key::undecidable(ctx, &RULE, user, key, &why));
@@ -123,6 +126,18 @@ mod tests {
     fn never_used_counts_from_the_creation() {
         assert_eq!(statuses(key(1, 46, None)), [FindingStatus::Violation]);
         assert_eq!(statuses(key(1, 45, None)), []);
+    }
+
+    #[test]
+    fn a_use_before_the_creation_proves_nothing() {
+        assert_eq!(statuses(key(1, 50, Some(51))), [FindingStatus::Unknown]);
+        // To a quarter of an hour: the first use may seem to come before the key.
+        let mut coarse = key(1, 46, Some(46));
+        coarse.created_at += chrono::TimeDelta::minutes(14);
+        assert_eq!(statuses(coarse.clone()), [FindingStatus::Violation]);
+        coarse.created_at = now() - days(45) - chrono::TimeDelta::minutes(10);
+        coarse.last_used = key(1, 46, Some(45)).last_used;
+        assert_eq!(statuses(coarse), [], "used at the edge");
     }
 
     #[test]

@@ -276,7 +276,12 @@ pub(super) fn parse_account(text: &str) -> Result<AccountId, Cause> {
     AccountId::parse(text).map_err(|source| Cause::unreadable("account", source))
 }
 
-fn parse_resource(text: &str) -> Result<Arn, Cause> {
+pub(super) fn parse_kind(word: &str) -> Result<ChangeKind, Cause> {
+    let known = ChangeKind::ALL.into_iter().find(|known| known.as_str() == word);
+    known.ok_or_else(|| Cause::unreadable("kind of a change", "unknown word"))
+}
+
+pub(super) fn parse_resource(text: &str) -> Result<Arn, Cause> {
     Arn::parse(text).map_err(|source| Cause::unreadable("resource", source))
 }
 
@@ -517,10 +522,9 @@ fn parse_record(row: RecordRow) -> Result<ActionRecord, Cause> {
         .as_deref()
         .map(|payload| parse_json("outcome", payload))
         .transpose()?;
-    let kind = ChangeKind::ALL.into_iter().find(|known| known.as_str() == kind);
     Ok(ActionRecord {
         id: ActionId(action),
-        kind: kind.ok_or_else(|| Cause::unreadable("kind of a change", "unknown word"))?,
+        kind: parse_kind(&kind)?,
         direction: parse_direction(&direction)?,
         account: parse_account(&account)?,
         resource: parse_resource(&resource)?,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::attempts::{AppliedSelection, read_applied};
+use super::attempts::{AppliedSelection, parse_kind, parse_resource, read_applied};
 use super::connection::{Connection, State};
 use super::encoding::parse_time;
 use super::error::{Cause, StateError, during};
@@ -14,7 +14,7 @@ use super::observations::read_observations;
 use super::outbox::{read_notices, read_told_of};
 use super::plans::read_unspent_decisions;
 use super::reviews::read_reviews;
-use crate::model::{AccessKeyId, AccountId, ActionId, Arn, Change, DisabledKey, History};
+use crate::model::{AccessKeyId, AccountId, ActionId, Arn, Change, DisabledKey, History, Target};
 
 impl State {
     /// All that is remembered of an account, as of one moment.
@@ -76,23 +76,31 @@ async fn read_standing_changes(
     Ok((keys, mfa_required))
 }
 
-/// Actions whose latest change was their undoing.
+/// What was last changed by an undoing. Not by the action's id: that of a password policy is another one as soon as
+/// anybody changes any field of it.
 async fn read_rolled_back(
     connection: &mut Connection,
     account: &AccountId,
-) -> Result<BTreeMap<ActionId, DateTime<Utc>>, Cause> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT i.action, i.outcome_at FROM intents i WHERE i.account = $1 AND i.direction = 'undo' \
-         AND i.status = 'applied' AND NOT EXISTS (SELECT 1 FROM intents later \
-             WHERE later.account = i.account AND later.action = i.action AND later.status = 'applied' \
-             AND later.outcome_seq > i.outcome_seq)",
+) -> Result<BTreeMap<Target, DateTime<Utc>>, Cause> {
+    let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+        "SELECT i.kind, i.resource, i.subject, i.outcome_at FROM intents i \
+         WHERE i.account = $1 AND i.direction = 'undo' AND i.status = 'applied' \
+         AND NOT EXISTS (SELECT 1 FROM intents later \
+             WHERE later.account = i.account AND later.kind = i.kind AND later.resource = i.resource \
+             AND later.subject = i.subject AND later.status = 'applied' AND later.outcome_seq > i.outcome_seq)",
     )
     .bind(account.as_str())
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|(action, at)| Ok((ActionId(action), parse_time(&at)?)))
-        .collect()
+    let parse = |(kind, resource, subject, at): (String, String, String, String)| {
+        let target = Target {
+            kind: parse_kind(&kind)?,
+            resource: parse_resource(&resource)?,
+            subject,
+        };
+        Ok((target, parse_time(&at)?))
+    };
+    rows.into_iter().map(parse).collect()
 }
 
 async fn read_unsettled(

@@ -27,17 +27,20 @@ pub enum ObservationKind {
     InactiveKey,
     /// [`Observation::MfaDevice`].
     MfaDevice,
+    /// [`Observation::ActiveKey`].
+    ActiveKey,
 }
 
 impl ObservationKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Attachment,
         Self::Membership,
         Self::UnusedAttachment,
         Self::UnusedRole,
         Self::InactiveKey,
         Self::MfaDevice,
+        Self::ActiveKey,
     ];
 
     /// The word in the table.
@@ -49,6 +52,7 @@ impl ObservationKind {
             Self::UnusedRole => "unused_role",
             Self::InactiveKey => "inactive_key",
             Self::MfaDevice => "mfa_device",
+            Self::ActiveKey => "active_key",
         }
     }
 
@@ -61,14 +65,15 @@ impl ObservationKind {
             Observation::UnusedRole { .. } => Self::UnusedRole,
             Observation::InactiveKey { .. } => Self::InactiveKey,
             Observation::MfaDevice { .. } => Self::MfaDevice,
+            Observation::ActiveKey { .. } => Self::ActiveKey,
         }
     }
 
-    /// Whether a row is kept that the last reading did not see: of a key, it counts when it was last seen inactive, of a
-    /// user, when it was last seen with a device.
+    /// Whether a row is kept that the last reading did not see: of a key, it counts when it was last seen so, of a user,
+    /// when it was last seen with a device.
     fn outlives_its_row(self) -> bool {
         match self {
-            Self::InactiveKey | Self::MfaDevice => true,
+            Self::InactiveKey | Self::ActiveKey | Self::MfaDevice => true,
             Self::Attachment | Self::Membership | Self::UnusedAttachment | Self::UnusedRole => false,
         }
     }

@@ -16,6 +16,8 @@ use iamwarden::plan::Plan;
 use iamwarden::rules::REGISTRY;
 use iamwarden::state::{AppliedSelection, NewDecision, State};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
@@ -436,6 +438,18 @@ impl Installation {
         run.finish(self.state(), "done", &reports).await.unwrap();
         self.deliver().await;
         reports
+    }
+
+    /// Writes what is no freeze where the last word about the freeze stands.
+    pub(crate) async fn spoil_the_freeze(&self) {
+        let file = self.folder.path().join("state.db");
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut connection = options.connect().await.unwrap();
+        let statements = "INSERT INTO journal (seq, at, kind, payload, previous, hash) \
+             SELECT seq + 1, '2026-01-01T00:00:00.000000Z', 'freeze', '{}', hash, 'spoilt' FROM journal_head; \
+             UPDATE journal_head SET seq = seq + 1, hash = 'spoilt'";
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// The journal is whole, and no message is left over.

@@ -124,6 +124,24 @@ async fn a_disabled_key_that_was_used_in_between_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn a_key_that_somebody_else_disabled_in_the_end_is_not_deleted() {
+    let due = at(BEGIN) + days(14);
+    let town = key_due(due, &format!("{ENFORCE}delete_after = \"30d\"\n")).await;
+    town.run().await;
+    town.run_daily_until(due + days(3)).await;
+    assert!(!active(&town));
+    town.edit(&re_enable());
+    town.run_daily_until(due + days(5)).await;
+    assert!(active(&town));
+    let mut disable = re_enable();
+    disable.status = Some("Inactive".to_owned());
+    town.edit(&disable);
+    town.run_daily_until(due + days(60)).await;
+    assert_eq!(town.key_status("alice", KEY).as_deref(), Some("Inactive"));
+    assert_eq!(town.desk.told("access_key.deleting").len(), 0);
+}
+
+#[tokio::test]
 async fn nothing_is_disabled_while_the_channel_is_down() {
     // Long overdue at the first run: the first word may be the only one.
     let town = key_due(at(BEGIN) - days(100), ENFORCE).await;

@@ -17,4 +17,5 @@ mod installation;
 mod keys;
 mod mfa;
 mod permissions;
+mod races;
 mod root;

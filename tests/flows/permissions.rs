@@ -1,6 +1,8 @@
 //! Policies that nobody uses, from the first reading to the detaching and back.
 
-use aws_simulator::{AccountSeed, Edit, GroupSeed, PolicySeed, UserSeed, VersionSeed, When};
+use aws_simulator::{
+    AccountSeed, Edit, Fault, FaultKind, GroupSeed, PolicySeed, UserSeed, VersionSeed, When,
+};
 use chrono::TimeDelta;
 use iamwarden::daemon::Done;
 use iamwarden::execute::ActionResult;
@@ -39,7 +41,7 @@ fn policy(name: &str, actions: &str) -> PolicySeed {
     }
 }
 
-fn arn(policy: &str) -> String {
+pub(crate) fn arn(policy: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:policy/{policy}")
 }
 
@@ -59,7 +61,7 @@ fn with_policies() -> AccountSeed {
 }
 
 /// bob works with s3 every day, and may also use queues, which he never does.
-async fn bob() -> Installation {
+pub(crate) async fn bob() -> Installation {
     let mut account = with_policies();
     let mut bob = person("bob");
     bob.attached = vec!["app".to_owned(), "queues".to_owned()];
@@ -68,7 +70,7 @@ async fn bob() -> Installation {
 }
 
 /// staff may use queues, which none of its two members does.
-async fn staff() -> Installation {
+pub(crate) async fn staff() -> Installation {
     let mut account = with_policies();
     let mut group = GroupSeed::new("staff");
     group.age = When::days(500);
@@ -84,7 +86,7 @@ async fn staff() -> Installation {
     Installation::begin(account, ENFORCE).await
 }
 
-fn uses(town: &Installation, user: &str, service: &str) {
+pub(crate) fn uses(town: &Installation, user: &str, service: &str) {
     let mut edit = Edit::of_user(ACCOUNT, user);
     edit.used.insert(
         service.to_owned(),
@@ -94,7 +96,11 @@ fn uses(town: &Installation, user: &str, service: &str) {
 }
 
 /// Daily ticks, while these people go on working with s3.
-async fn live_until(town: &Installation, last: chrono::DateTime<chrono::Utc>, people: &[&str]) -> Done {
+pub(crate) async fn live_until(
+    town: &Installation,
+    last: chrono::DateTime<chrono::Utc>,
+    people: &[&str],
+) -> Done {
     let mut done = None;
     while town.now() + days(1) <= last {
         town.go_to(town.now() + days(1));
@@ -106,7 +112,7 @@ async fn live_until(town: &Installation, last: chrono::DateTime<chrono::Utc>, pe
     done.unwrap()
 }
 
-fn attached(town: &Installation, kind: &str, name: &str) -> Vec<String> {
+pub(crate) fn attached(town: &Installation, kind: &str, name: &str) -> Vec<String> {
     let account = town.account();
     let attached = account[kind][name]["attached"].as_array().unwrap();
     attached
@@ -115,11 +121,11 @@ fn attached(town: &Installation, kind: &str, name: &str) -> Vec<String> {
         .collect()
 }
 
-fn both() -> Vec<String> {
+pub(crate) fn both() -> Vec<String> {
     vec![arn("app"), arn("queues")]
 }
 
-async fn detached(town: &Installation) -> Action {
+pub(crate) async fn detached(town: &Installation) -> Action {
     town.run().await;
     let done = live_until(town, at(BEGIN) + days(97), &["bob"]).await;
     assert_eq!(attached(town, "users", "bob"), [arn("app")]);
@@ -255,7 +261,7 @@ async fn one_member_who_uses_it_keeps_it_for_the_group() {
 }
 
 #[tokio::test]
-async fn a_rollback_attaches_exactly_what_was_there() {
+async fn w5_a_rollback_attaches_exactly_what_was_there() {
     let town = bob().await;
     let before = town.account()["users"]["bob"].clone();
     let action = detached(&town).await;
@@ -277,11 +283,16 @@ async fn a_rollback_attaches_exactly_what_was_there() {
         "only a person brings it on again"
     );
     assert_eq!(town.changes().len(), 2);
+    assert_eq!(
+        town.roll_back(&action).await,
+        [],
+        "a second time there is nothing to undo"
+    );
     town.check_books().await;
 }
 
 #[tokio::test]
-async fn a_rollback_refuses_what_somebody_changed_since() {
+async fn w5_a_rollback_refuses_what_somebody_changed_since() {
     let town = bob().await;
     let action = detached(&town).await;
     let mut edit = Edit::of_user(ACCOUNT, "bob");
@@ -295,4 +306,43 @@ async fn a_rollback_refuses_what_somebody_changed_since() {
     assert_eq!(town.changes().len(), 1);
     assert_eq!(town.desk.told("action.failed").len(), 1, "and says so");
     town.check_books().await;
+}
+
+#[tokio::test]
+async fn w6_one_detachment_that_fails_does_not_stop_the_others() {
+    let mut account = with_policies();
+    let names = ["ada", "ben", "cyd"];
+    for name in names {
+        let mut user = person(name);
+        user.attached = vec!["app".to_owned(), "queues".to_owned()];
+        account.users.push(user);
+    }
+    let rules = format!("guardrails.max_changes_percent = 100\n{ENFORCE}");
+    let town = Installation::begin(account, &rules).await;
+    town.run().await;
+    live_until(&town, at(BEGIN) + days(96), &names).await;
+    let refused = Fault::new(FaultKind::error("AccessDenied")).on("DetachUserPolicy");
+    town.simulator.faults().add(refused.about("ben"));
+    live_until(&town, at(BEGIN) + days(97), &names).await;
+    for (name, left) in [
+        ("ada", vec![arn("app")]),
+        ("ben", both()),
+        ("cyd", vec![arn("app")]),
+    ] {
+        assert_eq!(attached(&town, "users", name), left, "{name}");
+    }
+    assert_eq!(town.desk.told("action.failed").len(), 1);
+}
+
+#[tokio::test]
+async fn w7_a_second_run_with_the_same_inputs_writes_nothing() {
+    let town = bob().await;
+    detached(&town).await;
+    let writes = town.changes();
+    assert_eq!(writes.len(), 1);
+    for _ in 0..2 {
+        let again = town.run().await;
+        assert_eq!((again.planned.plan.actions, again.reports), (vec![], vec![]));
+    }
+    assert_eq!(town.changes(), writes);
 }

@@ -153,11 +153,44 @@ async fn keys_and_their_last_use() {
     assert!(reader.access_keys(&arn("role/alice")).await.is_err());
     assert_eq!(reader.login_profile(&alice()).await.unwrap(), None);
     assert!(reader.mfa_devices(&alice()).await.unwrap().is_empty());
-    let user = reader.user(&alice()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_has_a_name_now_is_read_live() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let reader = session.reader();
+    let listed = reader.authorization(false).await.unwrap();
+    let found = reader.holder(&alice()).await.unwrap();
     assert_eq!(
-        user.tags.get("owner").map(String::as_str),
-        Some("alice@example.com")
+        (&found.arn, found.created_at),
+        (&alice(), listed.users[0].created_at)
     );
+    assert_eq!(found.members, None);
+    // The name decides, whatever path the ARN has: whoever asks compares.
+    assert_eq!(reader.holder(&arn("user/alice")).await.unwrap().arn, alice());
+    let role = reader.holder(&arn("role/app")).await.unwrap();
+    assert_eq!((role.arn, role.members), (arn("role/app"), None));
+    world.simulator.set_paging(Paging {
+        size: Some(1),
+        empty_pages: true,
+    });
+    let group = reader.holder(&arn("group/ops")).await.unwrap();
+    let members = group.members.unwrap();
+    assert_eq!(members.len(), 1);
+    assert_eq!(
+        (&members[0].arn, members[0].created_at),
+        (&alice(), found.created_at)
+    );
+    for gone in ["user/bob", "group/none", "role/none"] {
+        assert_eq!(reader.holder(&arn(gone)).await.unwrap_err().kind, ErrorKind::Gone);
+    }
+    for wrong in ["policy/own", "user/", "root"] {
+        assert_eq!(
+            reader.holder(&arn(wrong)).await.unwrap_err().kind,
+            ErrorKind::Unusable
+        );
+    }
 }
 
 #[tokio::test]

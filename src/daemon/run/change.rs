@@ -82,8 +82,12 @@ fn still_unused(live: &LiveAttachment, now: DateTime<Utc>) -> Result<Preconditio
         reports,
     } = live;
     let reports: Vec<_> = reports.iter().collect();
+    let members = principal.members.as_ref();
+    let members = members.map(|members| members.iter().map(|m| (&m.arn, m.created_at)).collect());
     let live = unused_permissions::LiveAttachment {
-        principal,
+        principal: &principal.arn,
+        principal_created_at: principal.created_at,
+        members,
         policy_arn,
         attached,
         version: &policy.default_version,

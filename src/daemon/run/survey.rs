@@ -205,7 +205,7 @@ impl Run<'_> {
         let Some(state) = &self.house.state else {
             return Ok(());
         };
-        let mut seen: BTreeSet<Observation> = rules::inactive_keys(snapshot);
+        let mut seen: BTreeSet<Observation> = rules::seen_keys(snapshot, before);
         seen.extend(rules::users_with_mfa(snapshot, &before.told_of));
         let mut covered = BTreeSet::new();
         if let Some((attachments, memberships)) = rules::unused_permissions::observations(snapshot) {

@@ -107,7 +107,8 @@ impl<'a> Memory<'a> {
                 Observation::UnusedAttachment { .. }
                 | Observation::UnusedRole { .. }
                 | Observation::InactiveKey { .. }
-                | Observation::MfaDevice { .. } => None,
+                | Observation::MfaDevice { .. }
+                | Observation::ActiveKey { .. } => None,
             });
         Self {
             history,

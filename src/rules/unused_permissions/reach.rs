@@ -40,7 +40,18 @@ impl Reach {
         text: &str,
         catalogue: &Catalogue,
     ) -> Result<Self, PolicyDocumentError> {
-        Ok(Self::of(&PolicyDocument::parse(text)?, catalogue))
+        let document = PolicyDocument::parse(text)?;
+        // Such statements stand in policies of resources and roles; in one of an identity they mean nothing known.
+        let of_identity = |key: &str| !["Principal", "NotPrincipal"].contains(&key);
+        let mut elements = document
+            .statements
+            .iter()
+            .flat_map(|statement| statement.rest.keys());
+        if !elements.all(|key| of_identity(key)) {
+            let why = "a statement of an identity's policy names a principal".to_owned();
+            return Err(PolicyDocumentError::Grammar(why));
+        }
+        Ok(Self::of(&document, catalogue))
     }
 
     /// Of a parsed document.

@@ -8,13 +8,17 @@ use crate::model::{Arn, PolicyUse, Precondition};
 use super::catalogue::Catalogue;
 use super::evidence::{Usage, check_age};
 use super::reach::Reach;
-use super::wording::{attachment_precondition, subject};
+use super::wording::{HolderIdentity, attachment_precondition, subject};
 
 /// What was read live of one attachment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LiveAttachment<'a> {
     /// The user, group or role.
     pub principal: &'a Arn,
+    /// When it was made.
+    pub principal_created_at: DateTime<Utc>,
+    /// Who is in the group, and since when there is such a user; `None`: no group.
+    pub members: Option<Vec<(&'a Arn, DateTime<Utc>)>>,
     /// The policy that is to be detached.
     pub policy_arn: &'a Arn,
     /// What is attached to the principal now (`ListAttachedUserPolicies` and its like).
@@ -96,10 +100,12 @@ pub fn still_unused(live: &LiveAttachment<'_>, now: DateTime<Utc>) -> Result<Pre
         })
         .collect();
     let last_used = PolicyUse { services };
+    let holder = HolderIdentity::new(live.principal_created_at, live.members.clone());
     Ok(attachment_precondition(
         live.policy_arn,
         live.version,
         live.document,
+        holder,
         last_used,
     ))
 }

@@ -316,7 +316,7 @@ pub(super) fn violation(
                     policy_arn: policy.arn.clone(),
                 }),
             },
-            precondition: precondition(grant, facts),
+            precondition: precondition(holder, grant, facts),
             since: facts.offends_since,
             withheld: (survey.now() < confirmed_on).then(|| {
                 let so = format!(
@@ -346,15 +346,37 @@ pub(super) fn subject(principal: &Arn, policy: &Arn) -> String {
     format!("{policy} of {principal}")
 }
 
-fn precondition(grant: &Grant<'_>, facts: &Facts) -> Precondition {
+fn precondition(holder: &Holder<'_>, grant: &Grant<'_>, facts: &Facts) -> Precondition {
+    let members = holder.members.iter().map(|user| (&user.arn, user.created_at));
+    let members = (holder.kind == PrincipalKind::Group).then(|| members.collect());
     attachment_precondition(
         &grant.policy.arn,
         &grant.version.id,
         &grant.version.document,
+        HolderIdentity::new(holder.created_at, members),
         PolicyUse {
             services: facts.services.clone(),
         },
     )
+}
+
+/// What tells a user, group or role from a namesake, and a group from what it was with other members.
+pub(super) struct HolderIdentity {
+    created_at: DateTime<Utc>,
+    members: Option<Digest>,
+}
+
+impl HolderIdentity {
+    pub(super) fn new(created_at: DateTime<Utc>, members: Option<Vec<(&Arn, DateTime<Utc>)>>) -> Self {
+        let digest = |mut members: Vec<_>| {
+            members.sort();
+            Digest::of_json(&json!(members))
+        };
+        Self {
+            created_at,
+            members: members.map(digest),
+        }
+    }
 }
 
 /// What must hold of an attachment right before it is undone.
@@ -362,6 +384,7 @@ pub(super) fn attachment_precondition(
     policy: &Arn,
     version: &str,
     document: &str,
+    holder: HolderIdentity,
     last_used: PolicyUse,
 ) -> Precondition {
     Precondition::Attachment {
@@ -369,6 +392,8 @@ pub(super) fn attachment_precondition(
         version: version.to_owned(),
         document: Digest::of_document(document),
         attached: true,
+        principal_created_at: holder.created_at,
+        members: holder.members,
         last_used,
     }
 }

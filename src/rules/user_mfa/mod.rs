@@ -37,7 +37,7 @@ use crate::config::MfaScope;
 use crate::inventory::{InlinePolicy, Mfa, Reading, SignIn, Snapshot, User};
 use crate::model::{
     ActionId, Arn, Change, ChangeKind, Digest, Event, Finding, FindingStatus, Grounds, Inverse, Observation,
-    OwnPolicy, Precondition, Proposal, RuleName, Severity,
+    OwnPolicy, Precondition, Proposal, RuleName, Severity, Target,
 };
 
 #[cfg(test)]
@@ -318,11 +318,12 @@ impl Case<'_> {
             user: user.arn.clone(),
         });
         let required = ctx.history.mfa_required.get(&user.arn).copied();
-        let undone = ctx.history.rolled_back.get(&self.requiring()).copied();
+        let requiring = Change::RequireMfa(OwnPolicy::RequireMfa.text());
+        let undone = ctx.history.rolled_back.get(&Target::of(&user.arn, &requiring));
         [
             seen.map(|seen| seen.last),
             required,
-            undone,
+            undone.copied(),
             Some(user.created_at),
         ]
         .into_iter()

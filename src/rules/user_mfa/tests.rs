@@ -380,8 +380,8 @@ fn what_was_said_before_mfa_was_in_place_does_not_count() {
     history.mfa_required.insert(user_arn("alice"), now() - days(10));
     assert_eq!(announced(&history).notices_count_after, Some(now() - days(10)));
     let change = Change::RequireMfa(OwnPolicy::RequireMfa.text());
-    let action = ActionId::of(&snapshot(Vec::new()).account, &user_arn("alice"), &change);
-    history.rolled_back.insert(action, now() - days(5));
+    let target = Target::of(&user_arn("alice"), &change);
+    history.rolled_back.insert(target, now() - days(5));
     assert_eq!(announced(&history).notices_count_after, Some(now() - days(5)));
 }
 

@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 21] = [
+    let cases: [fn(Fixture) -> Case; 22] = [
         |f| Box::pin(an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(an_intent_needs_its_lease(f)),
         |f| Box::pin(the_cap_of_a_day_counts_what_may_have_happened(f)),
@@ -22,6 +22,7 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(a_later_rejection_takes_consent_away(f)),
         |f| Box::pin(readings_have_to_agree(f)),
         |f| Box::pin(what_is_applied_can_be_undone_once(f)),
+        |f| Box::pin(what_was_rolled_back_is_known_by_what_it_is_about(f)),
         |f| Box::pin(a_late_answer_is_the_truth(f)),
         |f| Box::pin(runs_tell_what_they_did(f)),
         |f| Box::pin(plans_are_found_by_their_beginning(f)),
@@ -360,7 +361,8 @@ async fn what_is_applied_can_be_undone_once(f: Fixture) {
         []
     );
     let after = history(&f, 3).await;
-    assert_eq!(after.rolled_back, BTreeMap::from([(action.clone(), at(2))]));
+    let target = Target::of(&disabling(1).resource, &disabling(1).change);
+    assert_eq!(after.rolled_back, BTreeMap::from([(target, at(2))]));
     assert!(after.disabled_keys.is_empty());
 
     let again = f.perform(&lease, &disabling(1), at(4)).await;
@@ -374,6 +376,43 @@ async fn what_is_applied_can_be_undone_once(f: Fixture) {
         applied.iter().map(|attempt| attempt.id).collect::<Vec<_>>(),
         [again]
     );
+    assert_whole(&f).await;
+}
+
+async fn what_was_rolled_back_is_known_by_what_it_is_about(f: Fixture) {
+    let lease = f.lease().await;
+    let root = Arn::parse("arn:aws:iam::123456789012:root").unwrap();
+    let declared = |length| {
+        let change = Change::UpdatePasswordPolicy(PasswordPolicy {
+            minimum_length: length,
+            ..PasswordPolicy::aws_default()
+        });
+        Intent {
+            action: ActionId::of(&account(), &root, &change),
+            resource: root.clone(),
+            change,
+            inverse: Some(Inverse::DeletePasswordPolicy),
+            precondition: Precondition::PasswordPolicy {
+                password_policy: None,
+            },
+            ..disabling(1)
+        }
+    };
+    f.perform(&lease, &declared(14), at(0)).await;
+    let undoing = Intent {
+        direction: Direction::Undo,
+        ..declared(14)
+    };
+    f.perform(&lease, &undoing, at(1)).await;
+    let rolled_back = history(&f, 2).await.rolled_back;
+    let other = declared(15);
+    assert_eq!(
+        rolled_back.get(&Target::of(&other.resource, &other.change)),
+        Some(&at(1)),
+        "whatever policy would be written next"
+    );
+    f.perform(&lease, &other, at(3)).await;
+    assert!(history(&f, 4).await.rolled_back.is_empty());
     assert_whole(&f).await;
 }
 
@@ -640,6 +679,8 @@ async fn whole_values_come_back(f: Fixture) {
         version: "v3".into(),
         document: Digest::of_bytes(b"document"),
         attached: true,
+        principal_created_at: at(-60),
+        members: None,
         last_used: PolicyUse {
             services: BTreeMap::from([("s3".into(), None), ("sqs".into(), Some(at(-9)))]),
         },

@@ -223,7 +223,7 @@ impl World {
         );
         let mut undone: Vec<_> = of(false)
             .into_iter()
-            .map(|action| disabling(action).action)
+            .map(|action| Target::of(&disabling(action).resource, &disabling(action).change))
             .collect();
         undone.sort();
         assert_eq!(history.rolled_back.keys().cloned().collect::<Vec<_>>(), undone);

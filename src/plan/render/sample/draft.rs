@@ -162,6 +162,8 @@ pub(super) fn detach(found: &Finding, policy_arn: Arn, reason: Option<WithheldRe
             version: "v3".to_owned(),
             document: Digest::of_bytes(b"document"),
             attached: true,
+            principal_created_at: at("2025-06-01T08:00:00Z"),
+            members: None,
             last_used: PolicyUse {
                 services: BTreeMap::from([
                     ("s3".to_owned(), None),

@@ -19,6 +19,13 @@ fn d1_a_document_that_nobody_understands_is_kept() {
         "",
         "{}",
         r#"{"Statement":[{"Effect":"Allow","Action":"s*:*","Resource":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":[],"Resource":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*","Action":"s3:*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"sqs:*","action":"s3:*","Resource":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*","Comment":"s3 too"}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*","NotPrincipal":{"AWS":"*"}}]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Action":"sqs:*","NotAction":"s3:*","Resource":"*"}]}"#,
+        r#"{"Statement":[{"Effect":"ALLOW","Action":"sqs:*","Resource":"*"}]}"#,
     ] {
         world.set_document("Queues", document);
         world.assert_kept_by("D1");
@@ -228,6 +235,47 @@ fn d10_every_member_has_to_be_old_enough() {
     };
     world.observe(joined, 89);
     world.assert_silent();
+}
+
+#[test]
+fn d10_a_group_with_other_members_since_the_plan_is_not_the_one_judged() {
+    let world = team();
+    let planned = world.judge().remove(0).remedy.unwrap().precondition;
+    let (group, queues, document) = (arn("group/team"), policy_arn("Queues"), allow(r#""sqs:*""#));
+    let (ann, bob, eve) = (arn("user/ann"), arn("user/bob"), arn("user/eve"));
+    let since = world.ago(700);
+    let report = &world.snapshot.last_accessed[&group];
+    let live = |members: &[(&Arn, DateTime<Utc>)]| {
+        let members = members.iter().map(|(arn, made)| (*arn, *made)).collect();
+        let live = super::super::LiveAttachment {
+            principal: &group,
+            principal_created_at: since,
+            members: Some(members),
+            policy_arn: &queues,
+            attached: &[attached("Queues")],
+            version: "v1",
+            document: &document,
+            boundary_count: 0,
+            reports: &[report],
+        };
+        super::super::still_unused(&live, world.now).unwrap()
+    };
+    assert_eq!(
+        live(&[(&bob, since), (&ann, since)]),
+        planned,
+        "in whatever order"
+    );
+    assert_ne!(
+        live(&[(&ann, since), (&bob, since), (&eve, since)]),
+        planned,
+        "one joined"
+    );
+    assert_ne!(live(&[(&ann, since)]), planned, "one left");
+    assert_ne!(
+        live(&[(&ann, since), (&bob, world.now)]),
+        planned,
+        "a namesake joined"
+    );
 }
 
 #[test]

@@ -472,6 +472,7 @@ fn the_proposal_is_to_detach_and_its_inverse_to_attach() {
       "version": "v1",
       "document": "sha256:49e4e9d79a54440dd7f72ce2bc35aa64556aaec9f13745acf77433ae863f2688",
       "attached": true,
+      "principal_created_at": "2024-12-23T06:00:00Z",
       "last_used": {
         "services": {
           "sqs": null

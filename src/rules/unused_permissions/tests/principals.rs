@@ -172,7 +172,8 @@ fn p7_other_partitions_are_only_ever_reported() {
             | Observation::UnusedAttachment { .. }
             | Observation::InactiveKey { .. }
             | Observation::MfaDevice { .. }
-            | Observation::UnusedRole { .. } => (what, observed),
+            | Observation::UnusedRole { .. }
+            | Observation::ActiveKey { .. } => (what, observed),
         })
         .collect();
     assert_report_only(&world, "P7");

@@ -103,6 +103,8 @@ fn what_is_unused_is_remembered_so() {
 
 /// What AWS says live of the one unused attachment, changed by a test.
 struct Live {
+    created_at: DateTime<Utc>,
+    members: Option<Vec<(&'static Arn, DateTime<Utc>)>>,
     attached: Vec<AttachedPolicy>,
     version: &'static str,
     document: String,
@@ -113,6 +115,8 @@ struct Live {
 impl Live {
     fn of(world: &World) -> Self {
         Self {
+            created_at: world.ago(700),
+            members: None,
             attached: vec![attached("Storage"), attached("Queues")],
             version: "v1",
             // The same document, spaced differently.
@@ -126,6 +130,8 @@ impl Live {
         let reports: Vec<_> = self.reports.iter().collect();
         let live = LiveAttachment {
             principal: &arn("role/app"),
+            principal_created_at: self.created_at,
+            members: self.members.clone(),
             policy_arn: &policy_arn("Queues"),
             attached: &self.attached,
             version: self.version,
@@ -138,14 +144,14 @@ impl Live {
 }
 
 #[test]
-fn an_unchanged_world_gives_the_planned_precondition() {
+fn w2_an_unchanged_world_gives_the_planned_precondition() {
     let world = World::new();
     let planned = world.judge().remove(0).remedy.unwrap().precondition;
     assert_eq!(Live::of(&world).recheck(&world).unwrap(), planned);
 }
 
 #[test]
-fn use_edits_and_versions_since_the_plan_give_another_precondition() {
+fn w2_use_edits_versions_and_namesakes_since_the_plan_give_another_precondition() {
     let mut world = World::new();
     let planned = world.judge().remove(0).remedy.unwrap().precondition;
     let live = Live {
@@ -158,12 +164,21 @@ fn use_edits_and_versions_since_the_plan_give_another_precondition() {
         ..Live::of(&world)
     };
     assert_ne!(live.recheck(&world).unwrap(), planned);
+    let live = Live {
+        created_at: world.now,
+        ..Live::of(&world)
+    };
+    assert_ne!(
+        live.recheck(&world).unwrap(),
+        planned,
+        "deleted and made anew under the same name"
+    );
     world.report("role/app", &[("s3", Some(1)), ("sqs", Some(0))]);
     assert_ne!(Live::of(&world).recheck(&world).unwrap(), planned);
 }
 
 #[test]
-fn a_world_that_moved_or_hides_is_refused() {
+fn w2_a_world_that_moved_or_hides_is_refused() {
     let mut world = World::new();
     let stale = |live: Live| match live.recheck(&World::new()) {
         Err(error @ RecheckError::Stale { .. }) => error.to_string(),
