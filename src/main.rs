@@ -1,4 +1,6 @@
 //! The `iamwarden` binary: parse, install signal handlers, start logging, run the command, say how it ended.
+// The futures of a run are nested deeper than the compiler looks by default.
+#![recursion_limit = "256"]
 
 use std::process::ExitCode;
 

@@ -168,7 +168,7 @@ impl Run<'_> {
             virtual_mfa_devices: needed.virtual_mfa_devices,
             idle: needed.idle,
         };
-        let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
+        let snapshot = Box::pin(inventory::collect(session.reader(), &needs, &name, self.now)).await;
         info!(
             gaps = snapshot.gaps.len(),
             calls = snapshot.api_calls.values().sum::<u64>(),
