@@ -239,7 +239,11 @@ fn write_failure(message: &Message, failure: &RunFailure) -> Vec<Text> {
         .say(": ")
         .code(operation)
         .say(" in ");
-    let mut headline = headline.say(&message.account_label(account));
+    let place = account.as_ref().map_or_else(
+        || "the account of the ambient credentials".to_owned(),
+        |account| message.account_label(account),
+    );
+    let mut headline = headline.say(&place);
     if let Some(resource) = resource {
         headline = principal(headline.say(", "), resource);
     }

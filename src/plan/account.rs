@@ -243,7 +243,12 @@ impl Planner<'_> {
             since,
             withheld,
             report_only: _,
+            needs_approval,
         } = remedy;
+        let mode = match needs_approval {
+            true => ActionMode::Approve,
+            false => mode,
+        };
         let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
@@ -324,7 +329,7 @@ impl Planner<'_> {
         Some((
             WithheldReason::Notice,
             format!(
-                "its owner is told {} before; not before {date}",
+                "{} of notice, so not before {date}",
                 announcement.minimum_notice
             ),
         ))

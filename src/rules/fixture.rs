@@ -28,6 +28,9 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.password_policy.mode = Mode::Off;
     config.rules.unused_permissions.mode = Mode::Off;
     config.rules.access_review.mode = Mode::Off;
+    config.rules.unused_passwords.mode = Mode::Off;
+    config.rules.unused_users.mode = Mode::Off;
+    config.rules.unused_roles.mode = Mode::Off;
     config.rules.role_trust.mode = Mode::Off;
     config.rules.cloudtrail.mode = Mode::Off;
     config.rules.user_mfa.mode = Mode::Off;
@@ -86,6 +89,8 @@ pub(crate) fn user(name: &str, keys: Vec<AccessKey>) -> User {
             password: Reading::Known(None),
         })),
         sign_in: None,
+        password_use: None,
+        other_credentials: None,
     }
 }
 

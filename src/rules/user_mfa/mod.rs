@@ -237,6 +237,7 @@ impl Case<'_> {
             since,
             withheld: None,
             report_only: false,
+            needs_approval: false,
         };
         Judgement {
             finding,
@@ -289,6 +290,7 @@ impl Case<'_> {
             since: ctx.snapshot.taken_at,
             withheld: None,
             report_only: false,
+            needs_approval: false,
         };
         Judgement {
             remedy: Some(remedy),
