@@ -7,6 +7,7 @@ models. Its credential report is stamped 2015 unless `report_age` says otherwise
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime
 import io
 import json
@@ -84,6 +85,20 @@ class Principals:
                 return key.status
         return None
 
+    def password(self, user_name: str) -> None:
+        """Gives the user a console password."""
+        self.iam.create_login_profile(user_name, "Correct-horse-7")
+
+    def device(self, user_name: str, name: str | None = None) -> str:
+        """Gives the user a virtual MFA device; gives its serial number."""
+        serial = self.iam.create_virtual_mfa_device(name or user_name, "/").serial_number
+        self.iam.enable_mfa_device(user_name, serial, "123456", "654321")
+        return serial
+
+    def inline(self, user_name: str) -> dict[str, str]:
+        """The user's inline policies: documents by name."""
+        return dict(self.iam.users[user_name].policies)
+
     def password_policy(self, **fields: object) -> None:
         """Gives the account a policy of its own; fields are those of `UpdateAccountPasswordPolicy`, in snake case."""
         policy = {
@@ -99,6 +114,32 @@ class Principals:
         }
         assert set(fields) <= set(policy)
         self.iam.update_account_password_policy(**{**policy, **fields})
+
+
+@dataclasses.dataclass
+class Root:
+    """The root user. moto has none: its facts are put into the summary and the report that moto makes."""
+
+    mfa: bool = True
+    password: str = "true"
+    password_last_used: datetime.datetime | None = None
+    keys: tuple[tuple[bool, datetime.datetime, datetime.datetime | None], ...] = ()
+    """Active or not, made when, used when last."""
+    told_mfa: bool | None = None
+    """What the report says of the MFA device, where that is something else."""
+
+    def row(self) -> str:
+        def date(at: datetime.datetime | None, otherwise: str) -> str:
+            return at.strftime("%Y-%m-%dT%H:%M:%S+00:00") if at else otherwise
+
+        told = self.mfa if self.told_mfa is None else self.told_mfa
+        cells = ["<root_account>", f"arn:aws:iam::{ACCOUNT}:root", date(ago(2000), ""), self.password]
+        cells += [date(self.password_last_used, "no_information"), "not_supported", "not_supported", str(told).lower()]
+        for slot in range(2):
+            active, made, used = self.keys[slot] if slot < len(self.keys) else (False, None, None)
+            service = ["us-east-1", "s3"] if used else ["N/A", "N/A"]
+            cells += [str(active).lower(), date(made, "N/A"), date(used, "N/A"), *service]
+        return ",".join([*cells, "false", "N/A", "false", "N/A"]) + "\n"
 
 
 class Member(Principals):
@@ -127,6 +168,7 @@ class MotoAccount(Principals):
         self.calls: collections.Counter[str] = collections.Counter()
         self.log: list[tuple[str, Call]] = []
         self.faults: list = []
+        self.root: Root | None = None
         self.report_age = self._report_age = report_age
         self._lock = threading.Lock()
         self._in_flight = 0
@@ -141,6 +183,8 @@ class MotoAccount(Principals):
 
         def stamped(response):  # noqa: ANN001, ANN202 - moto's own signature
             answer = account._report(response)
+            if account.root is not None:
+                answer.result["Content"] += account.root.row()
             if account.report_age is not None:
                 stamp = datetime.datetime.now(datetime.timezone.utc) - account.report_age
                 answer.result["GeneratedTime"] = stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -174,10 +218,18 @@ class MotoAccount(Principals):
                 backends[account].reset()
         self.iam.generate_report()  # the very first one is waited for, which takes a second
         self.report_age = self._report_age
+        self.root = None
         with self._lock:
             self.calls.clear()
             self.log.clear()
             self.faults.clear()
+
+    def has_root(self, root: Root) -> None:
+        """Gives the account this root user."""
+        self.root = root
+        summary = self.iam.account_summary
+        summary._account_mfa_enabled = int(root.mfa)
+        summary._account_access_keys_present = int(bool(root.keys))
 
     def trust(self, roles: dict[str, str | None]) -> None:
         """Lets these roles alone be assumed, by their ARN, each with its external id: moto itself asks for nothing."""
