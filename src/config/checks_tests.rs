@@ -455,7 +455,7 @@ fn patterns_of_ones_own_have_names_and_can_be_compared() {
     test.toml:7:19: rules.iam_alarms.patterns[0].pattern: `ERROR` is not a pattern over fields of events: expected `{ … }` of at most 1024 characters, such as `{ $.eventName = CreateUser }`
     test.toml:9:16: rules.iam_alarms.patterns[1].name: `a b` is not a name: expected up to 200 letters, digits, `_`, `-` and `.`
     ");
-    insta::assert_snapshot!(refused("rules.iam_alarms.events = [\"root\"]"), @"");
+    insta::assert_snapshot!(refused("rules.iam_alarms.events = [\"root\"]"), @"test.toml:1:28: rules.iam_alarms.events[0]: `root` is not one of `iam_policy_changes`, `unauthorized_calls`, `root_use`, `console_sign_in_without_mfa`, `failed_sign_ins`, `cloudtrail_changes` or `key_creation`; did you mean `root_use`?");
     for topic in ["security", "arn:aws-cn:sns:cn-north-1:123456789012:security"] {
         assert_eq!(
             refused(&format!("rules.iam_alarms.topic = \"{topic}\"")),

@@ -64,7 +64,12 @@ impl<'a> View<'a> {
             partition: ctx.snapshot.partition.clone(),
             account: ctx.snapshot.account.clone(),
         };
-        let holders = Holder::all(authorization, &ctx.snapshot.account);
+        // The order of AWS's lists does not count.
+        let mut holders = Holder::all(authorization, &ctx.snapshot.account);
+        holders.sort_by(|a, b| a.arn.cmp(b.arn));
+        for holder in &mut holders {
+            holder.members.sort_by(|a, b| a.arn.cmp(&b.arn));
+        }
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (number, holder) in holders.iter().enumerate() {
             for member in &holder.members {
