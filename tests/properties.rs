@@ -166,6 +166,9 @@ fn user(n: usize, account: u64, (being, keys, password, groups, owned): &Person)
         attached: attached(&being.1.0, account),
         inline: Vec::new(),
         boundary: None,
+        sign_in: None,
+        password_use: None,
+        other_credentials: None,
         credentials: Some(Reading::Known(Credentials {
             access_keys: keys.collect(),
             password: Reading::Known(password.map(|days| ConsolePassword {
@@ -173,7 +176,6 @@ fn user(n: usize, account: u64, (being, keys, password, groups, owned): &Person)
                 last_used: None,
             })),
         })),
-        sign_in: None,
         name,
     }
 }
@@ -297,10 +299,10 @@ fn some_account(id: u64) -> impl Strategy<Value = Snapshot> {
                     false => Reading::Unknown(gap("iam:GetAccountAuthorizationDetails")),
                 },
                 password_policy: Some(password_policy),
-                last_accessed,
-                credential_report_at: Some(now()),
                 root: None,
                 virtual_mfa_devices: None,
+                last_accessed,
+                credential_report_at: Some(now()),
                 gaps: Vec::new(),
                 regions: iamwarden::inventory::Regions::default(),
                 api_calls: BTreeMap::new(),

@@ -42,6 +42,9 @@ pub struct Pace {
     pub first_poll: Duration,
     /// The longest pause between two looks.
     pub longest_poll: Duration,
+    /// How long a value of Secrets Manager is believed before it is read again: how late a rotation may be noticed where
+    /// nobody refuses the old one.
+    pub secrets: Duration,
     /// Calls a second, per account.
     pub rate: CallRate,
 }
@@ -59,6 +62,7 @@ impl Default for Pace {
             advisor: Duration::from_secs(90),
             first_poll: Duration::from_secs(1),
             longest_poll: Duration::from_secs(10),
+            secrets: Duration::from_secs(300),
             rate: CallRate::default(),
         }
     }

@@ -123,6 +123,8 @@ pub(super) fn user(user: sdk::UserDetail) -> Converted<User> {
         boundary: boundary(user.permissions_boundary)?,
         credentials: None,
         sign_in: None,
+        password_use: None,
+        other_credentials: None,
     })
 }
 

@@ -14,6 +14,7 @@ mod errors;
 mod evidence;
 mod meter;
 pub mod operation;
+mod other_credentials;
 pub mod permissions;
 mod reader;
 mod regional;

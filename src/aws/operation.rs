@@ -109,8 +109,15 @@ pub const GET_ACCOUNT_SUMMARY: &str = "iam:GetAccountSummary";
 /// `ListVirtualMFADevices`.
 pub const LIST_VIRTUAL_MFA_DEVICES: &str = "iam:ListVirtualMFADevices";
 
+/// `ListSSHPublicKeys`.
+pub const LIST_SSH_PUBLIC_KEYS: &str = "iam:ListSSHPublicKeys";
+/// `ListSigningCertificates`.
+pub const LIST_SIGNING_CERTIFICATES: &str = "iam:ListSigningCertificates";
+/// `ListServiceSpecificCredentials`.
+pub const LIST_SERVICE_SPECIFIC_CREDENTIALS: &str = "iam:ListServiceSpecificCredentials";
+
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 51] = [
+pub const ALL: [&str; 54] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -162,4 +169,7 @@ pub const ALL: [&str; 51] = [
     DELETE_TRAIL,
     GET_ACCOUNT_SUMMARY,
     LIST_VIRTUAL_MFA_DEVICES,
+    LIST_SSH_PUBLIC_KEYS,
+    LIST_SIGNING_CERTIFICATES,
+    LIST_SERVICE_SPECIFIC_CREDENTIALS,
 ];

@@ -24,6 +24,10 @@ pub struct Reads {
     pub root: bool,
     /// Virtual MFA devices, assigned or not.
     pub virtual_mfa_devices: bool,
+    /// Passwords that rest.
+    pub idle_passwords: bool,
+    /// What else users have who rest.
+    pub idle_users: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -60,6 +64,18 @@ const ROOT: &[&str] = &[
 ];
 const VIRTUAL_MFA: &[&str] = &[LIST_VIRTUAL_MFA_DEVICES];
 
+const IDLE_PASSWORDS: &[&str] = &[
+    GENERATE_CREDENTIAL_REPORT,
+    GET_CREDENTIAL_REPORT,
+    GET_LOGIN_PROFILE,
+    GET_USER,
+];
+const IDLE_USERS: &[&str] = &[
+    LIST_SERVICE_SPECIFIC_CREDENTIALS,
+    LIST_SIGNING_CERTIFICATES,
+    LIST_SSH_PUBLIC_KEYS,
+];
+
 const TRAILS: &[&str] = &[
     DESCRIBE_TRAILS,
     GET_BUCKET_ACL,
@@ -80,6 +96,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         sign_in,
         root,
         virtual_mfa_devices,
+        idle_passwords,
+        idle_users,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -91,6 +109,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (sign_in, SIGN_IN),
         (root, ROOT),
         (virtual_mfa_devices, VIRTUAL_MFA),
+        (idle_passwords, IDLE_PASSWORDS),
+        (idle_users, IDLE_USERS),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -179,6 +199,8 @@ mod tests {
             sign_in: true,
             root: true,
             virtual_mfa_devices: true,
+            idle_passwords: true,
+            idle_users: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -211,6 +233,8 @@ mod tests {
             sign_in: true,
             root: true,
             virtual_mfa_devices: true,
+            idle_passwords: true,
+            idle_users: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -470,7 +470,7 @@ impl Reader {
     }
 
     /// The name in a user's ARN: without it, AWS would answer for the caller.
-    fn user_name<'a>(&self, scope: Scope<'_>, user: &'a Arn) -> Result<&'a str, AwsError> {
+    pub(super) fn user_name<'a>(&self, scope: Scope<'_>, user: &'a Arn) -> Result<&'a str, AwsError> {
         match user.principal_kind() {
             Some(PrincipalKind::User) if !user.name().is_empty() => Ok(user.name()),
             Some(PrincipalKind::User | PrincipalKind::Group | PrincipalKind::Role) | None => {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use aws_config::Region;
 use aws_sdk_secretsmanager::Client;
@@ -18,9 +17,6 @@ use super::ambient::Ambient;
 use super::errors::{AwsError, Scope};
 use super::operation;
 use crate::config::SecretReference;
-
-/// How long a value of Secrets Manager is believed.
-const KEPT_FOR: Duration = Duration::from_secs(300);
 
 /// The longest secret in bytes: what Secrets Manager takes.
 const LONGEST: u64 = 64 * 1024;
@@ -94,7 +90,7 @@ impl Secrets {
         }
     }
 
-    /// The value. One of Secrets Manager is at most about five minutes old.
+    /// The value. One of Secrets Manager is at most as old as [`Pace::secrets`](super::Pace) says: five minutes.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -135,7 +131,7 @@ impl Secrets {
     fn kept(&self, name: &str) -> Option<SecretString> {
         self.lock()
             .get(name)
-            .filter(|(read_at, _)| read_at.elapsed() < KEPT_FOR)
+            .filter(|(read_at, _)| read_at.elapsed() < self.ambient.pace().secrets)
             .map(|(_, value)| value.clone())
     }
 

@@ -46,8 +46,7 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
     run.begin(&state, "apply", planned.caller()).await?;
     let due = run.due(&planned.plan, file.as_ref());
     if dry_run {
-        print(&plan_command::rendered(&planned.plan, PlanFormat::Text, true))?;
-        print("dry_run = true in the configuration: nothing was changed.\n")?;
+        print(&results::render_dry_run(&planned.plan))?;
     } else if !due.is_empty() && !arguments.yes && !asks_and_hears_yes(&planned.plan, due.len())? {
         // What turned out applied of an earlier run is told all the same.
         run.tell(&state, &planned, &[], Telling::Results).await?;
@@ -56,7 +55,12 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
     }
     let reports = match dry_run {
         true => Vec::new(),
-        false => run.apply(&state, &planned, file.as_ref()).await,
+        false => {
+            let progress = results::Progress::start("making changes");
+            let reports = run.apply(&state, &planned, file.as_ref()).await;
+            progress.end();
+            reports
+        }
     };
     run.tell(&state, &planned, &reports, Telling::Results).await?;
     let verdict = verdict(&planned.plan, &reports, dry_run);

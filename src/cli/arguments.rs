@@ -64,9 +64,9 @@ pub enum Command {
         /// With --verify: a head published earlier, as SEQ:HASH, which must still be part of the chain.
         #[arg(long, value_name = "SEQ:HASH", requires = "verify")]
         head: Option<String>,
-        /// How many runs at most.
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
+        /// How many runs and decisions at most [default: 50 as text, all as JSON].
+        #[arg(long)]
+        limit: Option<u32>,
     },
     /// All that is known of one principal, and why each rule says what it says.
     Explain {

@@ -3,8 +3,9 @@
 use super::opening::{Opening, StateUse};
 use super::{Exit, print};
 use crate::aws::Purpose;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
 use crate::daemon::{House, Reach, Reading, Run, Selection, Surveyed};
+use crate::inventory::Snapshot;
 use crate::plan::{PlanOptions, plan_account};
 use crate::rules::REGISTRY;
 use crate::state::State;
@@ -20,7 +21,9 @@ pub(super) async fn run(opening: &Opening, send: bool) -> anyhow::Result<Exit> {
             "schedule of {rule}: has no time left, the rule never runs"
         ));
     }
+    let progress = super::results::Progress::start("reading AWS");
     accounts(&house, &mut report).await;
+    progress.end();
     channels(&house, &mut report, send).await?;
     let all_good = report.problems == 0;
     report.text.push_str(match all_good {
@@ -143,6 +146,7 @@ async fn accounts(house: &House, report: &mut Report) {
                     };
                     report.good(format!("account {id}{name}: read whole, as {caller}"));
                 }
+                grants(&house.config, snapshot, report);
                 let plan = plan_account(&house.config, snapshot, history, run.now, &PlanOptions::default());
                 for gap in &plan.summary.errors {
                     if let Some(rule) = gap.operation.strip_prefix("rule:") {
@@ -184,6 +188,25 @@ async fn accounts(house: &House, report: &mut Report) {
                 Chain(&error)
             )),
         }
+    }
+}
+
+/// Reading proves that reading is allowed; what may be changed only its policies tell beforehand.
+fn grants(config: &Config, snapshot: &Snapshot, report: &mut Report) {
+    let needed = super::permissions::needed(config);
+    let (id, caller) = (&snapshot.account, &snapshot.caller.arn);
+    match super::grants::missing(snapshot, &needed) {
+        Some(missing) if missing.is_empty() => report.good(format!(
+            "account {id}: its policies allow {caller} all {} actions that rules and modes need",
+            needed.len()
+        )),
+        Some(missing) => report.bad(format!(
+            "account {id}: no policy allows {caller} {}: see `iamwarden permissions`",
+            missing.join(", ")
+        )),
+        None => report.note(format!(
+            "account {id}: the policies of {caller} are not known here, so what it may change shows only then"
+        )),
     }
 }
 

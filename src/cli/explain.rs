@@ -21,7 +21,10 @@ pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str
     let selection = selection(&house.config, &[], &accounts)?;
     let run = Run::new(&house, Reach::Look);
     let (mut text, mut unread) = (String::new(), String::new());
-    for reading in run.read(&selection).await? {
+    let progress = super::results::Progress::start("reading AWS");
+    let readings = run.read(&selection).await?;
+    progress.end();
+    for reading in readings {
         let surveyed = match reading {
             Reading::Done(surveyed) => surveyed,
             Reading::Failed { id, gap, .. } => {

@@ -14,7 +14,7 @@ pub(super) async fn run(
     format: HistoryFormat,
     verify: bool,
     head: Option<&str>,
-    limit: u32,
+    limit: Option<u32>,
 ) -> anyhow::Result<Exit> {
     let house = opening.house(StateUse::Read).await?;
     let Some(state) = house.state else {
@@ -27,6 +27,10 @@ pub(super) async fn run(
     if verify {
         return check(&state, format, head).await;
     }
+    let limit = limit.unwrap_or(match format {
+        HistoryFormat::Text => 50,
+        HistoryFormat::Json => u32::MAX,
+    });
     let (runs, decisions) = (state.runs(limit).await?, state.decisions(limit).await?);
     let dead = state.dead_messages().await?;
     print(&match format {

@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod freeze;
+mod grants;
 pub mod health;
 mod history;
 mod opening;

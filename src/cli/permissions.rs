@@ -53,7 +53,8 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
             .copied()
             .collect();
         if !writes.is_empty() {
-            statements.push(allow("Change", writes, json!("*")));
+            statements.push(allow("Change", writes.iter().copied(), json!("*")));
+            statements.extend(never(config, &partition, &writes));
         }
     }
     if part == Part::Whole {
@@ -68,6 +69,31 @@ fn allow<'a>(sid: &str, actions: impl IntoIterator<Item = &'a str>, resource: Va
     json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
+/// What no rule ever changes, said to AWS as well: protected principals, and the roles that iamwarden itself runs as.
+fn never(config: &Config, partition: &Partition, writes: &BTreeSet<&'static str>) -> Option<Value> {
+    let mut resources = BTreeSet::new();
+    for pattern in &config.guardrails.protected {
+        let pattern = pattern.as_str();
+        resources.insert(format!("arn:{partition}:iam::*:{pattern}"));
+        // The name without its path is tried too.
+        if let Some((kind, name)) = pattern.split_once('/').filter(|(_, name)| !name.contains('/')) {
+            resources.insert(format!("arn:{partition}:iam::*:{kind}/*/{name}"));
+        }
+    }
+    for account in &config.accounts {
+        let own = [&account.role_arn, &account.rollback_role_arn];
+        resources.extend(own.into_iter().flatten().map(ToString::to_string));
+    }
+    (!resources.is_empty())
+        .then(|| json!({"Sid": "Never", "Effect": "Deny", "Action": writes, "Resource": resources}))
+}
+
+/// All that is called in an account: what is read, and what the modes allow to change.
+pub(super) fn needed(config: &Config) -> BTreeSet<&'static str> {
+    let writes = changes(config).into_iter().flat_map(permissions::writes).copied();
+    reads(config).into_iter().chain(writes).collect()
+}
+
 /// What the rules that are on read, and what is read again right before a change that they may make.
 fn reads(config: &Config) -> BTreeSet<&'static str> {
     let needs = rules::needs(config, &crate::model::History::default(), &[]);
@@ -80,6 +106,8 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         sign_in: needs.sign_in.is_some(),
         root: needs.root,
         virtual_mfa_devices: needs.virtual_mfa_devices,
+        idle_passwords: needs.idle.is_some(),
+        idle_users: needs.idle.is_some_and(|idle| idle.user_unused_for.is_some()),
     };
     let again = changes(config)
         .into_iter()

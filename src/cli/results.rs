@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal;
 
+use super::arguments::PlanFormat;
 use crate::execute::{ActionReport, ActionResult};
 use crate::model::visible;
+use crate::plan::Plan;
 
 /// One line per action, and a last line that counts.
 pub(super) fn render(reports: &[ActionReport]) -> String {
@@ -48,6 +50,12 @@ pub(super) fn render(reports: &[ActionReport]) -> String {
     text
 }
 
+/// What would have been done, and that it was not.
+pub(super) fn render_dry_run(plan: &Plan) -> String {
+    let plan = super::plan::rendered(plan, PlanFormat::Text, true);
+    format!("{plan}Dry run: nothing was changed.\n")
+}
+
 /// A spinner on standard error, for what takes longer than a second; nothing where that is no terminal.
 pub(super) struct Progress(Option<indicatif::ProgressBar>);
 
@@ -69,7 +77,7 @@ impl Progress {
 }
 
 /// Why the rest of the plan's actions were not due, by reason.
-pub(super) fn render_held(plan: &crate::plan::Plan) -> String {
+pub(super) fn render_held(plan: &Plan) -> String {
     let mut reasons = std::collections::BTreeMap::new();
     for reason in plan.actions.iter().filter_map(|action| action.withheld_reason) {
         *reasons.entry(reason).or_insert(0usize) += 1;

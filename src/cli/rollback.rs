@@ -41,7 +41,9 @@ pub(super) async fn run(opening: &Opening, arguments: &RollbackArguments) -> any
     let mut reports = Vec::new();
     if !applied.is_empty() && consents {
         run.begin(&state, "rollback", None).await?;
+        let progress = results::Progress::start("undoing changes");
         reports = run.roll_back(&state, &applied).await;
+        progress.end();
         let status = if is_done(&reports) { "done" } else { "failed" };
         run.finish(&state, status, &reports).await?;
     }

@@ -53,12 +53,18 @@ pub(super) async fn run(opening: &Opening, arguments: &RunArguments, reload: Rel
 /// `--once`: every enabled rule, what is due, each due message, and out.
 async fn once(house: &House) -> anyhow::Result<Exit> {
     let state = house.state.clone().context("there is no state")?;
+    let progress = results::Progress::start("running every rule");
     let done = match house.run("run --once", &Selection::default()).await {
         Err(_) if house.shutdown.is_requested() => return Ok(Exit::Ok),
         done => done?,
     };
-    print(&results::render(&done.reports))?;
-    print(&results::render_held(&done.planned.plan))?;
+    progress.end();
+    if house.config.dry_run {
+        print(&results::render_dry_run(&done.planned.plan))?;
+    } else {
+        print(&results::render(&done.reports))?;
+        print(&results::render_held(&done.planned.plan))?;
+    }
     let delivery = house.deliver(&house.courier()?, &state, ONCE_DELIVERY).await?;
     info!(
         accepted = delivery.accepted,

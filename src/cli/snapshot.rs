@@ -15,7 +15,9 @@ pub(super) async fn run(opening: &Opening, output: &Path, account: Option<&str>)
         !several,
         "several accounts are configured: say which with --account"
     );
+    let progress = super::results::Progress::start("reading AWS");
     let readings = Run::new(&house, Reach::Look).read(&selection).await?;
+    progress.end();
     match readings.first() {
         Some(Reading::Done(surveyed)) => {
             surveyed.snapshot.write_to(output)?;

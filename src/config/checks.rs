@@ -317,6 +317,13 @@ fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
         rules.unused_permissions.unused_for,
         "rules.unused_permissions.unused_for",
     );
+    above_zero(
+        rules.unused_passwords.unused_for,
+        "rules.unused_passwords.unused_for",
+    );
+    above_zero(rules.unused_users.unused_for, "rules.unused_users.unused_for");
+    above_zero(rules.unused_users.remind_every, "rules.unused_users.remind_every");
+    above_zero(rules.unused_roles.unused_for, "rules.unused_roles.unused_for");
     above_zero(rules.access_review.every, "rules.access_review.every");
     above_zero(
         rules.access_review.remind_every,

@@ -154,6 +154,20 @@ fn limits_of_age() {
 }
 
 #[test]
+fn warnings_and_pauses_of_mfa_and_root() {
+    insta::assert_snapshot!(refused(r#"
+        rules.user_mfa.warn_before = ["1d", "24h", "0s"]
+        rules.root_account = {recent_use = "0s", remind_every = "0s"}
+    "#), @r#"
+    test.toml:2:45: rules.user_mfa.warn_before[1]: `1d` stands there twice: expected each once
+    test.toml:2:52: rules.user_mfa.warn_before[2]: a warning at the date itself comes too late: expected more than zero
+    test.toml:3:44: rules.root_account.recent_use: `0s` is no time at all: expected more than zero, such as "90d"
+    test.toml:3:65: rules.root_account.remind_every: `0s` is no time at all: expected more than zero, such as "90d"
+    "#);
+    insta::assert_snapshot!(refused(r#"rules.user_mfa.scope = "admins""#), @"test.toml:1:24: rules.user_mfa.scope: `admins` is not one of `console` or `all`");
+}
+
+#[test]
 fn password_ages() {
     let age = |age: &str| refused(&format!("[rules.password_policy]\nmax_age = \"{age}\""));
     insta::assert_snapshot!(age("36h"), @r#"test.toml:2:11: rules.password_policy.max_age: `36h` is not what IAM takes: expected whole days from "1d" to "1095d""#);

@@ -39,7 +39,7 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 13] = [
         "access_key_rotation",
         "access_review",
         "broad_policies",
@@ -48,7 +48,10 @@ impl Rules {
         "role_trust",
         "root_account",
         "unused_access_keys",
+        "unused_passwords",
         "unused_permissions",
+        "unused_roles",
+        "unused_users",
         "user_mfa",
     ];
 
@@ -65,6 +68,9 @@ impl Rules {
             cloudtrail,
             user_mfa,
             root_account,
+            unused_passwords,
+            unused_users,
+            unused_roles,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -77,6 +83,9 @@ impl Rules {
             "cloudtrail" => Some((cloudtrail.mode, cloudtrail.schedule.as_ref())),
             "user_mfa" => Some((user_mfa.mode, user_mfa.schedule.as_ref())),
             "root_account" => Some((root_account.mode, root_account.schedule.as_ref())),
+            "unused_passwords" => Some((unused_passwords.mode, unused_passwords.schedule.as_ref())),
+            "unused_users" => Some((unused_users.mode, unused_users.schedule.as_ref())),
+            "unused_roles" => Some((unused_roles.mode, unused_roles.schedule.as_ref())),
             _ => None,
         }
     }

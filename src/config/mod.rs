@@ -36,7 +36,7 @@ pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
     Config, Exemption, Guardrails, MfaScope, Mode, Notifications, OnExcess, OwnerEntry, OwnerMap, OwnerRoute,
     PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
-    StateSettings, UnusedAccessKeys, UnusedPermissions, UserMfa,
+    StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa,
 };
 pub use window::{Window, WindowError};
 

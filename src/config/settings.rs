@@ -178,14 +178,20 @@ pub struct Rules {
     pub access_review: AccessReview,
     /// Roles that outsiders can assume too freely.
     pub role_trust: RoleTrust,
-    /// Policies that allow far more than anybody needs.
-    pub broad_policies: BroadPolicies,
     /// The record of who did what: trails that are missing, stopped or weak.
     pub cloudtrail: CloudTrail,
     /// Users without an active MFA device.
     pub user_mfa: UserMfa,
     /// The root user: MFA, access keys, use.
     pub root_account: RootAccount,
+    /// Policies that allow far more than anybody needs.
+    pub broad_policies: BroadPolicies,
+    /// Console passwords that nobody uses.
+    pub unused_passwords: UnusedPasswords,
+    /// Users that nobody uses.
+    pub unused_users: UnusedUsers,
+    /// Roles that nobody assumes.
+    pub unused_roles: UnusedRoles,
 }
 
 /// `[rules.access_key_rotation]`
@@ -359,6 +365,57 @@ pub struct RootAccount {
     pub recent_use: Span,
     /// How often the owner is told again as long as something is wrong.
     pub remind_every: Span,
+}
+
+/// `[rules.unused_passwords]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnusedPasswords {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// A password unused for longer offends; one never used counts from the day it was set.
+    pub unused_for: Span,
+    /// A password is deleted only so long after its owner was told.
+    pub minimum_notice: Span,
+    /// A deleted password cannot be restored: `true` lets `enforce` delete without a person's approval.
+    pub allow_irreversible: bool,
+}
+
+/// `[rules.unused_users]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnusedUsers {
+    /// What the rule may do: in `approve` and `enforce` owners are reminded.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// A user without any sign of life for longer offends.
+    pub unused_for: Span,
+    /// How often the owner is reminded.
+    pub remind_every: Span,
+}
+
+/// `[rules.unused_roles]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnusedRoles {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// A role unused for longer, and older than that, offends.
+    pub unused_for: Span,
+    /// The same for roles that may be assumed from outside the account; the longer of the two counts.
+    pub external_unused_for: Span,
+    /// Withheld until seen unused in every reading for that long.
+    pub confirm_after: Span,
+    /// A role is quarantined only so long after its owner was told.
+    pub minimum_notice: Span,
 }
 
 /// `[rules.broad_policies]`

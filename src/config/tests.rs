@@ -16,146 +16,113 @@ pub(super) fn configured(text: &str) -> Config {
 
 #[test]
 fn the_defaults_are_those_of_the_documentation() {
-    let config = Config::built_in().unwrap();
+    // The rules that the documentation lists whole; each of the others has its defaults beside its own tests.
+    let listed = [
+        "access_key_rotation",
+        "unused_access_keys",
+        "password_policy",
+        "unused_permissions",
+    ];
+    let mut config = serde_json::json!(Config::built_in().unwrap());
+    let rules = config["rules"].as_object_mut().unwrap();
+    rules.retain(|name, _| listed.contains(&name.as_str()));
     insta::assert_json_snapshot!(config, @r#"
     {
-      "dry_run": false,
-      "freeze": false,
-      "schedule": {
-        "default": "0 0 6 * * *"
-      },
-      "state": {
-        "url": "sqlite:iamwarden.db",
-        "keep_findings": "400d"
-      },
-      "server": {
-        "listen": "127.0.0.1:8787"
-      },
       "accounts": [],
-      "regions": {
-        "include": []
+      "approvals": {
+        "approvers": [],
+        "command_line": true,
+        "expire_after": "7d"
       },
+      "dry_run": false,
+      "exemptions": [],
+      "freeze": false,
       "guardrails": {
+        "change_window": "",
+        "max_changes_per_day": 100,
         "max_changes_per_run": 25,
         "max_changes_percent": 10,
-        "max_changes_per_day": 100,
-        "on_excess": "cap",
         "max_plan_age": "1d",
-        "change_window": "",
-        "timezone": "UTC",
+        "on_excess": "cap",
         "protected": [
           "user/break-glass-*",
           "role/aws-service-role/*"
-        ]
+        ],
+        "timezone": "UTC"
       },
-      "approvals": {
-        "expire_after": "7d",
-        "approvers": [],
-        "command_line": true
-      },
-      "rules": {
-        "access_key_rotation": {
-          "mode": "report",
-          "schedule": null,
-          "max_age": "90d",
-          "warn_before": [
-            "14d",
-            "7d",
-            "1d"
-          ],
-          "minimum_notice": "7d",
-          "spare_used_within": "0s",
-          "delete_after": ""
-        },
-        "unused_access_keys": {
-          "mode": "report",
-          "schedule": null,
-          "unused_for": "45d",
-          "minimum_notice": "7d"
-        },
-        "password_policy": {
-          "mode": "report",
-          "schedule": null,
-          "exact": false,
-          "minimum_length": null,
-          "require_uppercase": null,
-          "require_lowercase": null,
-          "require_numbers": null,
-          "require_symbols": null,
-          "allow_users_to_change": null,
-          "max_age": null,
-          "reuse_prevention": null,
-          "hard_expiry": null
-        },
-        "unused_permissions": {
-          "mode": "report",
-          "schedule": null,
-          "unused_for": "90d",
-          "minimum_age": "90d",
-          "confirm_after": "7d",
-          "principals": [
-            "user",
-            "group",
-            "role"
-          ],
-          "trust_existing": false
-        },
-        "access_review": {
-          "mode": "report",
-          "schedule": null,
-          "every": "180d",
-          "remind_every": "7d"
-        },
-        "role_trust": {
-          "mode": "report",
-          "schedule": null,
-          "trusted_accounts": []
-        },
-        "broad_policies": {
-          "mode": "report",
-          "schedule": null,
-          "unused_for": "90d",
-          "allow_attached_to_users": false
-        },
-        "cloudtrail": {
-          "mode": "report",
-          "schedule": null,
-          "bucket": "",
-          "trail_name": "iamwarden",
-          "log_group": "",
-          "log_role": ""
-        },
-        "user_mfa": {
-          "mode": "report",
-          "schedule": null,
-          "scope": "console",
-          "minimum_notice": "7d",
-          "warn_before": [
-            "7d",
-            "1d"
-          ]
-        },
-        "root_account": {
-          "mode": "report",
-          "schedule": null,
-          "require_hardware": false,
-          "recent_use": "30d",
-          "remind_every": "1d"
-        }
-      },
-      "exemptions": [],
       "notifications": {
+        "allow_http": false,
+        "allow_networks": [],
+        "channels": [],
+        "default_channel": "",
         "owner_tags": [
           "owner",
           "Owner",
           "email"
         ],
-        "default_channel": "",
-        "quiet_hours": "",
-        "allow_networks": [],
-        "allow_http": false,
-        "channels": [],
-        "owners": []
+        "owners": [],
+        "quiet_hours": ""
+      },
+      "regions": {
+        "include": []
+      },
+      "rules": {
+        "access_key_rotation": {
+          "delete_after": "",
+          "max_age": "90d",
+          "minimum_notice": "7d",
+          "mode": "report",
+          "schedule": null,
+          "spare_used_within": "0s",
+          "warn_before": [
+            "14d",
+            "7d",
+            "1d"
+          ]
+        },
+        "password_policy": {
+          "allow_users_to_change": null,
+          "exact": false,
+          "hard_expiry": null,
+          "max_age": null,
+          "minimum_length": null,
+          "mode": "report",
+          "require_lowercase": null,
+          "require_numbers": null,
+          "require_symbols": null,
+          "require_uppercase": null,
+          "reuse_prevention": null,
+          "schedule": null
+        },
+        "unused_access_keys": {
+          "minimum_notice": "7d",
+          "mode": "report",
+          "schedule": null,
+          "unused_for": "45d"
+        },
+        "unused_permissions": {
+          "confirm_after": "7d",
+          "minimum_age": "90d",
+          "mode": "report",
+          "principals": [
+            "user",
+            "group",
+            "role"
+          ],
+          "schedule": null,
+          "trust_existing": false,
+          "unused_for": "90d"
+        }
+      },
+      "schedule": {
+        "default": "0 0 6 * * *"
+      },
+      "server": {
+        "listen": "127.0.0.1:8787"
+      },
+      "state": {
+        "keep_findings": "400d",
+        "url": "sqlite:iamwarden.db"
       }
     }
     "#);

@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 use futures_util::stream;
 
+use super::idle::{Idle, IdleNeeds};
 use super::keys::{self, KeyNeeds, Place, SeenKey};
 use super::regional::{self, RegionalNeeds};
 use super::sign_in::{self, LoginProfile, SignInOf};
@@ -59,6 +60,8 @@ pub struct Needs<'a> {
     pub root: bool,
     /// Virtual MFA devices, assigned or not.
     pub virtual_mfa_devices: bool,
+    /// Passwords that rest, and what else users have who rest.
+    pub idle: Option<IdleNeeds>,
 }
 
 impl std::fmt::Debug for Needs<'_> {
@@ -73,6 +76,7 @@ impl std::fmt::Debug for Needs<'_> {
             .field("sign_in", &self.sign_in)
             .field("root", &self.root)
             .field("virtual_mfa_devices", &self.virtual_mfa_devices)
+            .field("idle", &self.idle)
             .finish()
     }
 }
@@ -82,7 +86,8 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
     let mut gaps = BTreeSet::new();
     let mut regional_gaps = BTreeSet::new();
     let credentials = needs.keys.is_some() || needs.passwords;
-    let report_needed = credentials || needs.sign_in.is_some() || needs.root;
+    let of_users = credentials || needs.sign_in.is_some() || needs.idle.is_some();
+    let report_needed = of_users || needs.root;
     let (authorization, report, password_policy, regions, root_summary, virtual_mfa_devices) = tokio::join!(
         reader.authorization(needs.policies),
         OptionFuture::from(report_needed.then(|| fetch_report(reader, now))),
@@ -111,7 +116,7 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
     let mut last_accessed = BTreeMap::new();
     let authorization = match authorization {
         Ok(mut authorization) => {
-            if let Some(report) = report.filter(|_| credentials || needs.sign_in.is_some()) {
+            if let Some(report) = report.filter(|_| of_users) {
                 let users = std::mem::take(&mut authorization.users);
                 let look = Look {
                     reader,
@@ -119,6 +124,7 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
                     needs: needs.keys,
                     passwords: needs.passwords,
                     sign_in: needs.sign_in,
+                    idle: needs.idle,
                     now,
                     report,
                     outage: Outage::default(),
@@ -218,7 +224,8 @@ pub(super) struct Look<'a> {
     needs: Option<&'a KeyNeeds>,
     passwords: bool,
     sign_in: Option<SignInOf>,
-    now: DateTime<Utc>,
+    idle: Option<IdleNeeds>,
+    pub(super) now: DateTime<Utc>,
     pub(super) report: Result<&'a Report, &'a Gap>,
     pub(super) outage: Outage,
 }
@@ -255,6 +262,13 @@ impl Look<'_> {
                 let found = self.sign_in(&user, of, &asked).await?;
                 missing.extend(found.gap().cloned());
                 user.sign_in = Some(found);
+            }
+            if let Some(needs) = self.idle {
+                let Idle { password, others } = self.idle(&user, needs, &asked).await?;
+                missing.extend(password.gap().cloned());
+                missing.extend(others.iter().filter_map(Reading::gap).cloned());
+                user.password_use = Some(password);
+                user.other_credentials = others;
             }
             Some((user, missing))
         });

@@ -209,6 +209,8 @@ mod tests {
             boundary: None,
             credentials: None,
             sign_in: None,
+            password_use: None,
+            other_credentials: None,
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod collect;
 mod file;
+mod idle;
 mod keys;
 mod regional;
 mod report;
@@ -14,6 +15,7 @@ mod snapshot;
 
 pub use collect::{Needs, PrincipalChoice, collect};
 pub use file::SnapshotFileError;
+pub use idle::{IdleNeeds, OtherCredential, OtherCredentialKind, PasswordUse};
 pub use keys::KeyNeeds;
 pub use regional::{BucketExposure, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail};
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Regions;
+use super::{OtherCredential, PasswordUse, Regions};
 use crate::model::{AccessKeyId, AccountId, Arn, Digest, KeyStatus, Partition, PasswordPolicy};
 
 /// Something that could not be read.
@@ -263,6 +263,12 @@ pub struct User {
     /// How it signs in to the console. Unread where no rule needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<Reading<SignIn>>,
+    /// How its console password is used; `None` in it: it has none. Unread where no rule needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_use: Option<Reading<Option<PasswordUse>>>,
+    /// Its credentials of which AWS does not say when they were used. Unread unless all else rests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_credentials: Option<Reading<Vec<OtherCredential>>>,
 }
 
 /// How a user signs in to the console.

@@ -107,6 +107,11 @@ pub enum Observation {
         /// The policy.
         policy: Arn,
     },
+    /// A role was found unused, by evidence that suffices. Forgotten as soon as a reading finds otherwise.
+    UnusedRole {
+        /// The role.
+        role: Arn,
+    },
     /// An access key was seen inactive (or gone).
     InactiveKey {
         /// The key.

@@ -381,11 +381,15 @@ fn run_failure(failure: &RunFailure, now: DateTime<Utc>) -> Entry {
         // Once a day while it lasts; the detail may differ in request ids and is no news.
         key: json!([failure.account, failure.operation, resource, now.date_naive()]),
         place: (
-            failure.account.to_string(),
+            failure
+                .account
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             resource.unwrap_or_default(),
             failure.operation.clone(),
         ),
-        accounts: vec![failure.account.clone()],
+        accounts: failure.account.iter().cloned().collect(),
         item: Item::Failure(Box::new(failure.clone())),
     }
 }

@@ -274,8 +274,8 @@ impl ExemptionEnding {
 /// Something that a run could not read or do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunFailure {
-    /// Where.
-    pub account: AccountId,
+    /// Where; `None`: the credentials do not lead to an account.
+    pub account: Option<AccountId>,
     /// The operation, such as `iam:GetCredentialReport`.
     pub operation: String,
     /// Of which resource; `None`: of the account.

@@ -269,7 +269,7 @@ pub(super) fn exemption(today: &str) -> ExemptionEnding {
 
 pub(super) fn failure() -> RunFailure {
     RunFailure {
-        account: account(),
+        account: Some(account()),
         operation: "iam:GetCredentialReport".to_owned(),
         resource: None,
         detail: "access denied to the role iamwarden".to_owned(),

@@ -239,7 +239,11 @@ fn write_failure(message: &Message, failure: &RunFailure) -> Vec<Text> {
         .say(": ")
         .code(operation)
         .say(" in ");
-    let mut headline = headline.say(&message.account_label(account));
+    let place = account.as_ref().map_or_else(
+        || "the account of the ambient credentials".to_owned(),
+        |account| message.account_label(account),
+    );
+    let mut headline = headline.say(&place);
     if let Some(resource) = resource {
         headline = principal(headline.say(", "), resource);
     }
@@ -406,6 +410,7 @@ fn root_steps(items: &[Item]) -> Vec<Text> {
         )
         .code("aws cloudtrail lookup-events --lookup-attributes AttributeKey=Username,AttributeValue=root"),
         Text::new().say("5. Sign out, and use root only for the few tasks that need it."),
+        Text::new().say("iamwarden changes nothing here. This is said again as long as it stands."),
     ];
     lines.extend(exemption_advice(items, "If it must stay so for a time"));
     lines

@@ -114,11 +114,11 @@ pub fn plan_account(
     for rule in &REGISTRY {
         let declared = (rule.mode)(config);
         let as_if = options.as_if_enforce && declared == Mode::Report;
-        let mode = if as_if { Mode::Enforce } else { declared };
-        // A rule that changes nothing reports, whatever its mode.
+        let asked = if as_if { Mode::Enforce } else { declared };
+        // A rule that changes nothing reports, whatever its mode; but it may have its owners reminded.
         let mode = match (rule.changes)(config).is_empty() {
-            true => mode.min(Mode::Report),
-            false => mode,
+            true => asked.min(Mode::Report),
+            false => asked,
         };
         if mode == Mode::Off || !(options.rules.is_empty() || options.rules.iter().any(|r| r == rule.name)) {
             continue;
@@ -131,6 +131,7 @@ pub fn plan_account(
                 announcement,
                 reminder,
             } = judgement;
+            let reminder = reminder.filter(|_| action_mode(asked).is_some());
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
                     let candidate = planner.candidate(&finding, remedy, announcement.as_ref(), mode);
@@ -144,9 +145,10 @@ pub fn plan_account(
                     finding.proposal = Some(remedy.proposal);
                     told.digest(mode, &finding);
                 }
+                (None, None) if reminder.is_some() => {}
                 (None, None) => told.digest(mode, &finding),
             }
-            if let (Some(_), Some(reminder)) = (action_mode(mode), reminder) {
+            if let Some(reminder) = reminder {
                 told.remind(&finding, &reminder);
             }
             findings.push(finding);
@@ -241,7 +243,12 @@ impl Planner<'_> {
             since,
             withheld,
             report_only: _,
+            needs_approval,
         } = remedy;
+        let mode = match needs_approval {
+            true => ActionMode::Approve,
+            false => mode,
+        };
         let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
@@ -321,10 +328,7 @@ impl Planner<'_> {
         let date = timing.not_before.format("%Y-%m-%d %H:%M UTC");
         Some((
             WithheldReason::Notice,
-            format!(
-                "its owner is told {} before; not before {date}",
-                announcement.minimum_notice
-            ),
+            format!("{} of notice, so not before {date}", announcement.minimum_notice),
         ))
     }
 

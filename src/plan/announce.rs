@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::model::{Event, FindingId, History, Ladder, Notice, NoticeItem, Span};
 use crate::rules::Announcement;
@@ -82,10 +82,20 @@ pub(super) fn timing(announcement: &Announcement, notices: &Notices<'_>, now: Da
         .into_iter()
         .flatten()
         .max();
-    let not_before = not_before.unwrap_or(announcement.due);
+    let not_before = full_second(not_before.unwrap_or(announcement.due));
     Timing {
         not_before,
         notice_given: now >= not_before && (minimum.is_zero() || first_accepted.is_some()),
+    }
+}
+
+/// Dates are named to the second, and never a moment early.
+fn full_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = at.trunc_subsecs(0);
+    if whole < at {
+        whole + TimeDelta::seconds(1)
+    } else {
+        whole
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AccountPlan, Scorecard};
@@ -135,7 +135,8 @@ pub fn assemble(
     let mut plan = Plan {
         schema: "iamwarden.plan/v1".to_owned(),
         id,
-        created_at: now,
+        // To the second: programs in other languages do not all read more.
+        created_at: now.trunc_subsecs(0),
         config_digest: config.digest(),
         dry_run: true,
         as_if: as_if_enforce.then(|| "enforce".to_owned()),

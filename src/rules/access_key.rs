@@ -234,6 +234,7 @@ pub(super) fn offending_key(
         since: due,
         withheld,
         report_only: false,
+        needs_approval: false,
     });
     Judgement {
         finding,

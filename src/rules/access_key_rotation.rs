@@ -235,6 +235,7 @@ fn judge_deletion(
         since: due,
         withheld: None,
         report_only: false,
+        needs_approval: false,
     });
     Some(Judgement {
         finding,

@@ -420,6 +420,7 @@ fn remedied(ctx: &Context<'_>, finding: Finding, change: RegionalChange, before:
         since: ctx.snapshot.taken_at,
         withheld: None,
         report_only: false,
+        needs_approval: false,
     };
     Judgement {
         remedy: Some(remedy),

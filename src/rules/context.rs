@@ -70,6 +70,8 @@ pub struct Remedy {
     pub withheld: Option<(WithheldReason, String)>,
     /// Never an action, in any mode: only ever a proposal in the report.
     pub report_only: bool,
+    /// Also in `enforce` only with a person's approval.
+    pub needs_approval: bool,
 }
 
 /// What an owner is told before an action, and from when on it may happen.

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{Config, Mode};
 use crate::inventory::{
-    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Reading,
-    Snapshot, User,
+    AccessKey, Authorization, Caller, ConsolePassword, Credentials, Gap, GapCause, LastUsed, Mfa, Reading,
+    SignIn, Snapshot, User,
 };
 use crate::model::{AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy};
 
@@ -28,6 +28,9 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.password_policy.mode = Mode::Off;
     config.rules.unused_permissions.mode = Mode::Off;
     config.rules.access_review.mode = Mode::Off;
+    config.rules.unused_passwords.mode = Mode::Off;
+    config.rules.unused_users.mode = Mode::Off;
+    config.rules.unused_roles.mode = Mode::Off;
     config.rules.role_trust.mode = Mode::Off;
     config.rules.cloudtrail.mode = Mode::Off;
     config.rules.user_mfa.mode = Mode::Off;
@@ -87,6 +90,8 @@ pub(crate) fn user(name: &str, keys: Vec<AccessKey>) -> User {
             password: Reading::Known(None),
         })),
         sign_in: None,
+        password_use: None,
+        other_credentials: None,
     }
 }
 
@@ -98,6 +103,17 @@ pub(crate) fn with_password(mut user: User, changed: Option<i64>) -> User {
             last_used: None,
         }));
     }
+    user
+}
+
+/// The same user, of whom AWS said this when asked: whether there is a console password (made a hundred days ago), and
+/// which MFA devices.
+pub(crate) fn signing_in(mut user: User, console_password: bool, devices: &[&str]) -> User {
+    user.sign_in = Some(Reading::Known(SignIn {
+        console_password,
+        password_made_at: console_password.then(|| now() - days(100)),
+        mfa: Mfa::Devices(devices.iter().map(|serial| (*serial).to_owned()).collect()),
+    }));
     user
 }
 

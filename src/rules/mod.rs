@@ -19,7 +19,10 @@ mod role_trust;
 mod root_account;
 mod trust;
 mod unused_access_keys;
+mod unused_passwords;
 pub mod unused_permissions;
+mod unused_roles;
+mod unused_users;
 mod user_mfa;
 
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
@@ -33,4 +36,7 @@ pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;
 pub use root_account::RULE as ROOT_ACCOUNT;
 pub use unused_access_keys::RULE as UNUSED_ACCESS_KEYS;
+pub use unused_passwords::RULE as UNUSED_PASSWORDS;
+pub use unused_roles::{RULE as UNUSED_ROLES, unused_roles};
+pub use unused_users::RULE as UNUSED_USERS;
 pub use user_mfa::{RULE as USER_MFA, users_with_mfa};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Context, REGISTRY, broad_policies, unused_permissions};
 use crate::config::{Config, MfaScope, Mode};
-use crate::inventory::{Authorization, Granularity, KeyNeeds, Reading, RegionalNeeds, SignInOf, Snapshot};
+use crate::inventory::{
+    Authorization, Granularity, IdleNeeds, KeyNeeds, Reading, RegionalNeeds, SignInOf, Snapshot,
+};
 use crate::model::{Arn, History, KeyStatus, Observation, PrincipalKind, RuleName, Span};
 
 /// The rules that are on, and selected (an empty selection is all of them).
@@ -35,6 +37,8 @@ pub struct RuleNeeds {
     pub root: bool,
     /// Virtual MFA devices, assigned or not.
     pub virtual_mfa_devices: bool,
+    /// Passwords that rest, and what else users have who rest.
+    pub idle: Option<IdleNeeds>,
 }
 
 /// What the rules that are on, and selected, have to know.
@@ -43,14 +47,20 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
     let is_on = |rule: &RuleName| on.contains(rule);
     let rotation = is_on(&super::ACCESS_KEY_ROTATION).then_some(&config.rules.access_key_rotation);
     let unused = is_on(&super::UNUSED_ACCESS_KEYS).then_some(&config.rules.unused_access_keys);
-    let keys = (rotation.is_some() || unused.is_some()).then(|| {
+    let users = is_on(&super::UNUSED_USERS).then_some(&config.rules.unused_users);
+    let passwords = is_on(&super::UNUSED_PASSWORDS).then_some(&config.rules.unused_passwords);
+    let key_unused_for = [
+        unused.map(|settings| settings.unused_for),
+        users.map(|settings| settings.unused_for),
+    ];
+    let keys = (rotation.is_some() || unused.is_some() || users.is_some()).then(|| {
         let deleting = rotation.is_some_and(|settings| settings.delete_after.is_some());
         KeyNeeds {
             oldest_harmless_age: rotation.map_or(Span::LONGEST, |settings| {
                 let warning = settings.warn_before.iter().max().copied().unwrap_or(Span::ZERO);
                 Span::from_seconds(settings.max_age.seconds().saturating_sub(warning.seconds()))
             }),
-            unused_for: unused.map(|settings| settings.unused_for),
+            unused_for: key_unused_for.into_iter().flatten().min(),
             live_users: live_users(history, deleting),
         }
     });
@@ -59,7 +69,20 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
         MfaScope::All => SignInOf::Everyone,
     });
     let root = is_on(&super::ROOT_ACCOUNT);
+    let password_unused_for = [
+        passwords.map(|settings| settings.unused_for),
+        users.map(|settings| settings.unused_for),
+    ];
+    let idle = password_unused_for
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|password_unused_for| IdleNeeds {
+            password_unused_for,
+            user_unused_for: users.map(|settings| settings.unused_for),
+        });
     RuleNeeds {
+        idle,
         keys,
         passwords: is_on(&super::PASSWORD_POLICY) && could_lock_out(config),
         password_policy: is_on(&super::PASSWORD_POLICY),
@@ -175,6 +198,7 @@ mod tests {
                 password_policy: false,
                 policies: false,
                 regional: None,
+                idle: None,
                 sign_in: None,
                 root: false,
                 virtual_mfa_devices: false,

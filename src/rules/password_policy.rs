@@ -124,6 +124,7 @@ fn judge(ctx: &Context<'_>, current: Option<&PasswordPolicy>, target: &PasswordP
         since: ctx.snapshot.taken_at,
         withheld,
         report_only: false,
+        needs_approval: false,
     };
     Judgement {
         finding,

@@ -2,7 +2,8 @@
 
 use super::{
     Context, Judgement, access_key_rotation, access_review, broad_policies, cloudtrail, password_policy,
-    role_trust, root_account, unused_access_keys, unused_permissions, user_mfa,
+    role_trust, root_account, unused_access_keys, unused_passwords, unused_permissions, unused_roles,
+    unused_users, user_mfa,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -89,7 +90,7 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 10] = [
+pub const REGISTRY: [Rule; 13] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
@@ -100,6 +101,9 @@ pub const REGISTRY: [Rule; 10] = [
     cloudtrail::ENTRY,
     user_mfa::ENTRY,
     root_account::ENTRY,
+    unused_passwords::ENTRY,
+    unused_users::ENTRY,
+    unused_roles::ENTRY,
 ];
 
 /// The rule of that name.

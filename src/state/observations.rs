@@ -21,6 +21,8 @@ pub enum ObservationKind {
     Membership,
     /// [`Observation::UnusedAttachment`].
     UnusedAttachment,
+    /// [`Observation::UnusedRole`].
+    UnusedRole,
     /// [`Observation::InactiveKey`].
     InactiveKey,
     /// [`Observation::MfaDevice`].
@@ -29,10 +31,11 @@ pub enum ObservationKind {
 
 impl ObservationKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Attachment,
         Self::Membership,
         Self::UnusedAttachment,
+        Self::UnusedRole,
         Self::InactiveKey,
         Self::MfaDevice,
     ];
@@ -43,6 +46,7 @@ impl ObservationKind {
             Self::Attachment => "attachment",
             Self::Membership => "membership",
             Self::UnusedAttachment => "unused_attachment",
+            Self::UnusedRole => "unused_role",
             Self::InactiveKey => "inactive_key",
             Self::MfaDevice => "mfa_device",
         }
@@ -54,6 +58,7 @@ impl ObservationKind {
             Observation::Attachment { .. } => Self::Attachment,
             Observation::Membership { .. } => Self::Membership,
             Observation::UnusedAttachment { .. } => Self::UnusedAttachment,
+            Observation::UnusedRole { .. } => Self::UnusedRole,
             Observation::InactiveKey { .. } => Self::InactiveKey,
             Observation::MfaDevice { .. } => Self::MfaDevice,
         }
@@ -64,7 +69,7 @@ impl ObservationKind {
     fn outlives_its_row(self) -> bool {
         match self {
             Self::InactiveKey | Self::MfaDevice => true,
-            Self::Attachment | Self::Membership | Self::UnusedAttachment => false,
+            Self::Attachment | Self::Membership | Self::UnusedAttachment | Self::UnusedRole => false,
         }
     }
 }

@@ -98,6 +98,8 @@ fn user(n: usize) -> User {
             password: Reading::Known(None),
         })),
         sign_in: None,
+        password_use: None,
+        other_credentials: None,
     }
 }
 

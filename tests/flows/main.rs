@@ -15,4 +15,6 @@ mod daemon;
 mod guardrails;
 mod installation;
 mod keys;
+mod mfa;
 mod permissions;
+mod root;

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from moto_account import error
 from warden import ENFORCE_ROTATION, FREELY, until
 
 WEAKER = '[rules.password_policy]\nminimum_length = 14\nrequire_symbols = true\n'
@@ -94,6 +95,73 @@ def test_doctor_is_content_with_what_is_well_and_mentions_a_freeze(account, ward
     out = warden.run("doctor", code=0).out
     assert "! all changes are frozen by ann" in out
     assert "can be read and written" in out
+
+
+def test_doctor_holds_the_policies_of_its_own_identity_against_what_is_needed(account, warden, old_key):
+    account.user("iamwarden")
+    own = account.iam.create_access_key("iamwarden")
+    warden.environment["AWS_ACCESS_KEY_ID"] = own.access_key_id
+    policy = warden.run("permissions", code=0).out
+    account.iam.put_user_policy("iamwarden", "least", policy)
+    assert "its policies allow arn:aws:iam::123456789012:user/iamwarden all" in warden.run("doctor", code=0).out
+    account.iam.put_user_policy("iamwarden", "least", policy.replace("iam:UpdateAccessKey", "iam:GetUser"))
+    assert "no policy allows arn:aws:iam::123456789012:user/iamwarden iam:UpdateAccessKey" in (
+        warden.run("doctor", code=1).out
+    )
+    account.iam.put_user_policy("iamwarden", "least", policy)
+    deny = {"Effect": "Deny", "NotAction": "iam:List*", "Resource": "*"}
+    account.iam.put_user_policy("iamwarden", "deny", json.dumps({"Version": "2012-10-17", "Statement": deny}))
+    assert "iam:UpdateAccessKey" in warden.run("doctor", code=1).out
+
+
+def test_the_printed_policy_denies_what_no_rule_ever_changes(account, warden):
+    warden.configure(
+        ENFORCE_ROTATION,
+        '[guardrails]\nprotected = ["user/break-glass-*", "role/aws-service-role/*"]\n'
+        '[[accounts]]\nid = "123456789012"\nrole_arn = "arn:aws:iam::123456789012:role/iamwarden"\n',
+    )
+    statements = json.loads(warden.run("permissions", "--member", code=0).out)["Statement"]
+    denied = [statement for statement in statements if statement["Effect"] == "Deny"]
+    assert denied == [
+        {
+            "Sid": "Never",
+            "Effect": "Deny",
+            "Action": ["iam:UpdateAccessKey"],
+            "Resource": [
+                "arn:aws:iam::*:role/aws-service-role/*",
+                "arn:aws:iam::*:user/*/break-glass-*",
+                "arn:aws:iam::*:user/break-glass-*",
+                "arn:aws:iam::123456789012:role/iamwarden",
+            ],
+        }
+    ]
+    warden.configure("")
+    assert "Deny" not in warden.run("permissions", code=0).out, "what only reads needs none"
+
+
+def test_credentials_that_lead_nowhere_are_told(account, warden, old_key):
+    import sqlite3
+
+    warden.secret("DESK", "https://127.0.0.1:9/canary-path")
+    warden.configure(
+        ENFORCE_ROTATION,
+        '[notifications]\ndefault_channel = "desk"\n',
+        '[[notifications.channels]]\nname = "desk"\nkind = "slack"\nurl = "env:DESK"\n',
+    )
+    account.faults.append(
+        lambda action, _: error("ExpiredToken", "expired", "403 Forbidden") if action == "GetCallerIdentity" else None
+    )
+    warden.once(code=1)
+    with sqlite3.connect(warden.state) as state:
+        assert state.execute("SELECT event FROM messages").fetchall() == [("run.failed",)]
+    state.close()
+
+
+def test_all_of_the_history_is_there_as_json(account, warden):
+    for _ in range(51):
+        warden.run("run", "--once", "--dry-run", code=0)
+    assert len(warden.history()["runs"]) == 51
+    assert warden.run("history", code=0).out.count("run --once") == 50
 
 
 def test_a_snapshot_of_another_account_is_refused(account, warden, old_key):

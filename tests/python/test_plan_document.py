@@ -191,19 +191,34 @@ def test_an_unknown_name_is_an_error(mixed, warden, command, option, value):
     assert mixed.writes() == []
 
 
-def test_the_budget_of_calls(account, warden):
-    users, offending = 1200, 40
+@pytest.mark.parametrize(("users", "offending"), [(500, 0), (500, 25), (1200, 40)])
+def test_the_budget_of_calls(account, warden, users, offending):
+    """As the server counts them: one for each offending key, one for a thousand principals, and a few."""
+
+    def calls() -> int:
+        made = sum(account.calls.values())
+        account.calls.clear()
+        return made
+
     for number in range(users):
         account.user(f"user-{number:04}")
         account.key(f"user-{number:04}", 200 if number < offending else 10, used=3)
     warden.configure(
         FREELY, ENFORCE_ROTATION, '[rules.unused_access_keys]\nmode = "report"\n[rules.unused_permissions]\nmode = "off"\n'
     )
-    plan = warden.plan(code=2)
+    few = 15 + -(-users // 1000)
+    plan = warden.plan(code=2 if offending else 0)
     assert len(plan["actions"]) == offending
-    calls = sum(account.calls.values())
-    assert calls <= offending + 15 + users // 1000, account.calls
-    assert sum(plan["api_calls"].values()) == calls
+    made = calls()
+    assert made <= offending + few
+    assert sum(plan["api_calls"].values()) == made, "and so the program counts them"
+    warden.apply(code=0)
+    assert len(account.writes()) == offending
+    calls()
+    for again in (warden.apply, warden.once):
+        again(code=0)
+        assert calls() <= few, "what is tidy costs no more than looking"
+    assert len(account.writes()) == offending, "a second apply writes nothing"
 
 
 def test_as_if_enforce_shows_and_bars(account, warden):

@@ -9,15 +9,15 @@ model of the service. The simulator's program is named by the environment variab
 
 from __future__ import annotations
 
-import re
+import importlib
+import json
 import sys
-import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import boto3
-import botocore.session
 import pytest
+from botocore import xform_name
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -25,6 +25,9 @@ from conformance.answers import differences  # noqa: E402
 from conformance.differences import DIFFERENCES  # noqa: E402
 from conformance.scripts import SCRIPTS, WITH_AWS_POLICIES  # noqa: E402
 from conformance.targets import SEED, Moto, Recorder, Simulator, client  # noqa: E402
+
+# What was compared is summed up at the end, so all of it runs in one process.
+pytestmark = pytest.mark.xdist_group("conformance")
 
 SEEN: set[tuple[str, str]] = set()
 COVERED: set[str] = set()
@@ -60,7 +63,7 @@ def test_answers_are_those_of_moto(name, moto):
     script.prepare(lambda service: client(moto.url, service))
     # A seed of its own, or more for the account that every script has.
     simulator = Simulator(script.seed if "[[accounts]]" in script.seed else SEED + script.seed)
-    ours, theirs = Recorder(simulator.url), Recorder(moto.url)
+    ours, theirs = Recorder(simulator.url, script.protocol), Recorder(moto.url)
     try:
         script.run(ours)
     finally:
@@ -85,49 +88,34 @@ def test_no_listed_difference_has_gone():
     assert not set(DIFFERENCES) - SEEN
 
 
+# The service as the simulator names it, and moto's module for it.
+MODULES = {
+    **{name: name for name in ("iam", "sts", "secretsmanager", "ec2", "cloudtrail", "logs", "sns", "s3")},
+    "monitoring": "cloudwatch",
+}
+
+
 def test_every_operation_both_know_is_covered(simulator):
     if RUN != set(SCRIPTS):
         pytest.skip("needs all scripts")
+    with urllib.request.urlopen(f"{simulator.url}/_control/operations") as answer:
+        built = json.load(answer)
     shared = {
         operation
-        for service in ("iam", "sts", "secretsmanager")
-        for operation in operations(service)
-        if moto_knows(service, operation) and simulator_knows(simulator.url, service, operation)
+        for service, module in MODULES.items()
+        for operation in built.pop(service)
+        if moto_knows(module, operation)
     }
-    assert len(shared) > 70
+    assert set(built) == {"access-analyzer"}, "moto has no such service"
+    assert len(shared) > 100
     assert not shared - COVERED
 
 
-def operations(service: str) -> list[str]:
-    return botocore.session.get_session().get_service_model(service).operation_names
-
-
-def moto_knows(service: str, operation: str) -> bool:
-    from moto.iam.responses import IamResponse
-    from moto.secretsmanager.responses import SecretsManagerResponse
-    from moto.sts.responses import TokenResponse
-
-    responses = {"iam": IamResponse, "sts": TokenResponse, "secretsmanager": SecretsManagerResponse}[service]
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", operation).lower()
-    return hasattr(responses, snake)
-
-
-def simulator_knows(url: str, service: str, operation: str) -> bool:
-    """An operation without parameters fails, but a known one differently."""
-    scope = f"AWS4-HMAC-SHA256 Credential=AKIA123456789012CALL/20260901/us-east-1/{service}/aws4_request, Signature=0"
-    headers = {"Authorization": scope}
-    body = b"{}"
-    if service == "secretsmanager":
-        headers["X-Amz-Target"] = f"secretsmanager.{operation}"
-    else:
-        body = urllib.parse.urlencode({"Action": operation}).encode()
-    request = urllib.request.Request(url, data=body, headers=headers)
-    try:
-        urllib.request.urlopen(request).close()
-    except urllib.error.HTTPError as error:
-        text = error.read().decode()
-        return "InvalidAction" not in text and "UnknownOperation" not in text
-    return True
+def moto_knows(module: str, operation: str) -> bool:
+    """Whether one of the classes that answer for the service has a method for the operation."""
+    paths = importlib.import_module(f"moto.{module}.urls").url_paths.values()
+    owners = [path.__self__ for path in paths if hasattr(path, "__self__")]
+    return any(hasattr(owner, xform_name(operation)) for owner in owners)
 
 
 MODEL_SEED = """
@@ -143,6 +131,37 @@ mfa = [{ kind = "hardware" }, { kind = "passkey" }]
 attached = ["AdministratorAccess"]
 used = { s3 = { last = "2d", actions = { CreateBucket = "9d" } }, sqs = "7d" }
 service_credentials = [{ service = "codecommit" }, { service = "bedrock", expires = "-30d" }]
+[[accounts.regions.us-east-1.analyzers]]
+name = "outside"
+findings = [
+  { id = "a", resource = "arn:aws:s3:::bucket", external = { principal = { AWS = "*" }, action = ["s3:GetObject"] } },
+  { id = "b", resource = "arn:aws:s3:::other", error = "ACCESS_DENIED", external = {} },
+]
+[[accounts.regions.us-east-1.analyzers]]
+name = "unused"
+type = "ACCOUNT_UNUSED_ACCESS"
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "permissions"
+resource = "role/web"
+unused_permissions = { s3 = { last = "200d", actions = { PutBucketPolicy = "never", GetBucketPolicy = "300d" } }, sqs = {} }
+[accounts.regions.us-east-1.analyzers.findings.recommendation]
+polls = 1
+steps = [
+  { action = "CREATE_POLICY", policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}' },
+  { action = "DETACH_POLICY", existing = "arn:aws:iam::aws:policy/AmazonS3FullAccess", updated = "9d" },
+]
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "key"
+resource = "user/ada"
+unused_key = { id = "AKIAADA0000000000001", last = "200d" }
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "role"
+resource = "role/web"
+unused_role = "never"
+[[accounts.regions.us-east-1.analyzers.findings]]
+id = "password"
+resource = "user/ada"
+unused_password = "200d"
 [[accounts.users]]
 name = "eve"
 advisor = { failed = "no luck" }
@@ -194,13 +213,56 @@ def test_devices_and_credentials_fit_the_model(of_the_model):
     assert len(left) == 1
 
 
+def test_access_analyzer_fits_the_model(of_the_model):
+    recorder = of_the_model
+    call = recorder.call
+    analyzers = call("accessanalyzer.list_analyzers")["analyzers"]
+    outside, unused = (analyzer["arn"] for analyzer in analyzers)
+    call("accessanalyzer.get_analyzer", analyzerName="unused")
+    call("accessanalyzer.get_analyzer", analyzerName="none")
+    call("accessanalyzer.create_analyzer", analyzerName="unused", type="ACCOUNT_UNUSED_ACCESS")
+    call("accessanalyzer.create_analyzer", analyzerName="more", type="ACCOUNT")
+    call("accessanalyzer.create_analyzer", analyzerName="more", type="SOME")
+    active = {"status": {"eq": ["ACTIVE"]}}
+    assert len(call("accessanalyzer.list_findings", analyzerArn=outside, filter=active)["findings"]) == 2
+    call("accessanalyzer.get_finding", analyzerArn=outside, id="a")
+    findings = call("accessanalyzer.list_findings_v2", analyzerArn=unused, filter=active)["findings"]
+    assert len(findings) == 4
+    for finding in findings:
+        call("accessanalyzer.get_finding_v2", analyzerArn=unused, id=finding["id"])
+    call("accessanalyzer.get_finding_v2", analyzerArn=outside, id="b")
+    call("accessanalyzer.get_finding_v2", analyzerArn=outside, id="none")
+    of = {"analyzerArn": unused, "id": "permissions"}
+    call("accessanalyzer.get_finding_recommendation", **of)
+    call("accessanalyzer.generate_finding_recommendation", **of)
+    states = [call("accessanalyzer.get_finding_recommendation", **of)["status"] for _ in range(2)]
+    assert states == ["IN_PROGRESS", "SUCCEEDED"]
+    call("accessanalyzer.generate_finding_recommendation", analyzerArn=unused, id="role")
+    call("accessanalyzer.update_findings", analyzerArn=outside, ids=["a"], status="ARCHIVED")
+    policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"%s","Resource":"*"}]}'
+    check = {"existingPolicyDocument": policy % "s3:Get*", "policyType": "IDENTITY_POLICY"}
+    for action, result in [("s3:GetObject", "PASS"), ("s3:*", "FAIL")]:
+        answer = call("accessanalyzer.check_no_new_access", newPolicyDocument=policy % action, **check)
+        assert answer["result"] == result
+    call("accessanalyzer.check_no_new_access", newPolicyDocument="{", **check)
+    check["policyType"] = "RESOURCE_POLICY"
+    call("accessanalyzer.check_no_new_access", newPolicyDocument=policy % "s3:*", **check)
+    call("accessanalyzer.delete_analyzer", analyzerName="unused")
+    call("accessanalyzer.delete_analyzer", analyzerName="unused")
+
+
 def test_paginators_of_boto3_read_everything():
     seed = '[[accounts]]\nid = "123456789012"\n[[accounts.users]]\nname = "user-{n}"\nrepeat = 250\n'
+    findings = ['{ resource = "arn:aws:s3:::bucket", external = {} }'] * 41
+    seed += f'[[accounts.regions.us-east-1.analyzers]]\nname = "outside"\nfindings = [{", ".join(findings)}]\n'
     server = Simulator("[paging]\nsize = 40\nempty_pages = true\n" + seed)
     try:
         iam = client(server.url, "iam")
         names = {user["UserName"] for page in iam.get_paginator("list_users").paginate() for user in page["Users"]}
         assert len(names) == 250
+        analyzers = client(server.url, "accessanalyzer").get_paginator("list_findings_v2")
+        arn = "arn:aws:access-analyzer:us-east-1:123456789012:analyzer/outside"
+        assert sum(len(page["findings"]) for page in analyzers.paginate(analyzerArn=arn)) == 41
         details = iam.get_paginator("get_account_authorization_details").paginate()
         assert sum(len(page["UserDetailList"]) for page in details) == 250
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
+import itertools
 import json
 import os
 import signal
@@ -274,7 +275,13 @@ def earlier(date: str, days: float) -> str:
     return moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+PORTS = itertools.count(20_000 + os.getpid() % 100 * 100)
+"""Below those that the system hands out by itself: between here and its use nobody is given one by chance."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

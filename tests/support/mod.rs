@@ -26,12 +26,6 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use untidy::{RULES, SEED, tidied};
 
-/// What lives in regions is not what these tests are about.
-const REGIONAL_RULES_OFF: &str = r#"
-[rules.cloudtrail]
-mode = "off"
-"#;
-
 /// The account of every seed.
 pub(crate) const ACCOUNT: &str = "123456789012";
 
@@ -156,11 +150,12 @@ impl World {
         }
     }
 
-    /// Declares other rules.
+    /// Declares other rules. What lives in regions is not what these tests are about.
     pub(crate) fn declare(&self, rules: &str) {
         let state = self.state_url();
-        let text =
-            format!("[state]\nurl = \"{state}\"\n[server]\nlisten = \"\"\n{rules}\n{REGIONAL_RULES_OFF}");
+        let text = format!(
+            "state.url = \"{state}\"\nserver.listen = \"\"\nrules.cloudtrail.mode = \"off\"\n{rules}"
+        );
         std::fs::write(self.config(), text).unwrap();
     }
 

@@ -1,9 +1,12 @@
 //! Who iamwarden is, and that AWS agrees.
 
+use std::time::Duration;
+
 use aws_simulator::{FaultKind, Seed};
 use chrono::TimeDelta;
 use iamwarden::aws::{ConnectError, ErrorKind, Purpose};
-use iamwarden::config::Account;
+use iamwarden::config::{Account, SecretReference};
+use secrecy::ExposeSecret;
 
 use crate::world::{ACCOUNT, World};
 
@@ -174,6 +177,28 @@ async fn a_secret_that_is_not_there_is_named() {
     let error = world.connect(Some(&with_role())).await.unwrap_err();
     assert!(matches!(error, ConnectError::ExternalId { .. }));
     insta::assert_snapshot!(std::error::Error::source(&error).unwrap(), @"the secret secretsmanager:iamwarden/external-id#id cannot be read from Secrets Manager: check its name and region, and that iamwarden may call secretsmanager:GetSecretValue on it");
+}
+
+#[tokio::test]
+async fn a_secret_is_read_once_and_again_when_it_is_old_or_was_refused() {
+    let world = World::plant(CHAIN);
+    let whole = SecretReference::parse("secretsmanager:iamwarden/external-id").unwrap();
+    let key = SecretReference::parse("secretsmanager:iamwarden/external-id#id").unwrap();
+    let secrets = world.secrets(Duration::from_secs(300));
+    for reference in [&whole, &key, &key] {
+        secrets.resolve(reference).await.unwrap();
+    }
+    assert_eq!(world.calls_of("GetSecretValue"), 1);
+    assert_eq!(
+        secrets.refresh(&key).await.unwrap().expose_secret(),
+        "canary-of-the-day"
+    );
+    assert_eq!(world.calls_of("GetSecretValue"), 2, "it was refused");
+    let forgetful = world.secrets(Duration::ZERO);
+    for read in 3..5 {
+        forgetful.resolve(&key).await.unwrap();
+        assert_eq!(world.calls_of("GetSecretValue"), read, "it is old");
+    }
 }
 
 #[tokio::test]

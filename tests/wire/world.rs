@@ -30,6 +30,7 @@ pub(crate) fn pace() -> Pace {
         advisor: Duration::from_millis(300),
         first_poll: Duration::from_millis(5),
         longest_poll: Duration::from_millis(20),
+        secrets: Duration::from_secs(300),
         rate: CallRate {
             per_second: 5000.0,
             burst: 5000.0,
@@ -69,6 +70,18 @@ impl World {
         let ambient = Arc::new(Ambient::fixed(&self.url, own.access_key_id, secret, pace()));
         let secrets = Secrets::new(|_| None, Arc::clone(&ambient));
         Sessions::new(ambient, Arc::new(secrets), "test")
+    }
+
+    /// Secrets that are believed for so long.
+    pub(crate) fn secrets(&self, believed: Duration) -> Secrets {
+        let own = self.simulator.credentials(ACCOUNT).unwrap();
+        let secret = own.secret_access_key.into();
+        let pace = Pace {
+            secrets: believed,
+            ..pace()
+        };
+        let ambient = Ambient::fixed(&self.url, own.access_key_id, secret, pace);
+        Secrets::new(|_| None, Arc::new(ambient))
     }
 
     pub(crate) async fn connect(&self, account: Option<&Account>) -> Result<Session, ConnectError> {

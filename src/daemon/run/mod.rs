@@ -19,7 +19,7 @@ pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 
 use super::{Clock, Shutdown};
-use crate::aws::{Purpose, Sessions};
+use crate::aws::{ConnectError, Purpose, Sessions};
 use crate::config::Config;
 use crate::execute::{ActionReport, ActionResult};
 use crate::model::{ActionState, Arn, WithheldReason};
@@ -252,6 +252,9 @@ impl House {
                 } else {
                     "error"
                 };
+                if let Some(failure) = error.downcast_ref::<ConnectError>() {
+                    run.tell_failure(state, survey::unreachable(failure)).await?;
+                }
                 run.finish(state, status, &[]).await?;
                 return Err(error);
             }

@@ -166,6 +166,7 @@ impl Run<'_> {
             sign_in: needed.sign_in,
             root: needed.root,
             virtual_mfa_devices: needed.virtual_mfa_devices,
+            idle: needed.idle,
         };
         let snapshot = inventory::collect(session.reader(), &needs, &name, self.now).await;
         info!(
@@ -235,6 +236,13 @@ impl Run<'_> {
                 .record_observations(&snapshot.account, &covered, &unused, self.now)
                 .await?;
         }
+        if evaluated.contains(&rules::UNUSED_ROLES) {
+            let unused = rules::unused_roles(&plan.judgements);
+            let covered = BTreeSet::from([ObservationKind::UnusedRole]);
+            state
+                .record_observations(&snapshot.account, &covered, &unused, self.now)
+                .await?;
+        }
         for rule in evaluated {
             let of_rule: Vec<_> = plan
                 .findings
@@ -262,7 +270,7 @@ impl Run<'_> {
 
 /// Why there is no session, as a gap. The log has the whole chain of causes; ids of requests, by which two equal failures
 /// differ, stay there.
-fn unreachable(failure: &ConnectError) -> Gap {
+pub(super) fn unreachable(failure: &ConnectError) -> Gap {
     let (operation, cause, detail) = match failure {
         ConnectError::Aws { source, .. } => {
             return Gap {

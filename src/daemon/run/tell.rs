@@ -11,6 +11,7 @@ use super::{House, Planned, Run};
 use crate::aws::Secrets;
 use crate::config::SecretReference;
 use crate::execute::{ActionReport, ActionResult};
+use crate::inventory::Gap;
 use crate::model::{AccountId, Digest, Event, Finding, FindingId, Notification, Owner};
 use crate::notify::PlanReference;
 use crate::notify::{
@@ -262,6 +263,34 @@ impl Run<'_> {
         self.enqueue(state, tidings, Vec::new()).await
     }
 
+    /// Tells that a run came to nothing, because the credentials lead nowhere.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub(super) async fn tell_failure(&self, state: &State, gap: Gap) -> Result<usize, StateError> {
+        let failures = [RunFailure {
+            account: None,
+            operation: gap.operation,
+            resource: gap.resource,
+            detail: gap.detail,
+        }];
+        let tidings = Tidings {
+            run: &self.id,
+            plan: None,
+            now: self.now,
+            account_names: &BTreeMap::new(),
+            audit_head: Some(state.head().await?.to_string()),
+            findings: &[],
+            actions: &[],
+            notifications: &[],
+            results: &[],
+            decisions: &[],
+            exemptions: &[],
+            failures: &failures,
+        };
+        self.enqueue(state, tidings, Vec::new()).await
+    }
+
     /// Tells of what earlier runs did, outside of any plan.
     ///
     /// # Errors
@@ -497,7 +526,7 @@ pub fn reference(plan: &Plan) -> PlanReference {
 fn failures(plan: &Plan) -> Vec<RunFailure> {
     let failures = plan.accounts.iter().flat_map(|account| {
         account.errors.iter().map(|gap| RunFailure {
-            account: account.id.clone(),
+            account: Some(account.id.clone()),
             operation: gap.operation.clone(),
             resource: gap.resource.clone(),
             detail: gap.detail.clone(),

@@ -105,6 +105,7 @@ impl<'a> Memory<'a> {
             .filter_map(|(what, observed)| match what {
                 Observation::Attachment { .. } | Observation::Membership { .. } => Some(observed.first),
                 Observation::UnusedAttachment { .. }
+                | Observation::UnusedRole { .. }
                 | Observation::InactiveKey { .. }
                 | Observation::MfaDevice { .. } => None,
             });

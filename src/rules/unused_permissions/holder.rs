@@ -132,7 +132,7 @@ impl<'a> Holder<'a> {
         }
     }
 
-    fn role(role: &'a Role, account: &AccountId) -> Self {
+    pub(super) fn role(role: &'a Role, account: &AccountId) -> Self {
         Self {
             arn: &role.arn,
             name: &role.name,

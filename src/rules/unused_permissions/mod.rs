@@ -34,8 +34,8 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use crate::config::Mode;
-use crate::inventory::{AttachedPolicy, Authorization, Snapshot, User};
-use crate::model::{Arn, Change, Observation, RuleName};
+use crate::inventory::{AttachedPolicy, Authorization, Role, Snapshot, User};
+use crate::model::{AccountId, Arn, Change, Observation, RuleName};
 use crate::rules::{Context, Judgement, Practice, Standing};
 
 pub use recheck::{LiveAttachment, RecheckError, still_unused};
@@ -51,6 +51,31 @@ pub(in crate::rules) use survey::Survey;
 pub(in crate::rules) use wording::days;
 
 use verdict::{Verdict, judge, last_policies};
+
+/// How rarely a role may rightly be used, and whether it is ever more than reported (P2, P3, P4, P7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RoleRarity {
+    /// Other accounts and identity providers that may assume it, as written.
+    pub(super) outsiders: Vec<String>,
+    /// Why it is never acted on.
+    pub(super) report_only: Option<String>,
+    /// The CloudFormation stack that made it.
+    pub(super) stack: Option<String>,
+}
+
+/// Judges how rarely the role may rightly be used.
+///
+/// # Errors
+/// Why that cannot be told: the trust policy cannot be parsed.
+pub(super) fn rarity(role: &Role, account: &AccountId) -> Result<RoleRarity, String> {
+    let holder = Holder::role(role, account);
+    holder.check_trust().map_err(|doubt| doubt.why)?;
+    Ok(RoleRarity {
+        outsiders: holder.outsiders().into_iter().map(ToOwned::to_owned).collect(),
+        report_only: holder.report_only().map(|reason| reason.why),
+        stack: holder.cloudformation_stack().map(ToOwned::to_owned),
+    })
+}
 
 /// The rule's name.
 pub const NAME: RuleName = RuleName::new("unused_permissions");

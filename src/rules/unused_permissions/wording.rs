@@ -327,6 +327,7 @@ pub(super) fn violation(
                 (WithheldReason::Unconfirmed, so)
             }),
             report_only: report_only.is_some(),
+            needs_approval: false,
         }),
         announcement: Some(Announcement {
             event: Event::PermissionsUnused,

@@ -233,6 +233,7 @@ impl Case<'_> {
             since,
             withheld: None,
             report_only: false,
+            needs_approval: false,
         };
         Judgement {
             finding,
@@ -285,6 +286,7 @@ impl Case<'_> {
             since: ctx.snapshot.taken_at,
             withheld: None,
             report_only: false,
+            needs_approval: false,
         };
         Judgement {
             remedy: Some(remedy),

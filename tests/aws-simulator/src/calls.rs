@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::lock;
-use crate::wire::request::Service;
+use crate::wire::service::Service;
 
 /// One call, as it came and as it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +20,8 @@ pub struct Call {
     pub account: Option<String>,
     /// The caller's ARN, if the access key is known.
     pub caller: Option<String>,
+    /// The region the call was signed for.
+    pub region: String,
     /// The service.
     pub service: Service,
     /// The operation's name.

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use crate::edit::Edit;
 use crate::faults::{Fault, Release};
 use crate::seed::{Consistency, Paging, Seed, span};
-use crate::simulator::{HttpAnswer, Simulator};
+use crate::services::names;
+use crate::simulator::Simulator;
+use crate::wire::reply::HttpAnswer;
+use crate::wire::service::Service;
 
 /// Waiting for a hold takes at most this long, whatever is asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -28,13 +31,7 @@ pub(crate) async fn answer(simulator: &Simulator, method: &Method, uri: &Uri, bo
         Ok(value) => (200, value),
         Err(Refusal(status, problem)) => (status, json!({ "error": problem })),
     };
-    HttpAnswer {
-        status,
-        content_type: "application/json",
-        request_id: String::new(),
-        body: value.to_string(),
-        cut: false,
-    }
+    HttpAnswer::new(status, "application/json", String::new(), value.to_string())
 }
 
 async fn route(
@@ -72,6 +69,9 @@ async fn route(
             done()
         }
         ("POST", ["holds", id, "release"]) => release(simulator, id, body),
+        ("GET", ["operations"]) => Ok(Service::all()
+            .map(|service| (service.name().to_owned(), json!(names(service))))
+            .collect()),
         ("GET", ["accounts"]) => json_of(&simulator.accounts()),
         ("GET", ["state", account]) => simulator
             .state(account)

@@ -9,8 +9,8 @@ use crate::account::{AccessKey, Account, KeyUse, Kind, Password, Principal, Serv
 use crate::ids::IdSource;
 use crate::policy::services::Catalogue;
 use crate::seed::{
-    self, AdvisorSeed, KeySeed, MfaSeed, PasswordPolicy, Place, ReportSeed, ServiceCredentialSeed,
-    UploadSeed, UseSeed, When,
+    self, AdvisorSeed, BucketSeed, KeySeed, MfaSeed, PasswordPolicy, Place, RegionSeed, ReportSeed,
+    ServiceCredentialSeed, UploadSeed, UseSeed, When,
 };
 use crate::world::World;
 
@@ -70,6 +70,10 @@ pub struct Edit {
     pub leave: Vec<String>,
     /// A new password policy.
     pub password_policy: Option<PasswordPolicy>,
+    /// Buckets of S3, instead of those of the same names if there are any.
+    pub buckets: Vec<BucketSeed>,
+    /// What there is in these regions from now on, instead of all that was.
+    pub regions: BTreeMap<String, RegionSeed>,
     /// A new behaviour of the credential report.
     pub report: Option<ReportSeed>,
     /// A new behaviour of Access Advisor: the entity's, or else the account's.
@@ -130,6 +134,18 @@ impl Edit {
         if let Some(report) = &self.report {
             slot.report.replace(report, &slot.account, now);
         }
+        let mut regions = Vec::new();
+        for (name, seed) in &self.regions {
+            let profiles = &slot.account.instance_profiles;
+            let planted = seed::region(name, seed, place(&slot.account, now), profiles, ids);
+            regions.push((name.clone(), planted.map_err(EditError)?));
+        }
+        slot.account.regions.extend(regions);
+        let buckets = self
+            .buckets
+            .iter()
+            .map(|seed| (seed.name.clone(), seed::bucket(seed)));
+        slot.account.buckets.extend(buckets);
         let Some(target) = self.target()? else {
             if let Some(advisor) = &self.advisor {
                 slot.advisor = seed::pinned(advisor, now);

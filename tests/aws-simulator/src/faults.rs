@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::lock;
 use crate::policy::document::glob;
-use crate::wire::request::Service;
+use crate::wire::service::Service;
 
 /// A fault: which calls it strikes, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Fault {
     /// Only calls of callers of this account.
     #[serde(default)]
     pub account: Option<String>,
+    /// Only calls signed for this region.
+    #[serde(default)]
+    pub region: Option<String>,
     /// Only calls with a parameter that contains this text.
     #[serde(default)]
     pub resource: Option<String>,
@@ -105,12 +108,15 @@ impl FaultKind {
         }
     }
 
-    /// The usual HTTP status of an error code.
-    pub(crate) fn usual_status(code: &str) -> u16 {
+    /// The usual HTTP status of an error code of a service.
+    pub(crate) fn usual_status(service: Service, code: &str) -> u16 {
         match code {
+            "ThrottlingException" if service == Service::AccessAnalyzer => 429,
             "AccessDenied"
             | "AccessDeniedException"
             | "ExpiredToken"
+            | "UnauthorizedOperation"
+            | "AuthorizationError"
             | "InvalidClientTokenId"
             | "SignatureDoesNotMatch" => 403,
             "NoSuchEntity" | "ReportInProgress" => 404,
@@ -120,8 +126,17 @@ impl FaultKind {
             | "EntityAlreadyExists"
             | "ConcurrentModification" => 409,
             "ReportNotPresent" | "ReportExpired" => 410,
-            "ServiceFailure" | "InternalFailure" | "InternalServiceError" => 500,
-            "ServiceUnavailable" | "SlowDown" => 503,
+            "ServiceFailure"
+            | "InternalFailure"
+            | "InternalServiceError"
+            | "InternalServerException"
+            | "InternalError" => 500,
+            "AuthFailure" => 401,
+            "ServiceUnavailable"
+            | "SlowDown"
+            | "Unavailable"
+            | "RequestLimitExceeded"
+            | "ServiceUnavailableException" => 503,
             _ => 400,
         }
     }
@@ -134,6 +149,7 @@ impl Fault {
             service: None,
             operation: None,
             account: None,
+            region: None,
             resource: None,
             mutations_only: false,
             nth: 1,
@@ -162,6 +178,20 @@ impl Fault {
     #[must_use]
     pub fn in_account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());
+        self
+    }
+
+    /// The same fault for calls of one service only.
+    #[must_use]
+    pub fn of(mut self, service: Service) -> Self {
+        self.service = Some(service);
+        self
+    }
+
+    /// The same fault for calls signed for one region only.
+    #[must_use]
+    pub fn in_region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
         self
     }
 
@@ -199,6 +229,7 @@ impl Fault {
             service,
             operation,
             account,
+            region,
             resource,
             mutations_only,
             ..
@@ -210,6 +241,7 @@ impl Fault {
             && account
                 .as_ref()
                 .is_none_or(|account| subject.account == Some(account))
+            && region.as_ref().is_none_or(|region| subject.region == region)
             && resource
                 .as_ref()
                 .is_none_or(|text| subject.parameters.values().any(|value| value.contains(text)))
@@ -227,6 +259,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) service: Service,
     pub(crate) operation: &'a str,
     pub(crate) account: Option<&'a str>,
+    pub(crate) region: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
     pub(crate) mutates: bool,
 }
@@ -276,6 +309,8 @@ pub struct Hold {
     pub id: u64,
     /// The caller's account.
     pub account: Option<String>,
+    /// The region the call was signed for.
+    pub region: String,
     /// The service.
     pub service: Service,
     /// The operation.
@@ -380,6 +415,7 @@ mod tests {
             service: Service::Iam,
             operation,
             account: Some("1"),
+            region: "eu-west-1",
             parameters,
             mutates,
         }
@@ -417,6 +453,15 @@ mod tests {
         assert!(!fits(Fault::new(FaultKind::Hang).on_mutations(), "ListUsers"));
         assert!(fits(Fault::new(FaultKind::Hang).on_mutations(), "TagUser"));
         assert!(!fits(Fault::new(FaultKind::Hang).in_account("2"), "TagUser"));
+        assert!(fits(
+            Fault::new(FaultKind::Hang).in_region("eu-west-1"),
+            "TagUser"
+        ));
+        assert!(!fits(
+            Fault::new(FaultKind::Hang).in_region("eu-west-2"),
+            "TagUser"
+        ));
+        assert!(!fits(Fault::new(FaultKind::Hang).of(Service::Sts), "TagUser"));
     }
 
     #[test]
@@ -435,6 +480,7 @@ mod tests {
         let hold = Hold {
             id: 7,
             account: None,
+            region: "us-east-1".into(),
             service: Service::Iam,
             operation: "TagUser".into(),
             parameters: BTreeMap::new(),

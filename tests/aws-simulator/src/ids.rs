@@ -45,6 +45,12 @@ impl IdSource {
         self.bytes(letters).into_iter().map(letter).collect()
     }
 
+    /// So many hexadecimal digits, as in the ids of EC2.
+    pub(crate) fn hex(&mut self, count: usize) -> String {
+        let digit = |byte: u8| char::from(b"0123456789abcdef"[usize::from(byte % 16)]);
+        self.bytes(count).into_iter().map(digit).collect()
+    }
+
     /// So many digits.
     pub(crate) fn digits(&mut self, count: usize) -> String {
         let digit = |byte| char::from(b'0' + byte % 10);

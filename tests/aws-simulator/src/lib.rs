@@ -1,4 +1,5 @@
-//! IAM, STS and Secrets Manager over the real wire protocols, for tests and demonstrations.
+//! IAM and STS over the real wire protocols, for tests and demonstrations, and those parts of Secrets Manager, Access
+//! Analyzer, EC2, CloudTrail, CloudWatch, CloudWatch Logs, SNS and S3 that keeping an account tidy needs.
 //!
 //! A [`Seed`] describes accounts: users, keys, groups, roles, policies, and when they were used. A [`Simulator`] plants
 //! it and [serves](Simulator::serve) it to unmodified SDKs, which find it by `AWS_ENDPOINT_URL`. Which account is meant
@@ -23,21 +24,31 @@
 //! # }
 //! ```
 
+mod access_analyzer;
 mod account;
 mod caller;
 mod calls;
 mod clock;
+mod cloudtrail;
+mod cloudwatch;
+mod context;
 mod control;
 mod demo;
+mod ec2;
 mod edit;
 mod faults;
 mod iam;
 mod ids;
+mod logs;
 mod policy;
+mod region;
+mod s3;
 mod secrets;
 mod seed;
 mod server;
+mod services;
 mod simulator;
+mod sns;
 mod sts;
 mod wire;
 mod world;
@@ -50,15 +61,17 @@ pub use demo::{DEMO_SEED, demo_seed};
 pub use edit::{Edit, EditError};
 pub use faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release};
 pub use seed::{
-    AccountSeed, AdvisorSeed, AttachmentSeed, BadTime, CallerSeed, Consistency, DetailedUse, DeviceSeed,
-    Document, GroupSeed, InstanceProfileSeed, KeySeed, MfaKind, MfaSeed, Paging, PasswordPolicy,
-    PasswordSeed, PolicySeed, ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError,
-    ServiceCredentialSeed, SessionExpiration, UploadSeed, UseSeed, UserSeed, VersionSeed, VirtualDeviceSeed,
-    When,
+    AccountSeed, AdvisorSeed, AlarmSeed, AnalyzerSeed, AttachmentSeed, BadTime, BucketSeed, CallerSeed,
+    Consistency, DetailedUse, DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GrantSeed, GroupSeed,
+    InstanceProfileSeed, InstanceSeed, KeySeed, LogGroupSeed, MetricFilterSeed, MfaKind, MfaSeed, Paging,
+    PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed, RegionSeed, ReportSeed, RoleSeed, RootSeed,
+    RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed, SessionExpiration, StepSeed,
+    SubscriptionSeed, TopicSeed, TrailSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed,
+    VersionSeed, VirtualDeviceSeed, When,
 };
 pub use server::Server;
 pub use simulator::{Credentials, Simulator};
-pub use wire::request::Service;
+pub use wire::service::Service;
 
 /// Locks a mutex. What a panicking thread left behind is whole all the same: nothing here is changed by halves.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,12 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::account::{Account, Secret};
+use crate::account::Secret;
+use crate::context::{Context, Operation, Run};
 use crate::wire::error::AwsError;
-use crate::wire::query::Query;
+
+/// All operations of the service.
+pub(crate) static OPERATIONS: &[Operation] = &[Operation::reads("GetSecretValue", Run::Json(get_value))];
 
 /// `GetSecretValue` by name, by ARN, or by ARN without the six letters at its end.
-pub(crate) fn get_value(account: &Account, region: &str, query: &Query) -> Result<Value, AwsError> {
+fn get_value(cx: &mut Context<'_>) -> Result<Value, AwsError> {
+    let query = cx.query;
     let Some(id) = query.optional("SecretId") else {
         return Err(AwsError::new(
             "InvalidParameterException",
@@ -17,7 +21,7 @@ pub(crate) fn get_value(account: &Account, region: &str, query: &Query) -> Resul
     };
     let wanted = |secret: &&Secret| {
         let partial = secret.arn.rsplit_once('-').map(|(arn, _)| arn);
-        secret.region == region && (secret.name == id || secret.arn == id || partial == Some(id))
+        secret.region == cx.region && (secret.name == id || secret.arn == id || partial == Some(id))
     };
     let absent = || {
         AwsError::new(
@@ -26,7 +30,7 @@ pub(crate) fn get_value(account: &Account, region: &str, query: &Query) -> Resul
             "Secrets Manager can't find the specified secret.",
         )
     };
-    let secret = account.secrets.values().find(wanted).ok_or_else(absent)?;
+    let secret = cx.account.secrets.values().find(wanted).ok_or_else(absent)?;
     let stage = query.optional("VersionStage").unwrap_or("AWSCURRENT");
     let version = query.optional("VersionId").unwrap_or(&secret.version_id);
     if stage != "AWSCURRENT" || version != secret.version_id {

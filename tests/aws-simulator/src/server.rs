@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::control;
-use crate::simulator::{HttpAnswer, Reply, Simulator};
+use crate::simulator::{Reply, Simulator};
+use crate::wire::reply::HttpAnswer;
 
 /// A running server. It stops when it is dropped.
 #[derive(Debug)]
@@ -143,7 +144,7 @@ async fn respond(simulator: Simulator, request: Request<Incoming>) -> Result<Res
     let answer = if head.uri.path().starts_with("/_control/") {
         control::answer(&simulator, &head.method, &head.uri, &body).await
     } else {
-        match simulator.answer(&head.headers, &body).await {
+        match simulator.answer(&head, &body).await {
             Reply::Answer(answer) => answer,
             Reply::Reset => return Err(Reset),
         }
@@ -159,8 +160,8 @@ struct Payload {
 }
 
 impl Payload {
-    fn new(text: String, cut: bool) -> Self {
-        let mut bytes = Bytes::from(text);
+    fn new(bytes: Vec<u8>, cut: bool) -> Self {
+        let mut bytes = Bytes::from(bytes);
         let length = bytes.len();
         if cut {
             bytes.truncate(length / 2);
@@ -202,19 +203,22 @@ fn response(answer: HttpAnswer, now: DateTime<Utc>) -> Response<Payload> {
         status,
         content_type,
         request_id,
+        headers,
         body,
         cut,
     } = answer;
-    let built = Response::builder()
+    let mut built = Response::builder()
         .status(status)
         .header("content-type", content_type)
         .header("x-amzn-requestid", request_id)
         // By this clients tell whether their clock is right, so it is the simulator's time.
-        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        .body(Payload::new(body, cut));
-    built.unwrap_or_else(|_| {
+        .header("date", now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    for (name, value) in headers {
+        built = built.header(name, value);
+    }
+    built.body(Payload::new(body, cut)).unwrap_or_else(|_| {
         // Only a fault with an impossible status leads here.
-        let mut response = Response::new(Payload::new(String::new(), false));
+        let mut response = Response::new(Payload::new(Vec::new(), false));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         response
     })

@@ -4,19 +4,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::Utc;
-use hyper::HeaderMap;
+use hyper::http::request::Parts;
 use serde_json::Value;
 
 use crate::calls::{Call, CallLog, Counts, Outcome};
 use crate::clock::Clock;
+use crate::context::Answer;
 use crate::edit::{Edit, EditError};
 use crate::faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release, Subject};
 use crate::lock;
 use crate::seed::{Consistency, Paging, Seed, SeedError};
 use crate::wire::error::AwsError;
-use crate::wire::request::{Request, Service};
-use crate::wire::xml;
-use crate::world::{self, Answer, World};
+use crate::wire::reply::{self, HttpAnswer};
+use crate::wire::request::Request;
+use crate::wire::service::{Protocol, Service};
+use crate::world::{self, World};
 
 /// A simulator. Clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -47,17 +49,6 @@ pub struct Credentials {
 pub(crate) enum Reply {
     Answer(HttpAnswer),
     Reset,
-}
-
-/// An HTTP response.
-#[derive(Debug)]
-pub(crate) struct HttpAnswer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) request_id: String,
-    pub(crate) body: String,
-    /// The connection is lost when half of the body is sent.
-    pub(crate) cut: bool,
 }
 
 impl Simulator {
@@ -169,15 +160,15 @@ impl Simulator {
     }
 
     /// Answers one request of an SDK.
-    pub(crate) async fn answer(&self, headers: &HeaderMap, body: &[u8]) -> Reply {
-        let Some(request) = Request::read(headers, body) else {
+    pub(crate) async fn answer(&self, head: &Parts, body: &[u8]) -> Reply {
+        let Some(request) = Request::read(&head.method, &head.uri, &head.headers, body) else {
             let request_id = lock(&self.shared.world).request_id();
             let error = AwsError::new(
                 "UnknownOperationException",
                 404,
                 "Neither a Query nor a JSON request.",
             );
-            return Reply::Answer(refusal(Service::Iam, &error, request_id));
+            return Reply::Answer(reply::refusal(Service::Iam, Protocol::Query, &error, request_id));
         };
         let turn = Turn::begin(self, request);
         if turn.striking.iter().any(|fault| fault.detached) {
@@ -224,6 +215,7 @@ impl Turn {
             service: request.service,
             operation: &request.operation,
             account: known.map(|caller| caller.account.as_str()),
+            region: request.region(),
             parameters: &parameters,
             mutates,
         };
@@ -233,6 +225,7 @@ impl Turn {
             at: now,
             account: known.map(|caller| caller.account.clone()),
             caller: known.map(|caller| caller.arn.clone()),
+            region: request.region().to_owned(),
             service: request.service,
             operation: request.operation.clone(),
             parameters,
@@ -260,11 +253,16 @@ impl Turn {
         match self.run(&shared).await {
             Ok(answer) => {
                 shared.calls.end(self.n, Outcome::Ok);
-                Reply::Answer(self.spoilt(self.success(answer)))
+                let answer = reply::success(&self.request, answer, self.request_id.clone());
+                Reply::Answer(self.spoilt(answer))
             }
             Err(Struck::Error(error)) => {
                 shared.calls.end(self.n, Outcome::Error(error.code.clone()));
-                Reply::Answer(self.spoilt(refusal(self.request.service, &error, self.request_id.clone())))
+                let Request {
+                    service, protocol, ..
+                } = self.request;
+                let answer = reply::refusal(service, protocol, &error, self.request_id.clone());
+                Reply::Answer(self.spoilt(answer))
             }
             Err(Struck::Reset) => {
                 shared.calls.end(self.n, Outcome::NoAnswer);
@@ -294,7 +292,8 @@ impl Turn {
                     status,
                     message,
                 } => {
-                    let status = status.unwrap_or_else(|| FaultKind::usual_status(code));
+                    let usual = || FaultKind::usual_status(self.request.service, code);
+                    let status = status.unwrap_or_else(usual);
                     let message = message
                         .clone()
                         .unwrap_or_else(|| format!("{code}, as the test asked for."));
@@ -318,31 +317,11 @@ impl Turn {
         Hold {
             id: self.n,
             account: self.caller.as_ref().ok().map(|caller| caller.account.clone()),
+            region: self.request.region().to_owned(),
             service: self.request.service,
             operation: self.request.operation.clone(),
             parameters: self.request.parameters(),
             moment,
-        }
-    }
-
-    fn success(&self, answer: Answer) -> HttpAnswer {
-        let request_id = self.request_id.clone();
-        let (content_type, body) = match answer {
-            Answer::Xml(result) => {
-                let namespace = self.request.service.namespace();
-                (
-                    "text/xml",
-                    xml::response(namespace, &self.request.operation, result, &request_id),
-                )
-            }
-            Answer::Json(value) => ("application/x-amz-json-1.1", value.to_string()),
-        };
-        HttpAnswer {
-            status: 200,
-            content_type,
-            request_id,
-            body,
-            cut: false,
         }
     }
 
@@ -354,11 +333,11 @@ impl Turn {
                 answer.body.clear();
             }
             if fault.kind == FaultKind::MalformedBody {
-                let half = (0..=answer.body.len() / 2)
-                    .rev()
-                    .find(|&at| answer.body.is_char_boundary(at));
+                // Not in the middle of a letter: the text is to be broken, not its encoding.
+                let begins = |at: &usize| answer.body.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+                let half = (0..=answer.body.len() / 2).rev().find(begins);
                 answer.body.truncate(half.unwrap_or_default());
-                answer.body.push('<');
+                answer.body.push(b'<');
             }
         }
         answer
@@ -374,26 +353,5 @@ struct Ending<'a> {
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.calls.end(self.n, Outcome::NoAnswer);
-    }
-}
-
-/// An error in the protocol of its service.
-fn refusal(service: Service, error: &AwsError, request_id: String) -> HttpAnswer {
-    let (content_type, body) = match service {
-        Service::Iam | Service::Sts => (
-            "text/xml",
-            xml::error_response(service.namespace(), error, &request_id),
-        ),
-        Service::SecretsManager => {
-            let body = serde_json::json!({ "__type": error.code, "message": error.message });
-            ("application/x-amz-json-1.1", body.to_string())
-        }
-    };
-    HttpAnswer {
-        status: error.status,
-        content_type,
-        request_id,
-        body,
-        cut: false,
     }
 }

@@ -12,6 +12,9 @@ use crate::wire::error::AwsError;
 use crate::wire::query::Query;
 use crate::wire::xml::Xml;
 
+/// All operations of the service. The world carries them out.
+pub(crate) const OPERATIONS: [&str; 2] = ["AssumeRole", "GetCallerIdentity"];
+
 /// `GetCallerIdentity`.
 pub(crate) fn caller_identity(caller: &Caller, account: &Account) -> Xml {
     let mut xml = Xml::new();

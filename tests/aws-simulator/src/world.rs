@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
+use crate::access_analyzer::Recommendations;
 use crate::account::Account;
 use crate::caller::{Caller, Session};
+use crate::context::{Answer, Context};
 use crate::iam::advisor::Jobs;
 use crate::iam::report::Report;
-use crate::iam::{self, Context, Operation};
 use crate::ids::IdSource;
 use crate::seed::{self, AdvisorSeed, CallerSeed, Consistency, Paging, Seed, SeedError, SessionExpiration};
 use crate::wire::error::AwsError;
-use crate::wire::request::{Request, Service, Signer};
+use crate::wire::input::Input;
+use crate::wire::request::{Request, Signer};
+use crate::wire::service::{Protocol, Service};
 use crate::wire::xml::Xml;
-use crate::{secrets, sts};
+use crate::{services, sts};
 
 /// The whole world.
 #[derive(Debug, Default)]
@@ -27,6 +29,7 @@ pub(crate) struct World {
     callers: HashMap<String, Caller>,
     sessions: HashMap<String, Session>,
     jobs: Jobs,
+    recommendations: Recommendations,
     pub(crate) ids: IdSource,
 }
 
@@ -46,13 +49,6 @@ struct Stale {
     before: Account,
     /// So many reads still see it; `None` until released.
     reads_left: Option<u32>,
-}
-
-/// What a call gives back.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Xml(Xml),
-    Json(Value),
 }
 
 impl World {
@@ -136,82 +132,52 @@ impl World {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<Answer, AwsError> {
-        match request.service {
-            Service::Iam => self.iam(request, caller, now).map(Answer::Xml),
-            Service::Sts => self.sts(request, caller, now).map(Answer::Xml),
-            Service::SecretsManager => {
-                let region = request
-                    .signer
-                    .as_ref()
-                    .map_or("us-east-1", |signer| &signer.region);
-                let slot = self
-                    .slots
-                    .get(&caller.account)
-                    .ok_or_else(AwsError::invalid_token)?;
-                if request.operation != "GetSecretValue" {
-                    return Err(AwsError::new("UnknownOperationException", 400, ""));
-                }
-                secrets::get_value(&slot.account, region, &request.query).map(Answer::Json)
-            }
+        if request.is_broken {
+            let message = "The request's body cannot be read.";
+            return Err(AwsError::new("SerializationException", 400, message));
         }
-    }
-
-    fn iam(&mut self, request: &Request, caller: &Caller, now: DateTime<Utc>) -> Result<Xml, AwsError> {
-        let operation = iam::operation(&request.operation).ok_or_else(|| unknown(request))?;
+        if request.service == Service::Sts {
+            return self.sts(request, caller, now).map(Answer::Xml);
+        }
+        let operation = services::operation(request.service, &request.operation);
+        let operation = operation.ok_or_else(|| unknown(request))?;
         let slot = self
             .slots
             .get_mut(&caller.account)
             .ok_or_else(AwsError::invalid_token)?;
-        if operation.mutates {
-            let before = slot.needs_copy(&self.consistency).then(|| slot.account.clone());
-            let Slot {
-                account,
-                report,
-                advisor,
-                ..
-            } = slot;
-            let jobs = &mut self.jobs;
-            let (query, paging, ids) = (&request.query, &self.paging, &mut self.ids);
-            let cx = Context {
-                account,
-                report,
-                advisor,
-                jobs,
-                caller,
-                query,
-                paging,
-                now,
-                ids,
-            };
-            let answer = run(operation, cx)?;
-            let reads_left = (!self.consistency.until_released).then_some(self.consistency.stale_reads);
-            slot.stale
-                .extend(before.map(|before| Stale { before, reads_left }));
-            return Ok(answer);
+        if request.service.is_regional() && !slot.account.is_enabled(request.region()) {
+            return Err(switched_off(request));
         }
+        let before = (operation.mutates && slot.needs_copy(&self.consistency)).then(|| slot.account.clone());
         let Slot {
             account,
             report,
             advisor,
             stale,
             ..
-        } = slot;
-        let account = stale.front_mut().map_or(account, |stale| &mut stale.before);
-        let jobs = &mut self.jobs;
-        let (query, paging, ids) = (&request.query, &self.paging, &mut self.ids);
-        let cx = Context {
-            account,
+        } = &mut *slot;
+        let seen = stale.front_mut().filter(|_| !operation.mutates);
+        let answer = operation.carry_out(Context {
+            account: seen.map_or(account, |stale| &mut stale.before),
             report,
             advisor,
-            jobs,
+            jobs: &mut self.jobs,
+            recommendations: &mut self.recommendations,
             caller,
-            query,
-            paging,
+            region: request.region(),
+            query: &request.query,
+            input: Input::new(&request.input, request.service.validation()),
+            paging: &self.paging,
             now,
-            ids,
-        };
-        let answer = run(operation, cx);
-        slot.one_read_passed();
+            ids: &mut self.ids,
+        });
+        if !operation.mutates {
+            slot.one_read_passed();
+        } else if answer.is_ok() {
+            let reads_left = (!self.consistency.until_released).then_some(self.consistency.stale_reads);
+            slot.stale
+                .extend(before.map(|before| Stale { before, reads_left }));
+        }
         answer
     }
 
@@ -286,10 +252,6 @@ impl Slot {
     }
 }
 
-fn run(operation: &Operation, mut cx: Context<'_>) -> iam::Answer {
-    (operation.run)(&mut cx)
-}
-
 fn session_caller(session: &Session, signer: &Signer, now: DateTime<Utc>) -> Result<Caller, AwsError> {
     if signer.session_token.as_ref() != Some(&session.token) {
         return Err(AwsError::invalid_token());
@@ -303,17 +265,46 @@ fn session_caller(session: &Session, signer: &Signer, now: DateTime<Utc>) -> Res
 
 /// Whether the operation changes something.
 pub(crate) fn mutates(request: &Request) -> bool {
-    match request.service {
-        Service::Iam => iam::operation(&request.operation).is_some_and(|operation| operation.mutates),
-        Service::Sts | Service::SecretsManager => false,
+    services::operation(request.service, &request.operation).is_some_and(|operation| operation.mutates)
+}
+
+/// What a region that is not switched on says to everybody.
+fn switched_off(request: &Request) -> AwsError {
+    let token = "The security token included in the request is invalid.";
+    match request.protocol {
+        Protocol::Query => AwsError::invalid_token(),
+        Protocol::Ec2 => {
+            let message = "AWS was not able to validate the provided access credentials";
+            AwsError::new("AuthFailure", 401, message)
+        }
+        Protocol::Json | Protocol::Cbor => AwsError::new("UnrecognizedClientException", 400, token),
+        Protocol::RestJson => AwsError::new("UnrecognizedClientException", 403, token),
+        Protocol::RestXml => AwsError::new("InvalidAccessKeyId", 403, token),
     }
 }
 
 fn unknown(request: &Request) -> AwsError {
-    let version = request.query.optional("Version").unwrap_or_default();
-    let message = format!(
-        "Could not find operation {} for version {version}",
-        request.operation
-    );
-    AwsError::new("InvalidAction", 400, message)
+    match request.protocol {
+        Protocol::Query | Protocol::Ec2 => {
+            let version = request.query.optional("Version").unwrap_or_default();
+            let message = format!(
+                "Could not find operation {} for version {version}",
+                request.operation
+            );
+            AwsError::new("InvalidAction", 400, message)
+        }
+        Protocol::Json => AwsError::new("UnknownOperationException", 400, ""),
+        Protocol::Cbor => AwsError::new("UnknownOperationException", 404, ""),
+        Protocol::RestXml => {
+            let message = "The specified method is not allowed against this resource.";
+            AwsError::new("MethodNotAllowed", 405, message)
+        }
+        Protocol::RestJson => {
+            let message = format!(
+                "Unable to determine service/operation name: {}",
+                request.operation
+            );
+            AwsError::new("UnknownOperationException", 404, message)
+        }
+    }
 }

@@ -21,9 +21,17 @@ _IDS = {
     "VersionId",
     "SSHPublicKeyId",
     "CertificateId",
+    "InstanceId",
+    "ReservationId",
+    "ImageId",
+    "AssociationId",
+    "Id",
+    "ID",
 }
 _SECRET_SUFFIX = re.compile(r"(:secret:[^ ]+)-[A-Za-z0-9]{6}$")
-_OPAQUE = {"Marker", "SecretAccessKey", "SessionToken", "CertificateBody"}
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z")
+_SUBSCRIPTION = re.compile(r"(?<=\w):[0-9a-f-]{36}$")
+_OPAQUE = {"Marker", "nextToken", "SecretAccessKey", "SessionToken", "CertificateBody"}
 
 
 def normal(value: Any, name: str = "") -> Any:
@@ -40,12 +48,19 @@ def normal(value: Any, name: str = "") -> Any:
         return "<date>"
     if isinstance(value, bytes):
         return _report(value) if name == "Content" else "<bytes>"
+    # Milliseconds since 1970.
+    if isinstance(value, int) and name == "creationTime":
+        return "<date>"
     if isinstance(value, str):
         if name in _OPAQUE:
             return f"<{name}>"
+        if name == "Policy" and value.startswith("{"):
+            return json.loads(value)
+        if _DATE.fullmatch(value):
+            return "<date>"
         if name in _IDS and not re.fullmatch(r"v\d+", value):
             value = re.sub(r"^[^:]+", "<id>", value)
-        return _SECRET_SUFFIX.sub(r"\1-<suffix>", value)
+        return _SUBSCRIPTION.sub(":<uuid>", _SECRET_SUFFIX.sub(r"\1-<suffix>", value))
     return value
 
 

@@ -9,6 +9,9 @@ _DOCUMENT = "the model's documentation: the document is not returned by CreatePo
 _REPORT = "moto writes not_supported where the user guide's table of columns says N/A"
 _BOOTSTRAP = "the secret of a device is shown when it is made and never again; the API reference has an example without"
 _SUBSET = "the model's documentation: in lists and in profiles roles are without tags and last use, and profiles without tags"
+_PLAIN = "optional in the model; instances here are as much as their roles and their metadata ask for"
+_TIMESTAMP = "moto leaves out when the association was made"
+_NO_LOG_GROUP = "moto does not ask whether the log group exists; the model lists ResourceNotFoundException"
 _NO_PASSWORD = "the user guide: N/A for a user without a password"
 
 # (operation, place) -> reason. A place is a path into the answer, or `error`.
@@ -117,6 +120,85 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("GetCredentialReport", "Content.ada.cert_1_last_rotated"): (
         "in real reports inactive certificates keep their date, as inactive keys do"
     ),
+    # EC2.
+    **{
+        ("DescribeInstances", f"Reservations[].Instances[].{field}"): _PLAIN
+        for field in [
+            "AmiLaunchIndex",
+            "Architecture",
+            "BlockDeviceMappings",
+            "ClientToken",
+            "EbsOptimized",
+            "HibernationOptions",
+            "Hypervisor",
+            "Monitoring",
+            "NetworkInterfaces",
+            "Placement.GroupName",
+            "Platform",
+            "PrivateDnsName",
+            "PrivateIpAddress",
+            "ProductCodes",
+            "PublicDnsName",
+            "PublicIpAddress",
+            "RootDeviceName",
+            "RootDeviceType",
+            "SecurityGroups",
+            "SourceDestCheck",
+            "SriovNetSupport",
+            "StateReason",
+            "StateTransitionReason",
+            "SubnetId",
+            "VirtualizationType",
+            "VpcId",
+        ]
+    },
+    ("DescribeInstances", "error"): "moto takes every text for an id; AWS says InvalidInstanceID.Malformed",
+    ("DescribeInstances", "Reservations[].Instances[].IamInstanceProfile.Arn"): (
+        "moto shows an instance with the profile from before it was replaced"
+    ),
+    ("DescribeIamInstanceProfileAssociations", "IamInstanceProfileAssociations[].Timestamp"): _TIMESTAMP,
+    ("AssociateIamInstanceProfile", "IamInstanceProfileAssociation.Timestamp"): _TIMESTAMP,
+    ("DisassociateIamInstanceProfile", "IamInstanceProfileAssociation.Timestamp"): _TIMESTAMP,
+    ("ReplaceIamInstanceProfileAssociation", "IamInstanceProfileAssociation.Timestamp"): _TIMESTAMP,
+    ("AssociateIamInstanceProfile", "error"): "moto lets IAM's NoSuchEntity through; EC2 has InvalidParameterValue",
+    ("DescribeRegions", "Regions[#]"): "moto lists regions that have to be switched on, and ignores this filter",
+    ("DescribeRegions", "error"): _UNCHECKED,
+    # CloudTrail.
+    ("GetTrailStatus", "LatestDeliveryTime"): "moto delivers when logging starts; the simulator when the seed says so",
+    ("GetTrailStatus", "LatestDeliveryAttemptTime"): "the same",
+    ("GetEventSelectors", "AdvancedEventSelectors"): "moto writes an empty list where there are none",
+    ("GetEventSelectors", "EventSelectors[#]"): (
+        "moto gives a new trail no selectors; the model's documentation: it logs management events, reads and writes"
+    ),
+    # CloudWatch Logs.
+    ("DescribeLogGroups", "logGroups[].logGroupClass"): "moto leaves out the class, which every log group has",
+    ("DescribeMetricFilters", "metricFilters[].applyOnTransformedLogs"): "moto leaves it out where it is false",
+    ("DescribeMetricFilters", "metricFilters[].creationTime"): "moto leaves it out",
+    ("DescribeMetricFilters", "metricFilters[#]"): "moto keeps both where a filter is put twice",
+    ("DescribeMetricFilters", "error"): _NO_LOG_GROUP,
+    ("PutMetricFilter", "error"): _NO_LOG_GROUP,
+    ("DeleteMetricFilter", "error"): "moto deletes what is not there; the model lists ResourceNotFoundException",
+    # CloudWatch.
+    ("DescribeAlarms", "MetricAlarms[].StateValue"): "an alarm that was never evaluated has insufficient data",
+    ("DescribeAlarms", "MetricAlarms[].StateTransitionedTimestamp"): "moto leaves it out",
+    ("DescribeAlarms", "MetricAlarms[].StateReasonData"): "nothing was evaluated, so there is no data",
+    ("DescribeAlarms", "MetricAlarms[].Metrics"): "moto writes an empty list where there are none",
+    ("DescribeAlarms", "error"): _UNCHECKED,
+    ("DescribeAlarmsForMetric", "MetricAlarms[#]"): (
+        "moto ignores dimensions; the model's documentation: all of the metric's have to be given"
+    ),
+    ("DeleteAlarms", "error"): "moto deletes what is not there; the model lists ResourceNotFound",
+    ("PutMetricAlarm", "error"): _UNCHECKED,
+    # SNS.
+    ("GetTopicAttributes", "Attributes.DeliveryPolicy"): "only there where somebody has set one",
+    ("GetTopicAttributes", "Attributes.EffectiveDeliveryPolicy"): "the user guide has it with http around it",
+    ("GetTopicAttributes", "Attributes.SubscriptionsConfirmed"): "moto counts none",
+    ("GetTopicAttributes", "Attributes.SubscriptionsPending"): "moto counts none",
+    ("ListSubscriptionsByTopic", "Subscriptions[].SubscriptionArn"): "moto confirms every subscription by itself",
+    # S3.
+    ("GetBucketAcl", "Owner.DisplayName"): "S3 does not answer with display names any more",
+    ("GetBucketPolicyStatus", "error"): "moto does not know the operation and answers as if the bucket was listed",
+    ("GetBucketPolicyStatus", "PolicyStatus.IsPublic"): "moto does not know the operation",
     # Other services.
     ("AssumeRole", "PackedPolicySize"): "only there where session policies or tags are passed",
     ("GetSecretValue", "error"): "AWS answers errors of the JSON protocol with 400; moto says 404 here",

@@ -17,6 +17,8 @@ class Script:
     run: Callable[[Recorder], None]
     seed: str
     prepare: Callable[[Callable[[str], Any]], None]
+    # The protocol that the simulator is asked in, if not the one that botocore would choose.
+    protocol: str | None = None
 
 
 SCRIPTS: dict[str, Script] = {}
@@ -631,3 +633,285 @@ def secrets(r: Recorder) -> None:
     r.call("secretsmanager.get_secret_value", SecretId="app/token", VersionStage="AWSCURRENT")
     r.call("secretsmanager.get_secret_value", SecretId="app/token", VersionStage="AWSPREVIOUS")
     r.call("secretsmanager.get_secret_value", SecretId="app/none")
+
+
+INSTANCES = """
+[[accounts.roles]]
+name = "web"
+assumed_by = ["ec2.amazonaws.com"]
+instance_profiles = ["web"]
+[[accounts.instance_profiles]]
+name = "empty"
+[[accounts.regions.us-east-1.instances]]
+profile = "web"
+http_tokens = "optional"
+tags = { Name = "with" }
+[[accounts.regions.us-east-1.instances]]
+http_tokens = "required"
+tags = { Name = "without" }
+"""
+
+
+def instances_of_moto(service: Callable[[str], Any]) -> None:
+    iam, ec2 = service("iam"), service("ec2")
+    iam.create_role(RoleName="web", AssumeRolePolicyDocument=TRUST)
+    for name in ("web", "empty"):
+        iam.create_instance_profile(InstanceProfileName=name)
+    iam.add_role_to_instance_profile(InstanceProfileName="web", RoleName="web")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    for name, tokens, profile in [("with", "optional", {"Name": "web"}), ("without", "required", {})]:
+        ec2.run_instances(
+            ImageId=image,
+            InstanceType="t3.micro",
+            MinCount=1,
+            MaxCount=1,
+            MetadataOptions={"HttpTokens": tokens, "HttpPutResponseHopLimit": 2},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
+            **({"IamInstanceProfile": profile} if profile else {}),
+        )
+
+
+@seeded(INSTANCES, instances_of_moto)
+def instances(r: Recorder) -> None:
+    def named(name: str) -> dict[str, Any]:
+        answer = r.call("ec2.describe_instances", Filters=[{"Name": "tag:Name", "Values": [name]}])
+        return answer["Reservations"][0]["Instances"][0]
+
+    with_profile, without = named("with")["InstanceId"], named("without")["InstanceId"]
+    r.call("ec2.describe_instances", InstanceIds=[without])
+    r.call("ec2.describe_instances", InstanceIds=["i-0123456789abcdef0"])
+    r.call("ec2.describe_instances", InstanceIds=["nonsense"])
+    for name, value in [("instance-state-name", "running"), ("instance-state-name", "stopped"), ("tag:Name", "*out")]:
+        filters = [{"Name": name, "Values": [value]}, {"Name": "instance-id", "Values": [without]}]
+        r.call("ec2.describe_instances", Filters=filters)
+    associations = "ec2.describe_iam_instance_profile_associations"
+    r.call(associations)
+    r.call(associations, Filters=[{"Name": "instance-id", "Values": [without]}])
+    r.call("ec2.associate_iam_instance_profile", InstanceId=without, IamInstanceProfile={"Name": "none"})
+    r.call("ec2.associate_iam_instance_profile", InstanceId=with_profile, IamInstanceProfile={"Name": "web"})
+    profile = {"Name": "empty"}
+    made = r.call("ec2.associate_iam_instance_profile", InstanceId=without, IamInstanceProfile=profile)
+    association = made["IamInstanceProfileAssociation"]["AssociationId"]
+    r.call("ec2.associate_iam_instance_profile", InstanceId=without, IamInstanceProfile=profile)
+    r.call(associations, AssociationIds=[association])
+    arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/web"
+    replace = {"AssociationId": association, "IamInstanceProfile": {"Arn": arn}}
+    made = r.call("ec2.replace_iam_instance_profile_association", **replace)
+    association = made["IamInstanceProfileAssociation"]["AssociationId"]
+    r.call(associations, Filters=[{"Name": "instance-id", "Values": [without]}])
+    r.call("ec2.describe_instances", InstanceIds=[without])
+    r.call("ec2.disassociate_iam_instance_profile", AssociationId=association)
+    r.call("ec2.disassociate_iam_instance_profile", AssociationId=association)
+    r.call(associations, Filters=[{"Name": "instance-id", "Values": [without]}])
+    r.call("ec2.replace_iam_instance_profile_association", **replace)
+
+
+@script
+def regions(r: Recorder) -> None:
+    r.call("ec2.describe_regions")
+    r.call("ec2.describe_regions", RegionNames=["eu-central-1", "us-east-1"])
+    r.call("ec2.describe_regions", RegionNames=["eu-nowhere-1"])
+    r.call("ec2.describe_regions", Filters=[{"Name": "region-name", "Values": ["eu-west-*"]}])
+
+
+TRAILS = """
+[[accounts.buckets]]
+name = "logs"
+[[accounts.regions.us-east-1.log_groups]]
+name = "trail"
+"""
+
+
+def trails_of_moto(service: Callable[[str], Any]) -> None:
+    service("s3").create_bucket(Bucket="logs")
+    service("logs").create_log_group(logGroupName="trail")
+
+
+@seeded(TRAILS, trails_of_moto)
+def trails(r: Recorder) -> None:
+    r.call("cloudtrail.describe_trails")
+    r.call("cloudtrail.create_trail", Name="main", S3BucketName="logs", IsMultiRegionTrail=True)
+    r.call("cloudtrail.create_trail", Name="ab", S3BucketName="logs")
+    r.call("cloudtrail.create_trail", Name="-main", S3BucketName="logs")
+    r.call("cloudtrail.create_trail", Name="other", S3BucketName="none")
+    r.call(
+        "cloudtrail.create_trail",
+        Name="other",
+        S3BucketName="logs",
+        IsMultiRegionTrail=True,
+        IncludeGlobalServiceEvents=False,
+    )
+    r.call("cloudtrail.describe_trails")
+    r.call("cloudtrail.describe_trails", trailNameList=["main", "none"])
+    arn = f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/main"
+    r.call("cloudtrail.describe_trails", trailNameList=[arn], includeShadowTrails=False)
+    r.call("cloudtrail.get_trail_status", Name="main")
+    r.call("cloudtrail.get_trail_status", Name="none")
+    r.call("cloudtrail.start_logging", Name="main")
+    r.call("cloudtrail.get_trail_status", Name=arn)
+    r.call("cloudtrail.stop_logging", Name="main")
+    r.call("cloudtrail.get_trail_status", Name="main")
+    r.call("cloudtrail.get_event_selectors", TrailName="main")
+    r.call("cloudtrail.update_trail", Name="main", EnableLogFileValidation=True)
+    r.call("cloudtrail.describe_trails", trailNameList=["main"])
+    group = {
+        "CloudWatchLogsLogGroupArn": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:trail:*",
+        "CloudWatchLogsRoleArn": f"arn:aws:iam::{ACCOUNT}:role/trail",
+    }
+    r.call("cloudtrail.update_trail", Name="main", S3KeyPrefix="trail", IsMultiRegionTrail=False, **group)
+    r.call("cloudtrail.describe_trails", trailNameList=["main"])
+    r.call("cloudtrail.delete_trail", Name="main")
+    r.call("cloudtrail.get_trail_status", Name="main")
+    r.call("cloudtrail.describe_trails")
+
+
+LOG_GROUPS = """
+[[accounts.regions.us-east-1.log_groups]]
+name = "other"
+[[accounts.regions.us-east-1.log_groups]]
+name = "trail"
+retention = 365
+"""
+
+
+def log_groups_of_moto(service: Callable[[str], Any]) -> None:
+    logs = service("logs")
+    logs.create_log_group(logGroupName="other")
+    logs.create_log_group(logGroupName="trail")
+    logs.put_retention_policy(logGroupName="trail", retentionInDays=365)
+
+
+@seeded(LOG_GROUPS, log_groups_of_moto)
+def metric_filters(r: Recorder) -> None:
+    r.call("logs.describe_log_groups")
+    r.call("logs.describe_log_groups", logGroupNamePrefix="tr")
+    first = r.call("logs.describe_log_groups", limit=1)
+    r.call("logs.describe_log_groups", limit=1, nextToken=first["nextToken"])
+    made = {"metricName": "RootUse", "metricNamespace": "CIS", "metricValue": "1"}
+    root = '{ $.userIdentity.type = "Root" }'
+    put = {"logGroupName": "trail", "filterName": "root", "filterPattern": root, "metricTransformations": [made]}
+    r.call("logs.put_metric_filter", **put)
+    r.call("logs.put_metric_filter", **put)
+    r.call("logs.put_metric_filter", **{**put, "filterName": "second"})
+    r.call("logs.put_metric_filter", **{**put, "filterName": "a:b"})
+    r.call("logs.put_metric_filter", **{**put, "metricTransformations": []})
+    r.call("logs.put_metric_filter", **{**put, "filterPattern": "x" * 1025})
+    r.call("logs.describe_metric_filters")
+    r.call("logs.describe_metric_filters", logGroupName="trail", filterNamePrefix="ro")
+    r.call("logs.describe_metric_filters", logGroupName="other")
+    r.call("logs.describe_metric_filters", metricName="RootUse", metricNamespace="CIS")
+    r.call("logs.describe_metric_filters", metricName="RootUse")
+    r.call("logs.delete_metric_filter", logGroupName="trail", filterName="root")
+    r.call("logs.delete_metric_filter", logGroupName="trail", filterName="root")
+    r.call("logs.describe_metric_filters")
+    r.call("logs.delete_metric_filter", logGroupName="none", filterName="root")
+    r.call("logs.describe_metric_filters", logGroupName="none")
+    r.call("logs.put_metric_filter", **{**put, "logGroupName": "none"})
+
+
+def alarms(r: Recorder) -> None:
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:alerts"
+    metric = {"MetricName": "RootUse", "Namespace": "CIS"}
+    put = {
+        **metric,
+        "AlarmName": "root",
+        "Statistic": "Sum",
+        "Period": 300,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "AlarmActions": [topic],
+        "TreatMissingData": "notBreaching",
+        "AlarmDescription": "root & co",
+        "Dimensions": [{"Name": "a", "Value": "b"}],
+    }
+    plain = {name: value for name, value in put.items() if name != "Dimensions"}
+    r.call("cloudwatch.describe_alarms")
+    r.call("cloudwatch.put_metric_alarm", **put)
+    r.call("cloudwatch.put_metric_alarm", **{**plain, "AlarmName": "second", "Threshold": 2.5})
+    r.call("cloudwatch.describe_alarms")
+    r.call("cloudwatch.describe_alarms", AlarmNames=["second", "none"])
+    r.call("cloudwatch.describe_alarms", AlarmNamePrefix="ro")
+    r.call("cloudwatch.describe_alarms", StateValue="ALARM")
+    r.call("cloudwatch.describe_alarms_for_metric", **metric)
+    r.call("cloudwatch.describe_alarms_for_metric", **metric, Dimensions=[{"Name": "a", "Value": "b"}])
+    r.call("cloudwatch.describe_alarms_for_metric", MetricName="None", Namespace="CIS")
+    r.call("cloudwatch.delete_alarms", AlarmNames=["root"])
+    r.call("cloudwatch.describe_alarms")
+    r.call("cloudwatch.delete_alarms", AlarmNames=["root"])
+    r.call("cloudwatch.describe_alarms", AlarmNamePrefix="ro", AlarmNames=["root"])
+    r.call("cloudwatch.put_metric_alarm", **{**plain, "AlarmName": "bad", "ComparisonOperator": "Greater"})
+    r.call("cloudwatch.put_metric_alarm", **{**plain, "AlarmName": "bad", "TreatMissingData": "nonsense"})
+    r.call("cloudwatch.put_metric_alarm", **{**plain, "AlarmName": "bad", "EvaluationPeriods": None})
+
+
+for name, protocol in [("alarms", None), ("alarms_by_query", "query"), ("alarms_by_cbor", "smithy-rpc-v2-cbor")]:
+    SCRIPTS[name] = Script(alarms, "", nothing, protocol)
+
+
+TOPICS = """
+[[accounts.regions.us-east-1.topics]]
+name = "alerts"
+subscriptions = [{ endpoint = "ada@acme.example", confirmed = false }, { protocol = "https", endpoint = "https://acme.example" }]
+[[accounts.regions.us-east-1.topics]]
+name = "lonely"
+"""
+
+
+def topics_of_moto(service: Callable[[str], Any]) -> None:
+    sns = service("sns")
+    topic = sns.create_topic(Name="alerts")["TopicArn"]
+    sns.create_topic(Name="lonely")
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ada@acme.example")
+    sns.subscribe(TopicArn=topic, Protocol="https", Endpoint="https://acme.example")
+
+
+@seeded(TOPICS, topics_of_moto)
+def topics(r: Recorder) -> None:
+    for name in ("alerts", "lonely", "none"):
+        arn = f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}"
+        r.call("sns.get_topic_attributes", TopicArn=arn)
+        r.call("sns.list_subscriptions_by_topic", TopicArn=arn)
+
+
+BUCKETS = """
+[[accounts.buckets]]
+name = "plain"
+[[accounts.buckets]]
+name = "safe"
+public_policy = false
+block_public_access = true
+[[accounts.buckets]]
+name = "open"
+grants = [{ to = "AllUsers", permission = "READ" }]
+[[accounts.buckets]]
+name = "elsewhere"
+region = "eu-central-1"
+"""
+
+
+def buckets_of_moto(service: Callable[[str], Any]) -> None:
+    s3 = service("s3")
+    for name in ("plain", "safe", "open"):
+        s3.create_bucket(Bucket=name, ObjectOwnership="ObjectWriter")
+    s3.create_bucket(Bucket="elsewhere", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    on = dict.fromkeys(["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"], True)
+    s3.put_public_access_block(Bucket="safe", PublicAccessBlockConfiguration=on)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::safe/*",
+    }
+    s3.put_bucket_policy(Bucket="safe", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    s3.put_bucket_acl(Bucket="open", ACL="public-read")
+
+
+@seeded(BUCKETS, buckets_of_moto)
+def buckets(r: Recorder) -> None:
+    for name in ("plain", "safe", "open", "none"):
+        r.call("s3.get_bucket_acl", Bucket=name)
+        r.call("s3.get_bucket_policy_status", Bucket=name)
+        r.call("s3.get_public_access_block", Bucket=name)
+    for name in ("plain", "elsewhere", "none"):
+        r.call("s3.get_bucket_location", Bucket=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from xml.etree import ElementTree
 
@@ -23,12 +24,22 @@ def complaints(model: Any, response: dict, raw: bytes) -> list[str]:
     if shape is None:
         return []
     found = list(_missing(shape, response, model.name))
-    if model.service_model.protocol == "query":
-        result = ElementTree.fromstring(raw).find(f"{{*}}{shape.serialization['resultWrapper']}")
-        if result is None:
+    protocol = model.service_model.resolved_protocol
+    if "json" in protocol:
+        return found + list(_unknown_keys(shape, json.loads(raw or b"{}"), model.name))
+    # What is in CBOR is the same as what is in JSON; botocore has read it already.
+    if protocol == "smithy-rpc-v2-cbor":
+        return found
+    element = ElementTree.fromstring(raw)
+    if protocol == "query":
+        element = element.find(f"{{*}}{shape.serialization['resultWrapper']}")
+        if element is None:
             return [*found, f"{model.name}: no result element"]
-        found += _unknown(shape, result, model.name)
-    return found
+    if protocol == "rest-xml" and "payload" in shape.serialization:
+        shape = shape.members[shape.serialization["payload"]]
+    found += _unknown(shape, element, model.name)
+    envelope = f"{model.name}.requestId:"
+    return [complaint for complaint in found if not (protocol == "ec2" and complaint.startswith(envelope))]
 
 
 def complaints_of_error(model: Any, code: str, status: int) -> list[str]:
@@ -58,10 +69,28 @@ def _missing(shape: Any, value: Any, path: str):
         for key in value:
             if key not in shape.key.enum:
                 yield f"{path}: key {key!r} is not in the model"
-    elif getattr(shape, "enum", None) and value not in shape.enum:
+    elif getattr(shape, "enum", None) and value not in (None, *shape.enum):
         if (path.rpartition(".")[2], value) in _OTHER_WORDS:
             return
         yield f"{path}: {value!r} is none of {shape.enum}"
+
+
+def _unknown_keys(shape: Any, value: Any, path: str):
+    if shape.type_name == "structure" and isinstance(value, dict):
+        known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
+        for key, inner in value.items():
+            if key not in known:
+                yield f"{path}.{key}: not in the model"
+            else:
+                yield from _unknown_keys(known[key], inner, f"{path}.{key}")
+    elif shape.type_name == "list" and isinstance(value, list):
+        for item in value:
+            yield from _unknown_keys(shape.member, item, f"{path}[]")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unknown_keys(shape.value, inner, f"{path}.{key}")
+    elif shape.type_name in ("structure", "list", "map"):
+        yield f"{path}: not a {shape.type_name}"
 
 
 def _local(element: ElementTree.Element) -> str:

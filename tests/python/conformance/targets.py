@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
@@ -9,10 +10,12 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.utils import PRIORITY_ORDERED_SUPPORTED_PROTOCOLS
 
 from . import answers, shapes
 
@@ -47,6 +50,12 @@ class Simulator:
         if not self.url:
             raise RuntimeError("the simulator did not start")
 
+    def control(self, path: str, change: dict[str, Any] | None = None) -> Any:
+        """Asks the control API, or changes something by it."""
+        body = None if change is None else json.dumps(change).encode()
+        with urllib.request.urlopen(f"{self.url}/_control/{path}", data=body, timeout=60) as answer:
+            return json.loads(answer.read())
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(10)
@@ -77,16 +86,21 @@ class Moto:
         self._server.stop()
 
 
-def client(url: str, service: str, key: str = CALLER_KEY, token: str | None = None) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        region_name=REGION,
-        aws_access_key_id=key,
-        aws_secret_access_key="unchecked",
-        aws_session_token=token,
-        config=Config(retries={"max_attempts": 1}, parameter_validation=False),
-    )
+def client(
+    url: str, service: str, key: str = CALLER_KEY, token: str | None = None, protocol: str | None = None
+) -> Any:
+    """A client of a service, by the protocol that botocore would choose, or by another one that the service speaks."""
+    protocols = (protocol,) if protocol else PRIORITY_ORDERED_SUPPORTED_PROTOCOLS
+    with mock.patch("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", protocols):
+        return boto3.client(
+            service,
+            endpoint_url=url,
+            region_name=REGION,
+            aws_access_key_id=key,
+            aws_secret_access_key="unchecked",
+            aws_session_token=token,
+            config=Config(retries={"max_attempts": 1}, parameter_validation=False, s3={"addressing_style": "path"}),
+        )
 
 
 @dataclass
@@ -104,6 +118,7 @@ class Recorder:
     """Makes calls and keeps what came back."""
 
     url: str
+    protocol: str | None = None
     steps: list[Step] = field(default_factory=list)
     _clients: dict[str, Any] = field(default_factory=dict)
     _raw: bytes = b""
@@ -130,7 +145,7 @@ class Recorder:
         return response
 
     def _new_client(self, service: str, key: str, token: str | None) -> Any:
-        made = client(self.url, service, key, token)
+        made = client(self.url, service, key, token, self.protocol)
 
         def keep(response_dict: dict, **_: Any) -> None:
             self._raw = response_dict["body"]

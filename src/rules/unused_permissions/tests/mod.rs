@@ -163,6 +163,8 @@ impl World {
             boundary: None,
             credentials: None,
             sign_in: None,
+            password_use: None,
+            other_credentials: None,
         };
         for group in groups {
             let membership = Observation::Membership {

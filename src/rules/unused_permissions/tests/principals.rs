@@ -171,7 +171,8 @@ fn p7_other_partitions_are_only_ever_reported() {
             Observation::Membership { .. }
             | Observation::UnusedAttachment { .. }
             | Observation::InactiveKey { .. }
-            | Observation::MfaDevice { .. } => (what, observed),
+            | Observation::MfaDevice { .. }
+            | Observation::UnusedRole { .. } => (what, observed),
         })
         .collect();
     assert_report_only(&world, "P7");

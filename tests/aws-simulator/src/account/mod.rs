@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::region::Region;
+use crate::s3::Bucket;
 use crate::seed::{AdvisorSeed, PasswordPolicy};
 use crate::wire::error::AwsError;
 
@@ -34,6 +36,10 @@ pub(crate) struct Account {
     /// Managed policies by ARN, those of AWS included.
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
     pub(crate) secrets: BTreeMap<String, Secret>,
+    /// Buckets of S3 by name, of all regions.
+    pub(crate) buckets: BTreeMap<String, Bucket>,
+    /// What there is in each region, where there is something.
+    pub(crate) regions: BTreeMap<String, Region>,
 }
 
 /// The three kinds of entities that policies are attached to.

@@ -24,44 +24,20 @@ mod users;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::account::{Account, Kind, Principal};
-use crate::caller::{Caller, Identity};
-use crate::ids::IdSource;
-use crate::seed::{AdvisorSeed, Paging};
+use crate::caller::Identity;
+use crate::context::Context;
 use crate::wire::error::AwsError;
 use crate::wire::page::{Page, page};
-use crate::wire::query::Query;
 use crate::wire::xml::Xml;
 
-pub(crate) use operations::operation;
+pub(crate) use operations::OPERATIONS;
 use owner::Owner;
 
-/// Everything an operation sees.
-pub(crate) struct Context<'a> {
-    pub(crate) account: &'a mut Account,
-    pub(crate) report: &'a mut report::Report,
-    pub(crate) advisor: &'a AdvisorSeed,
-    pub(crate) jobs: &'a mut advisor::Jobs,
-    pub(crate) caller: &'a Caller,
-    pub(crate) query: &'a Query,
-    pub(crate) paging: &'a Paging,
-    pub(crate) now: DateTime<Utc>,
-    pub(crate) ids: &'a mut IdSource,
-}
-
 /// The inside of an operation's result element.
-pub(crate) type Answer = Result<Xml, AwsError>;
-
-/// An operation of the service.
-pub(crate) struct Operation {
-    pub(crate) name: &'static str,
-    /// Whether it changes the account.
-    pub(crate) mutates: bool,
-    pub(crate) run: fn(&mut Context<'_>) -> Answer,
-}
+type Answer = Result<Xml, AwsError>;
 
 impl Context<'_> {
     /// The user of `UserName`, or the caller where it is left out.

@@ -1,37 +1,26 @@
 //! The table of all operations.
 
 use super::{
-    Operation, account, advisor, attachments, boundaries, credentials, details, devices, groups, inline,
+    account, advisor, attachments, boundaries, credentials, details, devices, groups, inline,
     instance_profiles, keys, logins, passwords, policies, providers, report, roles, tags, users,
 };
 use crate::account::Kind;
+use crate::context::{Operation, Run};
 
 macro_rules! reads {
     ($name:literal, $run:expr) => {
-        Operation {
-            name: $name,
-            mutates: false,
-            run: $run,
-        }
+        Operation::reads($name, Run::Xml($run))
     };
 }
 
 macro_rules! writes {
     ($name:literal, $run:expr) => {
-        Operation {
-            name: $name,
-            mutates: true,
-            run: $run,
-        }
+        Operation::writes($name, Run::Xml($run))
     };
 }
 
-/// The operation of that name.
-pub(crate) fn operation(name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.name == name)
-}
-
-static OPERATIONS: &[Operation] = &[
+/// All operations of the service.
+pub(crate) static OPERATIONS: &[Operation] = &[
     // The account as a whole.
     reads!("GetAccountAuthorizationDetails", details::get),
     reads!("GetAccountSummary", account::summary),

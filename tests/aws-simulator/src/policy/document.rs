@@ -310,8 +310,13 @@ const OPERATORS: [&str; 27] = [
 /// Whether `pattern`, with `*` and `?`, matches `text`, capitals or not. A wildcard in `text` is a letter like others,
 /// so a pattern that matches another pattern covers all that the other one covers.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
-    let text: Vec<char> = text.to_lowercase().chars().collect();
+    exact_glob(&pattern.to_lowercase(), &text.to_lowercase())
+}
+
+/// The same where capitals count, as they do in resources.
+pub(crate) fn exact_glob(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -5,9 +5,11 @@
 mod credentials;
 mod plant;
 mod principals;
+mod regions;
 mod service;
 mod when;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -18,14 +20,21 @@ pub use credentials::{
     VirtualDeviceSeed,
 };
 pub(crate) use plant::{
-    Place, Planted, access_key, certificates, devices, pinned, plant, register_devices, service_credentials,
-    service_use, ssh_keys,
+    Place, Planted, access_key, bucket, certificates, devices, pinned, plant, region, register_devices,
+    service_credentials, service_use, ssh_keys,
 };
 pub use principals::{
     AdvisorSeed, AttachmentSeed, DetailedUse, Document, GroupSeed, InstanceProfileSeed, RoleSeed, RowSeed,
     UseSeed, UserSeed,
 };
-pub use service::{CallerSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed};
+pub use regions::{
+    AlarmSeed, AnalyzerSeed, ExternalAccessSeed, FindingSeed, InstanceSeed, LogGroupSeed, MetricFilterSeed,
+    RecommendationSeed, RegionSeed, StepSeed, SubscriptionSeed, TopicSeed, TrailSeed, UnusedKeySeed,
+    UnusedServiceSeed,
+};
+pub use service::{
+    BucketSeed, CallerSeed, GrantSeed, PasswordPolicy, PolicySeed, ReportSeed, SecretSeed, VersionSeed,
+};
 pub(crate) use when::span;
 pub use when::{BadTime, When};
 
@@ -128,6 +137,12 @@ pub struct AccountSeed {
     /// Secrets of Secrets Manager.
     #[serde(default)]
     pub secrets: Vec<SecretSeed>,
+    /// Buckets of S3.
+    #[serde(default)]
+    pub buckets: Vec<BucketSeed>,
+    /// What there is in each region, by its name.
+    #[serde(default)]
+    pub regions: BTreeMap<String, RegionSeed>,
     /// How the credential report behaves.
     #[serde(default)]
     pub report: ReportSeed,
@@ -155,6 +170,8 @@ impl AccountSeed {
             identity_providers: Vec::new(),
             policies: Vec::new(),
             secrets: Vec::new(),
+            buckets: Vec::new(),
+            regions: BTreeMap::new(),
             report: ReportSeed::default(),
             advisor: AdvisorSeed::default(),
         }

@@ -131,6 +131,36 @@ pub struct SecretSeed {
     pub age: When,
 }
 
+/// A bucket of S3.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BucketSeed {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    #[serde(default = "super::principals::default_region")]
+    pub region: String,
+    /// Whether its policy makes it public; it has no policy unless given.
+    #[serde(default)]
+    pub public_policy: Option<bool>,
+    /// Whether all public access is blocked; there are no settings for that unless given.
+    #[serde(default)]
+    pub block_public_access: Option<bool>,
+    /// Grants of its access control list beside the owner's.
+    #[serde(default)]
+    pub grants: Vec<GrantSeed>,
+}
+
+/// A grant of an access control list.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantSeed {
+    /// `AllUsers`, `AuthenticatedUsers`, `LogDelivery`, or the canonical id of an account.
+    pub to: String,
+    /// `READ`, `WRITE`, `READ_ACP`, `WRITE_ACP` or `FULL_CONTROL`.
+    pub permission: String,
+}
+
 /// How the credential report behaves.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -7,6 +7,8 @@ pub(crate) struct AwsError {
     pub(crate) code: String,
     pub(crate) status: u16,
     pub(crate) message: String,
+    /// A header that says more.
+    pub(crate) header: Option<(&'static str, String)>,
 }
 
 impl AwsError {
@@ -15,7 +17,14 @@ impl AwsError {
             code: code.to_owned(),
             status,
             message: message.into(),
+            header: None,
         }
+    }
+
+    /// The same error with a header that says more.
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.header = Some((name, value.into()));
+        self
     }
 
     /// Whose fault it is, in the words of the Query protocol.

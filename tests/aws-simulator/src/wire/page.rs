@@ -1,4 +1,4 @@
-//! Paging by marker, with short and empty pages where the settings ask for them.
+//! Paging by marker or token, with short and empty pages where the settings ask for them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,31 +30,29 @@ struct Position {
 }
 
 impl Position {
-    fn read(query: &Query, paging: &Paging) -> Result<Self, AwsError> {
-        let Some(marker) = query.optional("Marker") else {
-            return Ok(Self {
+    /// `None` where the token is none of ours.
+    fn read(token: Option<&str>, paging: &Paging) -> Option<Self> {
+        let Some(token) = token else {
+            return Some(Self {
                 after: None,
                 empty_page_due: paging.empty_pages,
             });
         };
-        let bytes = URL_SAFE_NO_PAD.decode(marker).ok();
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let invalid = || AwsError::validation(format!("Invalid Marker: {marker}"));
-        let text = text.ok_or_else(invalid)?;
-        let (phase, key) = text.split_once(':').ok_or_else(invalid)?;
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        let (phase, key) = text.split_once(':')?;
         let after = (phase != "start-read").then(|| key.to_owned());
-        Ok(Self {
+        Some(Self {
             after,
             empty_page_due: phase == "empty",
         })
     }
 
-    fn marker(phase: &str, key: &str) -> String {
+    fn token(phase: &str, key: &str) -> String {
         URL_SAFE_NO_PAD.encode(format!("{phase}:{key}"))
     }
 }
 
-/// Cuts the page that the request asks for out of `items`, which are in the order of their keys.
+/// Cuts the page that an IAM request asks for out of `items`, which are in the order of their keys.
 pub(crate) fn page<T>(
     items: Vec<(String, T)>,
     query: &Query,
@@ -62,18 +60,30 @@ pub(crate) fn page<T>(
     default_size: u32,
 ) -> Result<Page<T>, AwsError> {
     let asked = query.integer("MaxItems", 1, 1000)?.unwrap_or(default_size);
+    let marker = query.optional("Marker");
+    let invalid = || AwsError::validation(format!("Invalid Marker: {}", marker.unwrap_or_default()));
+    cut(items, marker, asked, paging).ok_or_else(invalid)
+}
+
+/// Cuts the page after `token` out of `items`, which are in the order of their keys. `None` where the token is none of ours.
+pub(crate) fn cut<T>(
+    items: Vec<(String, T)>,
+    token: Option<&str>,
+    asked: u32,
+    paging: &Paging,
+) -> Option<Page<T>> {
     let size = paging.size.map_or(asked, |short| short.min(asked)).max(1);
-    let position = Position::read(query, paging)?;
+    let position = Position::read(token, paging)?;
     let start = match &position.after {
         None => 0,
         Some(key) => items.partition_point(|(other, _)| other <= key),
     };
     if position.empty_page_due && start < items.len() {
         let next = match &position.after {
-            None => Position::marker("start-read", ""),
-            Some(key) => Position::marker("read", key),
+            None => Position::token("start-read", ""),
+            Some(key) => Position::token("read", key),
         };
-        return Ok(Page {
+        return Some(Page {
             items: Vec::new(),
             next: Some(next),
         });
@@ -87,14 +97,14 @@ pub(crate) fn page<T>(
         None
     };
     let phase = if paging.empty_pages { "empty" } else { "read" };
-    let next = last_key.map(|key| Position::marker(phase, &key));
+    let next = last_key.map(|key| Position::token(phase, &key));
     let items = items
         .into_iter()
         .skip(start)
         .take(size)
         .map(|(_, item)| item)
         .collect();
-    Ok(Page { items, next })
+    Some(Page { items, next })
 }
 
 #[cfg(test)]

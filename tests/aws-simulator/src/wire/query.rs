@@ -90,6 +90,13 @@ impl Query {
             .collect()
     }
 
+    /// `name.1`, `name.2`, …, as EC2 has its lists.
+    pub(crate) fn numbered(&self, name: &str) -> Vec<&str> {
+        (1..)
+            .map_while(|index| self.optional(&format!("{name}.{index}")))
+            .collect()
+    }
+
     /// The tags of `Tags.member.N.Key` and `.Value`.
     pub(crate) fn tags(&self) -> Vec<(String, String)> {
         (1..)

@@ -2,51 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hyper::HeaderMap;
-use serde::{Deserialize, Serialize};
+use hyper::{HeaderMap, Method, Uri};
+use serde_json::{Map, Value};
 
 use super::query::Query;
-
-/// The services the simulator speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Service {
-    /// Identity and Access Management.
-    Iam,
-    /// Security Token Service.
-    Sts,
-    /// Secrets Manager.
-    SecretsManager,
-}
-
-impl Service {
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "iam" => Some(Self::Iam),
-            "sts" => Some(Self::Sts),
-            "secretsmanager" => Some(Self::SecretsManager),
-            _ => None,
-        }
-    }
-
-    /// The name in credential scopes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Iam => "iam",
-            Self::Sts => "sts",
-            Self::SecretsManager => "secretsmanager",
-        }
-    }
-
-    /// The XML namespace of its answers.
-    pub(crate) fn namespace(self) -> &'static str {
-        match self {
-            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            Self::SecretsManager => "",
-        }
-    }
-}
+use super::service::{Protocol, Service};
+use super::{cbor, nested, routes};
 
 /// The signature's public part. The signature itself is not checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,41 +42,142 @@ impl Signer {
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) service: Service,
+    pub(crate) protocol: Protocol,
     pub(crate) operation: String,
+    /// The parameters of a form; those of other protocols as far as they are flat.
     pub(crate) query: Query,
+    /// The parameters of other protocols.
+    pub(crate) input: Value,
+    /// The body could not be read.
+    pub(crate) is_broken: bool,
     pub(crate) signer: Option<Signer>,
 }
 
 impl Request {
-    /// Reads a POST of the Query or the JSON protocol; `None` if it is neither.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+    /// Reads a request of one of the protocols; `None` if it is of none.
+    pub(crate) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let signer = Signer::read(headers);
-        let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-        if let Some((service, operation)) = target.and_then(|target| target.split_once('.')) {
-            let service = Service::named(service)?;
-            return Some(Self {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some((prefix, operation)) = header("x-amz-target").and_then(|target| target.rsplit_once('.')) {
+            let service = Service::targeted(prefix)?;
+            let input = serde_json::from_slice(body).unwrap_or_default();
+            return Some(Self::structured(
                 service,
-                operation: operation.to_owned(),
-                query: json_query(body),
+                Protocol::Json,
+                operation,
+                input,
                 signer,
-            });
+            ));
         }
+        if header("smithy-protocol") == Some("rpc-v2-cbor") {
+            return Self::cbor(uri.path(), body, signer);
+        }
+        match signer.as_ref().and_then(|signer| signer.service) {
+            Some(service @ Service::AccessAnalyzer) => {
+                Some(Self::rest(service, Protocol::RestJson, method, uri, body, signer))
+            }
+            Some(service @ Service::S3) => {
+                Some(Self::rest(service, Protocol::RestXml, method, uri, &[], signer))
+            }
+            Some(
+                Service::Iam
+                | Service::Sts
+                | Service::SecretsManager
+                | Service::Ec2
+                | Service::CloudTrail
+                | Service::Logs
+                | Service::CloudWatch
+                | Service::Sns,
+            )
+            | None => Self::form(body, signer),
+        }
+    }
+
+    /// `/service/GraniteServiceVersion20100801/operation/DescribeAlarms`
+    fn cbor(path: &str, body: &[u8], signer: Option<Signer>) -> Option<Self> {
+        let (service, operation) = path.strip_prefix("/service/")?.split_once("/operation/")?;
+        let service = Service::targeted(service)?;
+        let input = cbor::decode(body);
+        Some(Self::structured(
+            service,
+            Protocol::Cbor,
+            operation,
+            input,
+            signer,
+        ))
+    }
+
+    fn form(body: &[u8], signer: Option<Signer>) -> Option<Self> {
         let query = Query::parse(body);
         let operation = query.optional("Action")?.to_owned();
-        let by_version = || match query.optional("Version") {
-            Some("2011-06-15") => Service::Sts,
-            _ => Service::Iam,
-        };
-        let service = signer
-            .as_ref()
-            .and_then(|signer| signer.service)
-            .unwrap_or_else(by_version);
+        let service = signer.as_ref().and_then(|signer| signer.service);
+        let service = service.unwrap_or_else(|| Service::versioned(query.optional("Version")));
         Some(Self {
             service,
+            protocol: if service == Service::Ec2 {
+                Protocol::Ec2
+            } else {
+                Protocol::Query
+            },
             operation,
+            input: if service == Service::CloudWatch {
+                nested::read(&query)
+            } else {
+                Value::Null
+            },
             query,
+            is_broken: false,
             signer,
         })
+    }
+
+    /// A request whose operation is in method and path, and whose parameters are there, in the query and in the body.
+    fn rest(
+        service: Service,
+        protocol: Protocol,
+        method: &Method,
+        uri: &Uri,
+        body: &[u8],
+        signer: Option<Signer>,
+    ) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let Some((operation, in_path)) = routes::route(service, method.as_str(), uri.path(), query) else {
+            let unknown = format!("{method} {}", uri.path());
+            return Self::structured(service, protocol, &unknown, Some(Value::Null), signer);
+        };
+        let Some(Value::Object(mut parameters)) = json(body) else {
+            return Self::structured(service, protocol, operation, None, signer);
+        };
+        let in_query = form_urlencoded::parse(query.as_bytes()).into_owned();
+        parameters.extend(in_query.map(|(name, value)| (name, Value::String(value))));
+        parameters.extend(in_path);
+        let input = Some(Value::Object(parameters));
+        Self::structured(service, protocol, operation, input, signer)
+    }
+
+    fn structured(
+        service: Service,
+        protocol: Protocol,
+        operation: &str,
+        input: Option<Value>,
+        signer: Option<Signer>,
+    ) -> Self {
+        let is_broken = input.is_none();
+        let input = input.unwrap_or_default();
+        Self {
+            service,
+            protocol,
+            operation: operation.to_owned(),
+            query: flat(&input),
+            input,
+            is_broken,
+            signer,
+        }
+    }
+
+    /// The region the request is signed for.
+    pub(crate) fn region(&self) -> &str {
+        self.signer.as_ref().map_or("us-east-1", |signer| &signer.region)
     }
 
     /// The parameters as tests may see them: without passwords.
@@ -128,18 +190,19 @@ impl Request {
     }
 }
 
-/// The top level of a JSON request as flat parameters, which is all that Secrets Manager needs here.
-fn json_query(body: &[u8]) -> Query {
-    let fields: BTreeMap<String, serde_json::Value> = serde_json::from_slice(body).unwrap_or_default();
-    let text = |value: serde_json::Value| match value {
-        serde_json::Value::String(text) => text,
-        other @ (serde_json::Value::Null
-        | serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::Array(_)
-        | serde_json::Value::Object(_)) => other.to_string(),
-    };
-    Query::from_pairs(fields.into_iter().map(|(name, value)| (name, text(value))))
+/// A body of JSON; an empty one has no parameters.
+fn json(body: &[u8]) -> Option<Value> {
+    if body.is_empty() {
+        return Some(Value::Object(Map::new()));
+    }
+    serde_json::from_slice(body).ok()
+}
+
+/// The top level of structured parameters as flat ones: texts as they are, all else as JSON.
+fn flat(input: &Value) -> Query {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let fields = input.as_object().into_iter().flatten();
+    Query::from_pairs(fields.map(|(name, value)| (name.clone(), text(value))))
 }
 
 #[cfg(test)]
@@ -154,12 +217,16 @@ mod tests {
         headers
     }
 
+    fn read(headers: &HeaderMap, body: &[u8]) -> Option<Request> {
+        Request::read(&Method::POST, &Uri::from_static("/"), headers, body)
+    }
+
     #[test]
     fn the_service_and_the_key_come_from_the_credential_scope() {
         let headers = headers(
             "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260901/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
         );
-        let request = Request::read(&headers, b"Action=GetCallerIdentity&Version=2011-06-15");
+        let request = read(&headers, b"Action=GetCallerIdentity&Version=2011-06-15");
         let request = request.map(|request| (request.service, request.operation, request.signer));
         let signer = Signer {
             access_key_id: "AKIAEXAMPLE".into(),
@@ -175,8 +242,8 @@ mod tests {
 
     #[test]
     fn without_a_signature_the_version_tells() {
-        let request = Request::read(&HeaderMap::new(), b"Action=AssumeRole&Version=2011-06-15");
+        let request = read(&HeaderMap::new(), b"Action=AssumeRole&Version=2011-06-15");
         assert_eq!(request.map(|request| request.service), Some(Service::Sts));
-        assert!(Request::read(&HeaderMap::new(), b"nothing=here").is_none());
+        assert!(read(&HeaderMap::new(), b"nothing=here").is_none());
     }
 }

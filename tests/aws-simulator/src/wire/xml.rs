@@ -24,6 +24,29 @@ impl Xml {
         self.close(name)
     }
 
+    /// Text without an element of its own.
+    pub(crate) fn plain(&mut self, value: impl Display) {
+        escape(&value.to_string(), &mut self.text);
+    }
+
+    /// The outermost element, with its namespace.
+    pub(crate) fn root(name: &str, namespace: &str, fill: impl FnOnce(&mut Self)) -> Self {
+        let mut xml = Self::new();
+        // Writing to a String cannot fail.
+        let _ = write!(xml.text, "<{name} xmlns=\"{namespace}\">");
+        fill(&mut xml);
+        xml.close(name);
+        xml
+    }
+
+    /// `<name xsi:type="kind">…</name>`
+    pub(crate) fn typed(&mut self, name: &str, kind: &str, fill: impl FnOnce(&mut Self)) -> &mut Self {
+        let schema = "http://www.w3.org/2001/XMLSchema-instance";
+        let _ = write!(self.text, "<{name} xmlns:xsi=\"{schema}\" xsi:type=\"{kind}\">");
+        fill(self);
+        self.close(name)
+    }
+
     /// `<name>value</name>`, or nothing.
     pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
         if let Some(value) = value {
@@ -64,6 +87,22 @@ impl Xml {
             self.open("member");
             fill(self, item);
             self.close("member");
+        }
+        self.close(name)
+    }
+
+    /// `<name><item>…</item>…</name>`, as EC2 has its lists.
+    pub(crate) fn items<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut fill: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.open(name);
+        for item in items {
+            self.open("item");
+            fill(self, item);
+            self.close("item");
         }
         self.close(name)
     }
@@ -135,6 +174,38 @@ pub(crate) fn error_response(namespace: &str, error: &AwsError, request_id: &str
         "<ErrorResponse xmlns=\"{namespace}\">{}</ErrorResponse>",
         xml.into_string()
     )
+}
+
+/// A successful answer of EC2, which has no result element.
+pub(crate) fn ec2_response(namespace: &str, operation: &str, result: Xml, request_id: &str) -> String {
+    format!(
+        "<{operation}Response xmlns=\"{namespace}\"><requestId>{request_id}</requestId>{}</{operation}Response>",
+        result.into_string()
+    )
+}
+
+/// An error answer of services that speak REST.
+pub(crate) fn rest_error_response(error: &AwsError, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    xml.node("Error", |x| {
+        x.text("Code", &error.code).text("Message", &error.message);
+        x.text("RequestId", request_id);
+    });
+    xml.into_string()
+}
+
+/// An error answer of EC2.
+pub(crate) fn ec2_error_response(error: &AwsError, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    xml.node("Response", |x| {
+        x.node("Errors", |x| {
+            x.node("Error", |x| {
+                x.text("Code", &error.code).text("Message", &error.message);
+            });
+        });
+        x.text("RequestID", request_id);
+    });
+    xml.into_string()
 }
 
 #[cfg(test)]

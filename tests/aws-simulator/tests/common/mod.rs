@@ -32,6 +32,8 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: String,
+    /// The body as it came, where it is not text.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -49,6 +51,19 @@ impl Answer {
         parts
             .filter_map(|part| part.split(close.as_str()).next())
             .collect()
+    }
+
+    /// Status and the error code of the JSON protocols.
+    pub fn json_failure(&self) -> (u16, String) {
+        let in_head = self
+            .head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-amzn-errortype: "));
+        let code = in_head.map(str::to_owned);
+        (
+            self.status,
+            code.unwrap_or_else(|| self.json()["__type"].as_str().unwrap_or_default().to_owned()),
+        )
     }
 
     /// Status and error code.
@@ -137,6 +152,18 @@ impl World {
         .unwrap()
     }
 
+    /// A call of a service in a region, by the account's own caller.
+    pub fn call(&self, at: At<'_>, method: &str, path: &str, head: &str, body: &str) -> Answer {
+        let head = format!("{}{head}", signature_in(&Signer::of(ACCOUNT), at));
+        send(self.server.address(), method, path, &head, body).unwrap()
+    }
+
+    /// A call of a JSON service in a region, by the account's own caller.
+    pub fn json(&self, at: At<'_>, target: &str, operation: &str, body: &Value) -> Answer {
+        let head = format!("X-Amz-Target: {target}.{operation}\r\n");
+        self.call(at, "POST", "/", &head, &body.to_string())
+    }
+
     /// A call of the control API.
     pub fn control(&self, method: &str, path: &str, body: &str) -> Answer {
         send(
@@ -168,14 +195,22 @@ pub fn report_row(answer: &Answer, user: &str) -> BTreeMap<String, String> {
     columns.into_iter().zip(row).collect()
 }
 
+/// A service in a region.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a>(pub &'a str, pub &'a str);
+
 fn signature(signer: &Signer, service: &str) -> String {
+    signature_in(signer, At(service, "us-east-1"))
+}
+
+pub fn signature_in(signer: &Signer, At(service, region): At<'_>) -> String {
     let token = signer
         .token
         .as_ref()
         .map(|token| format!("X-Amz-Security-Token: {token}\r\n"))
         .unwrap_or_default();
     format!(
-        "Authorization: AWS4-HMAC-SHA256 Credential={}/20260901/us-east-1/{service}/aws4_request, \
+        "Authorization: AWS4-HMAC-SHA256 Credential={}/20260901/{region}/{service}/aws4_request, \
          SignedHeaders=host, Signature=0\r\n{token}",
         signer.key
     )
@@ -184,15 +219,35 @@ fn signature(signer: &Signer, service: &str) -> String {
 /// Sends one request on a connection of its own.
 pub fn send(address: SocketAddr, method: &str, path: &str, head: &str, body: &str) -> io::Result<Answer> {
     let mut stream = open(address, method, path, head, body)?;
+    receive(&mut stream)
+}
+
+/// The same with a body that is not text.
+pub fn send_bytes(address: SocketAddr, path: &str, head: &str, body: &[u8]) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let length = body.len();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\nContent-Length: {length}\r\n{head}\r\n"
+    )?;
+    stream.write_all(body)?;
+    receive(&mut stream)
+}
+
+fn receive(stream: &mut TcpStream) -> io::Result<Answer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let bytes = bytes.split_off(end + 4);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Ok(Answer {
         status: status.ok_or(io::ErrorKind::InvalidData)?,
-        head: head.to_owned(),
-        body: body.to_owned(),
+        head,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+        bytes,
     })
 }
 

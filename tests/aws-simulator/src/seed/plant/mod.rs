@@ -2,13 +2,14 @@
 
 mod credentials;
 mod principals;
+mod regions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use super::principals::Document;
-use super::service::{CallerSeed, PolicySeed, SecretSeed, VersionSeed};
+use super::service::{BucketSeed, CallerSeed, GrantSeed, PolicySeed, SecretSeed, VersionSeed};
 use super::when::When;
 use super::{AccountSeed, SeedError};
 use crate::account::{Account, ManagedPolicy, PolicyVersion, Secret};
@@ -16,12 +17,15 @@ use crate::ids::IdSource;
 use crate::policy::document::{PolicyDocument, Purpose};
 use crate::policy::managed;
 use crate::policy::services::Catalogue;
+use crate::region::Region;
+use crate::s3::{Block, Bucket};
 
 pub(crate) use credentials::{
     access_key, certificates, devices, register_devices, service_credentials, ssh_keys,
 };
 use principals::repeated;
 pub(crate) use principals::{pinned, service_use};
+pub(crate) use regions::region;
 
 /// An account as planted, with the credentials that work in it.
 #[derive(Debug)]
@@ -120,6 +124,8 @@ impl<'a> Planter<'a> {
             identity_providers: self.identity_providers(),
             policies,
             secrets: BTreeMap::new(),
+            buckets: self.buckets()?,
+            regions: BTreeMap::new(),
         };
         for (name, group) in groups {
             account.groups.insert(name, self.group(group)?);
@@ -135,6 +141,7 @@ impl<'a> Planter<'a> {
             self.profiles_of(role, &mut account)?;
         }
         self.other_profiles(&mut account)?;
+        account.regions = self.regions(&account)?;
         for secret in &seed.secrets {
             let secret = self.secret(secret);
             account.secrets.insert(secret.arn.clone(), secret);
@@ -145,6 +152,27 @@ impl<'a> Planter<'a> {
             seed.callers.clone()
         };
         Ok(Planted { account, callers })
+    }
+
+    fn buckets(&self) -> Result<BTreeMap<String, Bucket>, SeedError> {
+        let mut buckets = BTreeMap::new();
+        for seed in &self.seed.buckets {
+            let bucket = bucket(seed);
+            if buckets.insert(seed.name.clone(), bucket).is_some() {
+                return Err(self.problem(format!("bucket `{}` is there twice", seed.name)));
+            }
+        }
+        Ok(buckets)
+    }
+
+    fn regions(&mut self, account: &Account) -> Result<BTreeMap<String, Region>, SeedError> {
+        let mut regions = BTreeMap::new();
+        for (name, seed) in &self.seed.regions {
+            let planted = region(name, seed, self.place(), &account.instance_profiles, self.ids);
+            let planted = planted.map_err(|problem| self.problem(format!("region {name}: {problem}")))?;
+            regions.insert(name.clone(), planted);
+        }
+        Ok(regions)
     }
 
     fn default_caller(&self) -> CallerSeed {
@@ -290,5 +318,31 @@ impl<'a> Planter<'a> {
             version_id: self.ids.uuid(),
             created: self.at(seed.age),
         }
+    }
+}
+
+/// A bucket as its seed says.
+pub(crate) fn bucket(seed: &BucketSeed) -> Bucket {
+    let all = |on: bool| Block {
+        block_acls: on,
+        ignore_acls: on,
+        block_policy: on,
+        restrict_buckets: on,
+    };
+    let grant = |grant: &GrantSeed| {
+        let to = match grant.to.as_str() {
+            "AllUsers" => "http://acs.amazonaws.com/groups/global/AllUsers",
+            "AuthenticatedUsers" => "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+            "LogDelivery" => "http://acs.amazonaws.com/groups/s3/LogDelivery",
+            other => other,
+        };
+        (to.to_owned(), grant.permission.clone())
+    };
+    Bucket {
+        name: seed.name.clone(),
+        region: seed.region.clone(),
+        public_policy: seed.public_policy,
+        block: seed.block_public_access.map(all),
+        grants: seed.grants.iter().map(grant).collect(),
     }
 }
