@@ -82,10 +82,11 @@ pub(super) fn timing(announcement: &Announcement, notices: &Notices<'_>, now: Da
         .into_iter()
         .flatten()
         .max();
-    let not_before = full_second(not_before.unwrap_or(announcement.due));
+    let exact = not_before.unwrap_or(announcement.due);
     Timing {
-        not_before,
-        notice_given: now >= not_before && (minimum.is_zero() || first_accepted.is_some()),
+        // What was announced is a full second already; what is due need not wait for one.
+        not_before: if now < exact { full_second(exact) } else { exact },
+        notice_given: now >= exact && (minimum.is_zero() || first_accepted.is_some()),
     }
 }
 
