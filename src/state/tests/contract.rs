@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 21] = [
+    let cases: [fn(Fixture) -> Case; 22] = [
         |f| Box::pin(an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(an_intent_needs_its_lease(f)),
         |f| Box::pin(the_cap_of_a_day_counts_what_may_have_happened(f)),
@@ -23,6 +23,7 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(readings_have_to_agree(f)),
         |f| Box::pin(what_is_applied_can_be_undone_once(f)),
         |f| Box::pin(a_late_answer_is_the_truth(f)),
+        |f| Box::pin(what_was_not_made_is_looked_at_again_for_a_while(f)),
         |f| Box::pin(runs_tell_what_they_did(f)),
         |f| Box::pin(plans_are_found_by_their_beginning(f)),
         |f| Box::pin(observations_last_while_they_are_seen(f)),
@@ -399,6 +400,37 @@ async fn a_late_answer_is_the_truth(f: Fixture) {
     );
     assert_eq!(history(&f, 4).await.decisions, []);
     assert_whole(&f).await;
+}
+
+async fn what_was_not_made_is_looked_at_again_for_a_while(f: Fixture) {
+    let lease = f.lease().await;
+    let loose = async |minutes| -> Vec<IntentId> {
+        let attempts = f.state.loose_ends(&account(), at(minutes)).await.unwrap();
+        attempts.iter().map(|attempt| attempt.id).collect()
+    };
+    let open = f.record(&lease, &disabling(1), at(0)).await;
+    let not_made = f.record(&lease, &disabling(2), at(0)).await;
+    let refused = f.record(&lease, &disabling(3), at(0)).await;
+    assert_eq!(loose(99).await, [open, not_made, refused]);
+    for (id, outcome) in [(not_made, Outcome::NotApplied), (refused, Outcome::Failed)] {
+        f.state
+            .record_outcome(id, outcome, "", None, at(2))
+            .await
+            .unwrap();
+    }
+    assert_eq!(loose(2).await, [open, not_made]);
+    assert_eq!(loose(3).await, [open], "long ago is settled for good");
+    assert_eq!(
+        f.state.accounts_with_loose_ends(at(3)).await.unwrap(),
+        [account()]
+    );
+    let again = f.record(&lease, &disabling(2), at(3)).await;
+    assert_eq!(loose(2).await, [open, again], "it was tried again");
+    let whose = |account: &str| AccountId::parse(account).unwrap();
+    assert_eq!(
+        f.state.loose_ends(&whose("210987654321"), at(0)).await.unwrap(),
+        []
+    );
 }
 
 async fn runs_tell_what_they_did(f: Fixture) {
