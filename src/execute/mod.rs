@@ -19,4 +19,4 @@ mod settle;
 pub use apply::Executor;
 pub use precondition::{AttachmentJudge, LiveAttachment, LiveError, read_live};
 pub use report::{ActionReport, ActionResult};
-pub use settle::settle;
+pub use settle::{looked_at_since, settle};

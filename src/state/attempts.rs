@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::connection::{Connection, State};
-use super::encoding::{parse_counter, parse_json, parse_optional_time, parse_time};
+use super::encoding::{parse_counter, parse_json, parse_optional_time, parse_time, time_text};
 use super::error::{Cause, StateError, during};
 use super::intents::{
     Direction, Intent, IntentId, IntentPayload, OutcomePayload, SettleProgress, StalePayload,
@@ -178,13 +178,25 @@ impl From<AttemptStatus> for ActionOutcome {
 
 /// Whole attempts, with their rows in the journal.
 macro_rules! select_attempts {
-    ($($condition:literal),+) => {
+    ($($condition:expr),+) => {
         concat!(
             "SELECT i.seq, i.fencing, i.at, i.status, i.outcome_at, i.settling_since, i.settling_applied, \
              j.account, j.run, j.action, j.payload, o.payload \
              FROM intents i JOIN journal j ON j.seq = i.seq LEFT JOIN journal o ON o.seq = i.outcome_seq WHERE ",
             $($condition,)+
             " ORDER BY i.seq"
+        )
+    };
+}
+
+/// Those that are open, and those settled as not made since then and not tried again.
+macro_rules! loose_end {
+    ($since:literal) => {
+        concat!(
+            "(i.status IN ('open', 'unknown') OR (i.status = 'not_applied' AND i.outcome_at >= ",
+            $since,
+            " AND NOT EXISTS (SELECT 1 FROM intents later WHERE later.account = i.account \
+              AND later.action = i.action AND later.seq > i.seq)))"
         )
     };
 }
@@ -286,20 +298,46 @@ pub(super) fn parse_resource(text: &str) -> Result<Arn, Cause> {
 }
 
 impl State {
-    /// The accounts with attempts that have no outcome yet, or that nobody was told of.
+    /// The accounts with attempts that have to be looked at (see [`State::loose_ends`]), or that nobody was told of.
     ///
     /// # Errors
     /// [`StateError`] where they cannot be read.
-    pub async fn accounts_with_loose_ends(&self) -> Result<Vec<AccountId>, StateError> {
+    pub async fn accounts_with_loose_ends(&self, since: DateTime<Utc>) -> Result<Vec<AccountId>, StateError> {
         during("reading which accounts have open attempts", async {
             let mut connection = self.read().await?;
-            let accounts: Vec<String> = sqlx::query_scalar(
-                "SELECT DISTINCT account FROM intents WHERE status IN ('open', 'unknown') \
-                 OR (status = 'applied' AND told = 0) ORDER BY account",
-            )
+            let accounts: Vec<String> = sqlx::query_scalar(concat!(
+                "SELECT DISTINCT account FROM intents i WHERE ",
+                loose_end!("$1"),
+                " OR (i.status = 'applied' AND i.told = 0) ORDER BY account",
+            ))
+            .bind(time_text(since))
             .fetch_all(&mut *connection)
             .await?;
             accounts.iter().map(|account| parse_account(account)).collect()
+        })
+        .await
+    }
+
+    /// The attempts of an account of which AWS has to be asked what became of them, oldest first: those that are open,
+    /// and those that a reading settled as not made since then, unless the action was tried again. Their request may
+    /// have been on its way still.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn loose_ends(
+        &self,
+        account: &AccountId,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<Attempt>, StateError> {
+        during(format!("reading the loose ends of account {account}"), async {
+            let statement = select_attempts!("i.account = $1 AND ", loose_end!("$2"));
+            let mut connection = self.read().await?;
+            let rows: Vec<AttemptRow> = sqlx::query_as(statement)
+                .bind(account.as_str())
+                .bind(time_text(since))
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.into_iter().map(parse_attempt).collect()
         })
         .await
     }

@@ -97,7 +97,8 @@ def is_toml(text: str) -> bool:
         tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError):
         return False
-    return not re.search(r"\d{20}", text)  # more than 64 bits, which Python does not mind
+    # TOML's numbers have 64 bits, which Python does not mind.
+    return all(int(digits) < 2**63 for digits in re.findall(r"\d{19,}", text))
 
 
 # Every table that the defaults leave out: its head, its sound lines, and for each key what is impossible.

@@ -299,7 +299,8 @@ impl House {
     /// Where the state fails.
     pub async fn settle(&self) -> anyhow::Result<()> {
         let Some(state) = &self.state else { return Ok(()) };
-        for id in state.accounts_with_loose_ends().await? {
+        let since = crate::execute::looked_at_since(self.clock.now());
+        for id in state.accounts_with_loose_ends(since).await? {
             // One that cannot be reached does not keep the others waiting.
             match self.connect(&id, Purpose::Work).await {
                 Ok(session) => {

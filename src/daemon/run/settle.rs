@@ -61,9 +61,10 @@ impl Run<'_> {
     ) -> Result<Vec<ActionReport>, StateError> {
         let mut settled = Vec::new();
         for id in accounts {
-            if !state.open_intents(id).await?.is_empty() {
+            let since = execute::looked_at_since(self.house.clock.now());
+            if !state.loose_ends(id, since).await?.is_empty() {
                 match self.house.connect(id, Purpose::Rollback).await {
-                    Ok(session) => self.settle_open(state, &session).await?,
+                    Ok(session) => self.settle_loose_ends(state, &session).await?,
                     Err(error) => warn!(account = %id, error = format!("{error:#}"), "not settled yet"),
                 }
             }
@@ -78,15 +79,15 @@ impl Run<'_> {
         state: &State,
         session: &Session,
     ) -> Result<Vec<ActionReport>, StateError> {
-        self.settle_open(state, session).await?;
+        self.settle_loose_ends(state, session).await?;
         untold(state, session.account()).await
     }
 
-    /// Settles the account's open attempts by reading AWS, under its lease: whoever holds it may still be at work on
-    /// them.
-    async fn settle_open(&self, state: &State, session: &Session) -> Result<(), StateError> {
+    /// Settles the account's loose ends by reading AWS, under its lease: whoever holds it may still be at work on them.
+    async fn settle_loose_ends(&self, state: &State, session: &Session) -> Result<(), StateError> {
         let account = session.account();
-        if state.open_intents(account).await?.is_empty() {
+        let since = execute::looked_at_since(self.house.clock.now());
+        if state.loose_ends(account, since).await?.is_empty() {
             return Ok(());
         }
         let Some(lease) = self.lease(state, account).await? else {

@@ -24,6 +24,7 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(what_is_applied_can_be_undone_once(f)),
         |f| Box::pin(what_was_rolled_back_is_known_by_what_it_is_about(f)),
         |f| Box::pin(a_late_answer_is_the_truth(f)),
+        |f| Box::pin(what_was_not_made_is_looked_at_again_for_a_while(f)),
         |f| Box::pin(runs_tell_what_they_did(f)),
         |f| Box::pin(plans_are_found_by_their_beginning(f)),
         |f| Box::pin(observations_last_while_they_are_seen(f)),
@@ -438,6 +439,37 @@ async fn a_late_answer_is_the_truth(f: Fixture) {
     );
     assert_eq!(history(&f, 4).await.decisions, []);
     assert_whole(&f).await;
+}
+
+async fn what_was_not_made_is_looked_at_again_for_a_while(f: Fixture) {
+    let lease = f.lease().await;
+    let loose = async |minutes| -> Vec<IntentId> {
+        let attempts = f.state.loose_ends(&account(), at(minutes)).await.unwrap();
+        attempts.iter().map(|attempt| attempt.id).collect()
+    };
+    let open = f.record(&lease, &disabling(1), at(0)).await;
+    let not_made = f.record(&lease, &disabling(2), at(0)).await;
+    let refused = f.record(&lease, &disabling(3), at(0)).await;
+    assert_eq!(loose(99).await, [open, not_made, refused]);
+    for (id, outcome) in [(not_made, Outcome::NotApplied), (refused, Outcome::Failed)] {
+        f.state
+            .record_outcome(id, outcome, "", None, at(2))
+            .await
+            .unwrap();
+    }
+    assert_eq!(loose(2).await, [open, not_made]);
+    assert_eq!(loose(3).await, [open], "long ago is settled for good");
+    assert_eq!(
+        f.state.accounts_with_loose_ends(at(3)).await.unwrap(),
+        [account()]
+    );
+    let again = f.record(&lease, &disabling(2), at(3)).await;
+    assert_eq!(loose(2).await, [open, again], "it was tried again");
+    let whose = |account: &str| AccountId::parse(account).unwrap();
+    assert_eq!(
+        f.state.loose_ends(&whose("210987654321"), at(0)).await.unwrap(),
+        []
+    );
 }
 
 async fn runs_tell_what_they_did(f: Fixture) {
