@@ -27,8 +27,10 @@ TOPIC = f"arn:aws:sns:{HOME}:{ACCOUNT}:security"
 
 
 @pytest.fixture
-def group(cloud, trail):
-    """The log group of a sound trail, and a topic with one subscriber."""
+def group(account, cloud, trail):
+    """The log group of a sound trail, and a topic with one subscriber; people enough that the caps hold nothing back."""
+    for number in range(20):
+        account.user(f"person-{number}")
     cloud("logs").create_log_group(logGroupName="trail")
     trail()
     cloud("sns").create_topic(Name="security")
