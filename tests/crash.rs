@@ -15,7 +15,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use aws_simulator::{Edit, Fault, FaultKind, PasswordPolicy, Release};
+use aws_simulator::{Edit, Fault, FaultKind, Hold, PasswordPolicy, Release};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use support::{ACCOUNT, APPLY, CHANGES, POLICY, World, block_on, direction_and_subject};
@@ -168,6 +168,48 @@ fn a_detachment_that_happens_late_is_found_to_have_happened() {
     world.let_readings_agree_for_a_minute();
     let ended = world.run(&APPLY);
     assert_eq!(ended.code, Some(0), "{}", ended.log);
+    world.assert_tidy(&before);
+}
+
+/// The request of a killed process is carried out after the restart has looked, and before it looks at the account as a
+/// whole: then there is nothing left to do, and yet it was done by us.
+#[test]
+fn a_change_that_happens_after_the_restart_has_looked_is_found_to_have_happened() {
+    let world = World::untidy();
+    let before = world.account();
+    let key = "AKIACYD0000000000001";
+    let mut late = Fault::new(FaultKind::Hold)
+        .about(key)
+        .on("UpdateAccessKey")
+        .times(1);
+    late.detached = true;
+    world.simulator.faults().add(late);
+    let killed = world.start(&APPLY);
+    let request = world.held();
+    killed.kill();
+    world.let_leases_end();
+
+    let reading = Fault::new(FaultKind::Hold).on("GetAccountAuthorizationDetails");
+    world.simulator.faults().add(reading.times(1));
+    let restarted = world.start(&APPLY);
+    let is_reading = |hold: &Hold| hold.operation == "GetAccountAuthorizationDetails";
+    support::eventually("the restart does not read the account", || {
+        world.simulator.holds().list().iter().any(is_reading)
+    });
+    let settled: Vec<_> = world.attempts_at(key).into_iter().map(|a| a.status).collect();
+    assert_eq!(settled, ["not_applied"]);
+    world.simulator.holds().release(request.id, Release::Continue);
+    support::eventually("the call was not carried out", || {
+        world.effects().contains_key(&("apply", key.to_owned()))
+    });
+    world.simulator.holds().release_all();
+    let ended = restarted.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+
+    let ended = world.run(&APPLY);
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let settled: Vec<_> = world.attempts_at(key).into_iter().map(|a| a.status).collect();
+    assert_eq!(settled, ["applied"]);
     world.assert_tidy(&before);
 }
 
