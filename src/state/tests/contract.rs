@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 22] = [
+    let cases: [fn(Fixture) -> Case; 23] = [
         |f| Box::pin(an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(an_intent_needs_its_lease(f)),
         |f| Box::pin(the_cap_of_a_day_counts_what_may_have_happened(f)),
