@@ -1,6 +1,9 @@
 //! Credentials of which AWS does not say when they were used.
+//!
+//! Asked for once, without retries: they only sharpen a review, and the next run asks again.
 
 use aws_sdk_iam::types::StatusType;
+use aws_smithy_types::retry::RetryConfig;
 
 use super::errors::AwsError;
 use super::operation;
@@ -21,7 +24,14 @@ impl Reader {
         loop {
             let call = self.iam.list_ssh_public_keys().user_name(name);
             let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .ask(
+                    scope,
+                    call.set_marker(pages.marker())
+                        .max_items(PAGE)
+                        .customize()
+                        .config_override(once())
+                        .send(),
+                )
                 .await?;
             found.extend(page.ssh_public_keys.unwrap_or_default().into_iter().map(|key| {
                 credential(
@@ -48,7 +58,14 @@ impl Reader {
         loop {
             let call = self.iam.list_signing_certificates().user_name(name);
             let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .ask(
+                    scope,
+                    call.set_marker(pages.marker())
+                        .max_items(PAGE)
+                        .customize()
+                        .config_override(once())
+                        .send(),
+                )
                 .await?;
             found.extend(page.certificates.into_iter().map(|certificate| {
                 credential(
@@ -75,7 +92,14 @@ impl Reader {
         loop {
             let call = self.iam.list_service_specific_credentials().user_name(name);
             let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
+                .ask(
+                    scope,
+                    call.set_marker(pages.marker())
+                        .max_items(PAGE)
+                        .customize()
+                        .config_override(once())
+                        .send(),
+                )
                 .await?;
             let listed = page.service_specific_credentials.unwrap_or_default();
             found.extend(listed.into_iter().map(|listed| {
@@ -92,11 +116,13 @@ impl Reader {
     }
 }
 
+/// No retries.
+fn once() -> aws_sdk_iam::config::Builder {
+    aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
 /// Only what is certainly switched off does not work.
 fn credential(kind: OtherCredentialKind, id: String, status: &StatusType) -> OtherCredential {
-    let active = match status.as_str() {
-        "Inactive" | "Expired" => false,
-        _ => true,
-    };
+    let active = !["Inactive", "Expired"].contains(&status.as_str());
     OtherCredential { kind, id, active }
 }

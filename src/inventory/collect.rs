@@ -266,7 +266,7 @@ impl Look<'_> {
             if let Some(needs) = self.idle {
                 let Idle { password, others } = self.idle(&user, needs, &asked).await?;
                 missing.extend(password.gap().cloned());
-                missing.extend(others.iter().filter_map(Reading::gap).cloned());
+                // Other credentials only sharpen a review: that they are not known is said in its finding.
                 user.password_use = Some(password);
                 user.other_credentials = others;
             }

@@ -120,6 +120,10 @@ impl std::fmt::Display for ChangeKind {
 }
 
 /// A change to one resource, with all that its call needs.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one to an action; a box would show in every match"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "parameters", rename_all = "snake_case")]
 pub enum Change {
@@ -253,6 +257,10 @@ impl Change {
 }
 
 /// How a change is undone, recorded by value.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one to an action; a box would show in every match"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "parameters", rename_all = "snake_case")]
 pub enum Inverse {

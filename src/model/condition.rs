@@ -50,9 +50,9 @@ impl Clause {
             };
             let (qualifier, operator, if_exists) = parse_operator(operator).map_err(|what| wrong(&what))?;
             for (key, values) in keys {
-                let values = match values {
-                    Value::Array(items) => items.iter().map(text_of).collect::<Option<_>>(),
-                    one => text_of(one).map(|text| vec![text]),
+                let values = match values.as_array() {
+                    Some(items) => items.iter().map(text_of).collect::<Option<_>>(),
+                    None => text_of(values).map(|text| vec![text]),
                 };
                 clauses.push(Self {
                     qualifier,

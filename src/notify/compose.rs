@@ -176,8 +176,7 @@ const WEEK: Span = Span::from_days(7);
 
 /// In which of the periods of this length a time lies.
 fn period(now: DateTime<Utc>, length: Span) -> i64 {
-    let seconds = i64::try_from(length.seconds()).unwrap_or(i64::MAX);
-    now.timestamp().div_euclid(seconds.max(1))
+    now.timestamp().div_euclid(i64::from(length.seconds()).max(1))
 }
 
 fn notified(notification: &Notification, index: &Index<'_>, now: DateTime<Utc>) -> Vec<Entry> {

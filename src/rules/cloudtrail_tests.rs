@@ -345,6 +345,7 @@ fn what_was_mended_is_silent_the_next_time() {
     let mut mended = weak;
     for judgement in &judgements {
         let remedy = judgement.remedy.as_ref().unwrap();
+        #[allow(clippy::wildcard_enum_match_arm, reason = "a test fails by panicking")]
         match remedy.precondition.after(&remedy.proposal.change).unwrap() {
             Precondition::Regional(RegionalState::Logging { logging }) => {
                 mended.logging = Reading::Known(logging)

@@ -135,9 +135,9 @@ fn principals(statement: &Statement, account: &AccountId) -> Vec<(Trusted, Strin
         None => {}
         Some(Value::Object(kinds)) => {
             for (kind, who) in kinds {
-                let names = match who {
-                    Value::Array(items) => items.iter().map(text_of).collect(),
-                    one => vec![text_of(one)],
+                let names = match who.as_array() {
+                    Some(items) => items.iter().map(text_of).collect(),
+                    None => vec![text_of(who)],
                 };
                 found.extend(
                     names

@@ -166,6 +166,8 @@ fn snapshot(users: usize) -> Snapshot {
         last_accessed: (0..users).map(|n| (user_arn(n), advice())).collect(),
         credential_report_at: Some(now()),
         regions: Default::default(),
+        root: None,
+        virtual_mfa_devices: None,
         gaps: Vec::new(),
         api_calls: BTreeMap::new(),
     }

@@ -106,7 +106,10 @@ fn four_where_the_changes_are_held() {
     let capped = rules.replace("max_changes_percent = 100", "max_changes_per_run = 0");
     for (rules, reason) in [
         (format!("freeze = true\n{rules}"), "2 withheld (freeze)"),
-        (format!("dry_run = true\n{rules}"), "Dry run: nothing was changed."),
+        (
+            format!("dry_run = true\n{rules}"),
+            "Dry run: nothing was changed.",
+        ),
         (capped, "2 withheld (guardrail)"),
     ] {
         let world = World::plant(SEED, &rules);

@@ -373,9 +373,11 @@ async fn a_user_with_too_many_policies_fails_alone() {
     let failed: Vec<_> = done
         .reports
         .iter()
-        .filter_map(|report| match &report.result {
-            ActionResult::Failed(why) => Some((report.resource.name(), why.as_str())),
-            _ => None,
+        .filter_map(|report| {
+            let ActionResult::Failed(why) = &report.result else {
+                return None;
+            };
+            Some((report.resource.name(), why.as_str()))
         })
         .collect();
     assert_eq!(failed.len(), 1, "{:?}", done.reports);

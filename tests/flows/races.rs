@@ -55,10 +55,11 @@ fn only_result(done: &Done) -> &ActionResult {
 
 #[track_caller]
 fn assert_stale(done: &Done, why: &str) {
-    match only_result(done) {
-        ActionResult::Stale(detail) => assert!(detail.contains(why), "{detail}"),
-        other => panic!("{other:?}"),
-    }
+    let result = only_result(done);
+    let ActionResult::Stale(detail) = result else {
+        panic!("{result:?}")
+    };
+    assert!(detail.contains(why), "{detail}");
 }
 
 /// On the day on which bob's unused policy is detached.

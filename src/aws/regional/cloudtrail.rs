@@ -133,6 +133,10 @@ fn management_events(answer: &GetEventSelectorsOutput, custom: bool) -> Converte
         .iter()
         .filter(|s| s.include_management_events().unwrap_or(true))
     {
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "the SDK's enum may grow; what is new is not understood"
+        )]
         match selector.read_write_type().unwrap_or(&sdk::ReadWriteType::All) {
             sdk::ReadWriteType::All => {
                 events = ManagementEvents {
@@ -187,10 +191,10 @@ fn advanced_events(selector: &sdk::AdvancedEventSelector) -> (bool, bool) {
 mod tests {
     use super::*;
 
-    fn selectors(
-        basic: &[(Option<bool>, &str)],
-        advanced: &[&[(&str, &[&str], &[&str])]],
-    ) -> GetEventSelectorsOutput {
+    /// A field, what it equals, and what it does not equal.
+    type Field<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
+
+    fn selectors(basic: &[(Option<bool>, &str)], advanced: &[&[Field<'_>]]) -> GetEventSelectorsOutput {
         let basic = basic.iter().map(|(management, kind)| {
             sdk::EventSelector::builder()
                 .set_include_management_events(*management)

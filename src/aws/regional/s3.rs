@@ -90,6 +90,7 @@ impl Reader {
 }
 
 /// An error that only says that there is no such setting is an answer.
+#[allow(clippy::result_large_err, reason = "it is the SDK's own error, handed on")]
 fn absent(answer: Answer, code: &str) -> Result<Option<Element>, SdkError<WireError, HttpResponse>> {
     use aws_smithy_types::error::metadata::ProvideErrorMetadata;
     match answer {

@@ -92,9 +92,9 @@ impl Entry {
     fn of_statement(statement: &Statement) -> Result<Self, PolicyDocumentError> {
         let wrong = |what: &str| PolicyDocumentError::Grammar(what.to_owned());
         let texts = |value: &Value| {
-            let items = match value {
-                Value::Array(items) => items.as_slice(),
-                one => std::slice::from_ref(one),
+            let items = match value.as_array() {
+                Some(items) => items.as_slice(),
+                None => std::slice::from_ref(value),
             };
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
             texts

@@ -386,6 +386,7 @@ fn what_was_made_is_silent_the_next_time() {
     let mut group = empty_group();
     for judgement in judge(&with_topic(), group.clone()) {
         let remedy = judgement.remedy.unwrap();
+        #[allow(clippy::wildcard_enum_match_arm, reason = "a test fails by panicking")]
         match remedy.precondition.after(&remedy.proposal.change).unwrap() {
             Precondition::Regional(RegionalState::MetricFilter { filter }) => {
                 group.filters = Reading::Known(filter.into_iter().collect());

@@ -54,6 +54,7 @@ pub(super) const ENTRY: Rule = Rule {
 };
 
 /// What a look at one aspect comes to.
+#[allow(clippy::large_enum_variant, reason = "there are four of them at a time")]
 enum Aspect {
     Fine,
     /// With a verdict, or none because the sources contradict each other.

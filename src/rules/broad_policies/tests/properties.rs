@@ -33,9 +33,9 @@ fn fits(pattern: &[u8], text: &[u8], fold: bool) -> bool {
 
 fn any_fits(patterns: &Value, text: &str, fold: bool) -> bool {
     let fits = |pattern: &Value| fits(pattern.as_str().unwrap().as_bytes(), text.as_bytes(), fold);
-    match patterns {
-        Value::Array(items) => items.iter().any(fits),
-        one => fits(one),
+    match patterns.as_array() {
+        Some(items) => items.iter().any(fits),
+        None => fits(patterns),
     }
 }
 
@@ -55,9 +55,10 @@ fn applies(statement: &Value, request: &Request<'_>) -> bool {
 }
 
 fn allowed(document: &Value, request: &Request<'_>) -> bool {
-    let statements = match &document["Statement"] {
-        Value::Array(items) => items.as_slice(),
-        one => std::slice::from_ref(one),
+    let statement = &document["Statement"];
+    let statements = match statement.as_array() {
+        Some(items) => items.as_slice(),
+        None => std::slice::from_ref(statement),
     };
     let any = |effect: &str| {
         statements
@@ -201,7 +202,8 @@ fn world_of(document: &Value, rows: &Rows, sparse: bool) -> (World, Facts) {
     let report: Vec<_> = report.into_iter().collect();
     let mut world = carried(&document.to_string(), &report);
     let ago = |days: i64| world.ago(days);
-    let mut tracked: BTreeMap<&str, Vec<(String, Option<chrono::DateTime<chrono::Utc>>)>> = BTreeMap::new();
+    type Uses = Vec<(String, Option<chrono::DateTime<chrono::Utc>>)>;
+    let mut tracked: BTreeMap<&str, Uses> = BTreeMap::new();
     for (number, action) in SAMPLED.iter().enumerate() {
         let (service, name) = action.split_once(':').unwrap();
         let service = SERVICES
