@@ -383,7 +383,7 @@ def test_secrets_of_channels_are_read_from_where_they_are(account, warden, recei
     )
     warden.once(code=0)
     assert (len(by_file.posts), len(by_manager.posts)) == (1, 1)
-    assert account.calls["secretsmanager.GetSecretValue"] == 1
+    assert account.calls["GetSecretValue"] == 1
 
 
 def test_a_secret_that_is_not_there_is_a_failed_try(account, warden, receiver):
