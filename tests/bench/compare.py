@@ -21,7 +21,7 @@ import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = ROOT / "target" / "bench-venv"
-PINNED = ["c7n==0.9.53", "moto[server,iam,sts]==5.2.1"]
+PINNED = ["c7n==0.9.53", "moto[server,iam,sts,secretsmanager,cloudtrail,cloudwatch,logs,s3,sns]==5.2.1"]
 
 BOTO3_SCRIPT = """
 import csv, datetime, io, time
@@ -67,16 +67,6 @@ policies:
 IAMWARDEN_CONFIG = """
 [state]
 url = "sqlite:{folder}/state.db"
-[rules.unused_access_keys]
-mode = "off"
-[rules.password_policy]
-mode = "off"
-[rules.cloudtrail]
-mode = "off"
-[rules.iam_alarms]
-mode = "off"
-[rules.unused_permissions]
-mode = "off"
 """
 
 
@@ -116,7 +106,7 @@ def contenders(folder: str, binary: str) -> dict[str, tuple[list[str], set[int]]
     (pathlib.Path(folder) / "iamwarden.toml").write_text(IAMWARDEN_CONFIG.format(folder=folder))
     (pathlib.Path(folder) / "custodian.yml").write_text(CUSTODIAN_POLICY)
     return {
-        "iamwarden": ([binary, "--config", f"{folder}/iamwarden.toml", "plan", "--format", "json",
+        "iamwarden": ([binary, "--config", f"{folder}/iamwarden.toml", "plan", "--rule", "access_key_rotation", "--format", "json",
                        "--output", f"{folder}/plan.json"], {0, 2}),
         "boto3": ([sys.executable, "-c", BOTO3_SCRIPT], {0}),
         "custodian": ([str(VENV / "bin" / "custodian"), "run", "--dryrun", "--cache-period", "0", "-s",
