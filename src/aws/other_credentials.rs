@@ -1,9 +1,6 @@
 //! Credentials of which AWS does not say when they were used.
-//!
-//! Asked for once, without retries: they only sharpen a review, and the next run asks again.
 
 use aws_sdk_iam::types::StatusType;
-use aws_smithy_types::retry::RetryConfig;
 
 use super::errors::AwsError;
 use super::operation;
@@ -24,14 +21,7 @@ impl Reader {
         loop {
             let call = self.iam.list_ssh_public_keys().user_name(name);
             let page = self
-                .ask(
-                    scope,
-                    call.set_marker(pages.marker())
-                        .max_items(PAGE)
-                        .customize()
-                        .config_override(once())
-                        .send(),
-                )
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
                 .await?;
             found.extend(page.ssh_public_keys.unwrap_or_default().into_iter().map(|key| {
                 credential(
@@ -58,14 +48,7 @@ impl Reader {
         loop {
             let call = self.iam.list_signing_certificates().user_name(name);
             let page = self
-                .ask(
-                    scope,
-                    call.set_marker(pages.marker())
-                        .max_items(PAGE)
-                        .customize()
-                        .config_override(once())
-                        .send(),
-                )
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
                 .await?;
             found.extend(page.certificates.into_iter().map(|certificate| {
                 credential(
@@ -92,14 +75,7 @@ impl Reader {
         loop {
             let call = self.iam.list_service_specific_credentials().user_name(name);
             let page = self
-                .ask(
-                    scope,
-                    call.set_marker(pages.marker())
-                        .max_items(PAGE)
-                        .customize()
-                        .config_override(once())
-                        .send(),
-                )
+                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
                 .await?;
             let listed = page.service_specific_credentials.unwrap_or_default();
             found.extend(listed.into_iter().map(|listed| {
@@ -114,11 +90,6 @@ impl Reader {
             }
         }
     }
-}
-
-/// No retries.
-fn once() -> aws_sdk_iam::config::Builder {
-    aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// Only what is certainly switched off does not work.

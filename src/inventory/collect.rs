@@ -106,12 +106,12 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
     let report = report.as_ref().map(Result::as_ref);
     let root = root_summary.zip(report).map(|(summary, report)| {
         let root = Arn::iam(reader.partition(), reader.account(), "root");
-        // Without a report the account's summary still tells of MFA and keys, as live reads tell of users: what only the
-        // report knows is unknown, and no failure of the account.
-        RootUser {
+        let user = RootUser {
             summary: reading(summary, &mut gaps),
             report: sign_in::root(report, &root),
-        }
+        };
+        gaps.extend(user.report.gap().cloned());
+        user
     });
     let mut last_accessed = BTreeMap::new();
     let authorization = match authorization {
@@ -266,7 +266,7 @@ impl Look<'_> {
             if let Some(needs) = self.idle {
                 let Idle { password, others } = self.idle(&user, needs, &asked).await?;
                 missing.extend(password.gap().cloned());
-                // Other credentials only sharpen a review: that they are not known is said in its finding.
+                missing.extend(others.iter().filter_map(Reading::gap).cloned());
                 user.password_use = Some(password);
                 user.other_credentials = others;
             }

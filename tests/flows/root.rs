@@ -101,11 +101,10 @@ async fn a_member_account_without_root_credentials_is_silent() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_unknown_and_the_default_channel_hears_of_it() {
-    for (operation, failures) in [
-        ("GetAccountSummary", 1),
-        ("ListVirtualMFADevices", 1),
-        // The account is read without a report, too: only the finding tells of it.
-        ("GenerateCredentialReport", 0),
+    for operation in [
+        "GetAccountSummary",
+        "ListVirtualMFADevices",
+        "GenerateCredentialReport",
     ] {
         let town = town(MfaKind::Hardware, ENFORCE).await;
         town.simulator
@@ -115,7 +114,7 @@ async fn what_cannot_be_read_is_unknown_and_the_default_channel_hears_of_it() {
         let found = &done.planned.plan.findings;
         assert_eq!(found.len(), 1, "{operation}: {found:?}");
         assert_eq!(found[0].status, FindingStatus::Unknown, "{operation}");
-        assert_eq!(town.desk.told("run.failed").len(), failures, "{operation}");
+        assert_eq!(town.desk.told("run.failed").len(), 1, "{operation}");
         assert_eq!(told(&town), Vec::<i64>::new(), "{operation}");
     }
 }
