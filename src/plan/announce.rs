@@ -122,11 +122,16 @@ pub(super) fn due_notice(
         None if said.is_empty() => Ladder::First,
         None => return None,
     };
-    // A first word that came late is not followed by a rung that it already stood on.
-    let just_said =
-        |notice: &&Notice| notice.ladder == Ladder::First && same_date(notice.announced_for, not_before);
-    if let (Ladder::Before(rung), Some(first)) = (ladder, said.iter().copied().find(just_said))
-        && first.queued_at >= not_before - rung.delta()
+    // A first word that came late is not followed by a rung that it already stood on. Where it stood is seen by the
+    // date that it named itself: the date moves on by the time that its delivery took.
+    let stood_on = |notice: &Notice, rung: Span| {
+        full_second(notice.queued_at) >= notice.announced_for - rung.delta()
+            && same_date(notice.announced_for, not_before)
+    };
+    if let Ladder::Before(rung) = ladder
+        && said
+            .iter()
+            .any(|notice| notice.ladder == Ladder::First && stood_on(notice, rung))
     {
         return None;
     }

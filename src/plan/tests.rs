@@ -203,6 +203,30 @@ fn the_ladder_of_warnings_is_climbed_once() {
     assert_eq!(said, [(76, rung(14), 90), (83, rung(7), 90), (89, rung(1), 90)]);
 }
 
+#[test]
+fn a_first_word_on_a_rung_is_not_said_again_when_its_delivery_was_slow() {
+    let enforce = with_channel(config(Mode::Enforce));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let first = plan(&enforce, &old, &History::default(), now());
+    let said = &first.notifications[0].notices[0];
+    assert_eq!(said.ladder, Ladder::Before(Span::from_days(7)));
+    for minutes in [0, 1, 30, 600] {
+        let accepted = now() + chrono::TimeDelta::minutes(minutes);
+        let mut told = notice(Event::AccessKeyExpiring, 1, Some(accepted), said.announced_for);
+        told.queued_at = now();
+        for ladder in [said.ladder, Ladder::First] {
+            told.ladder = ladder;
+            let mut history = History::default();
+            history.notices.push(told.clone());
+            let next = plan(&enforce, &old, &history, accepted + chrono::TimeDelta::hours(1));
+            assert!(
+                next.notifications.is_empty(),
+                "{ladder:?} accepted after {minutes} minutes"
+            );
+        }
+    }
+}
+
 fn decision(action: &Action, config: &Config, verdict: Verdict, at: DateTime<Utc>) -> Decision {
     Decision {
         action: action.id.clone(),
