@@ -52,7 +52,7 @@ pub enum ErrorKind {
 }
 
 /// Codes in answers of AWS, and what they mean.
-const CODES: [(&str, ErrorKind); 49] = [
+const CODES: [(&str, ErrorKind); 50] = [
     ("Throttling", ErrorKind::Throttled),
     ("ThrottlingException", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
@@ -102,6 +102,7 @@ const CODES: [(&str, ErrorKind); 49] = [
     ("TrailAlreadyExistsException", ErrorKind::Conflict),
     ("ConflictException", ErrorKind::Conflict),
     ("MaximumNumberOfTrailsExceededException", ErrorKind::LimitExceeded),
+    ("ServiceQuotaExceededException", ErrorKind::LimitExceeded),
 ];
 
 impl ErrorKind {

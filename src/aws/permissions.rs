@@ -32,6 +32,10 @@ pub struct Reads {
     pub buckets: bool,
     /// The log groups of trails, alarms and their topics.
     pub alarms: bool,
+    /// Analyzers, and the access from outside that they found.
+    pub analyzers: bool,
+    /// The unused access that they found.
+    pub unused_access: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -86,6 +90,8 @@ const BUCKETS: &[&str] = &[
     GET_BUCKET_POLICY_STATUS,
     GET_BUCKET_PUBLIC_ACCESS_BLOCK,
 ];
+const ANALYZERS: &[&str] = &[LIST_ANALYZERS, LIST_FINDINGS];
+const UNUSED_ACCESS: &[&str] = &[GET_FINDING, LIST_ANALYZERS, LIST_FINDINGS];
 const ALARMS: &[&str] = &[
     DESCRIBE_ALARMS,
     DESCRIBE_METRIC_FILTERS,
@@ -107,6 +113,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         idle_users,
         buckets,
         alarms,
+        analyzers,
+        unused_access,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -122,6 +130,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (idle_users, IDLE_USERS),
         (buckets, BUCKETS),
         (alarms, ALARMS),
+        (analyzers, ANALYZERS),
+        (unused_access, UNUSED_ACCESS),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -162,6 +172,7 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::CreateAnalyzer => &[LIST_ANALYZERS],
     }
 }
 
@@ -181,6 +192,7 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
         ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
+        ChangeKind::CreateAnalyzer => &[CREATE_ANALYZER],
     }
 }
 
@@ -200,6 +212,7 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[DELETE_TRAIL],
         ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
+        ChangeKind::CreateAnalyzer => &[DELETE_ANALYZER],
     }
 }
 
@@ -222,6 +235,8 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            analyzers: true,
+            unused_access: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -277,6 +292,8 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            analyzers: true,
+            unused_access: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

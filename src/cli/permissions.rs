@@ -13,6 +13,8 @@ use crate::rules;
 
 /// Needed to hand a role to a service; no operation of its own.
 const PASS_ROLE: &str = "iam:PassRole";
+/// Needed to make the first analyzer of an account; no operation of its own.
+const CREATE_SERVICE_LINKED_ROLE: &str = "iam:CreateServiceLinkedRole";
 
 pub(super) fn run(opening: &Opening, member: bool, rollback: bool) -> anyhow::Result<Exit> {
     let config = opening.load()?.config;
@@ -60,6 +62,7 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
             statements.extend(never(config, &partition, &writes));
         }
         statements.extend(passing_log_role(config, &partition));
+        statements.extend(serving_access_analyzer(config, &partition));
     }
     if part == Part::Whole {
         statements.extend(roles(config));
@@ -115,6 +118,8 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         trails: regional.trails,
         buckets: regional.buckets,
         alarms: regional.alarms,
+        analyzers: regional.analyzers,
+        unused_access: regional.unused_access,
     };
     let again = changes(config)
         .into_iter()
@@ -163,6 +168,18 @@ fn passing_log_role(config: &Config, partition: &Partition) -> Option<Value> {
     let mut statement = allow("PassLogRole", [PASS_ROLE], resource);
     statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": "cloudtrail.amazonaws.com"}});
     Some(statement)
+}
+
+/// The first analyzer of an account makes the role by which Access Analyzer reads there.
+fn serving_access_analyzer(config: &Config, partition: &Partition) -> Option<Value> {
+    changes(config).contains(&ChangeKind::CreateAnalyzer).then(|| {
+        let role = "aws-service-role/access-analyzer.amazonaws.com/AWSServiceRoleForAccessAnalyzer";
+        let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
+        let mut statement = allow("ServeAccessAnalyzer", [CREATE_SERVICE_LINKED_ROLE], resource);
+        statement["Condition"] =
+            json!({"StringEquals": {"iam:AWSServiceName": "access-analyzer.amazonaws.com"}});
+        statement
+    })
 }
 
 fn roles(config: &Config) -> Option<Value> {

@@ -463,3 +463,13 @@ fn patterns_of_ones_own_have_names_and_can_be_compared() {
         );
     }
 }
+
+#[test]
+fn analyzers_that_are_made_have_a_name() {
+    let name = |name: &str| refused(&format!("rules.access_analyzer.analyzer_name = \"{name}\""));
+    insta::assert_snapshot!(name("1st"), @"test.toml:1:39: rules.access_analyzer.analyzer_name: `1st` is not a name of an analyzer: expected up to 255 letters, digits, `.`, `_` and `-`, a letter first");
+    for wrong in ["", "a b", "a/b", "_a", &"x".repeat(256)] {
+        assert!(name(wrong).contains("is not a name of an analyzer"), "{wrong}");
+    }
+    assert_eq!(name("Iam_warden.eu-1"), "nothing");
+}

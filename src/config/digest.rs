@@ -166,6 +166,8 @@ mod tests {
             "rules.iam_alarms.events = [\"root_use\"]",
             "rules.iam_alarms.topic = \"security\"",
             "rules.iam_alarms.patterns = [{name = \"x\", pattern = \"{ $.a = 1 }\"}]",
+            "rules.access_analyzer.mode = \"off\"",
+            "rules.access_analyzer.analyzer_name = \"x\"",
             "regions.include = [\"eu-central-1\", \"us-east-1\"]",
             "regions.include = [\"us-east-1\", \"eu-central-1\"]",
             "rules.user_mfa.mode = \"off\"",

@@ -39,7 +39,8 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
+        "access_analyzer",
         "access_key_rotation",
         "access_review",
         "broad_policies",
@@ -73,6 +74,7 @@ impl Rules {
             unused_roles,
             broad_policies,
             iam_alarms,
+            access_analyzer,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -89,6 +91,7 @@ impl Rules {
             "unused_roles" => Some((unused_roles.mode, unused_roles.schedule.as_ref())),
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             "iam_alarms" => Some((iam_alarms.mode, iam_alarms.schedule.as_ref())),
+            "access_analyzer" => Some((access_analyzer.mode, access_analyzer.schedule.as_ref())),
             _ => None,
         }
     }

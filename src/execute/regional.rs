@@ -2,7 +2,9 @@
 
 use super::precondition::{LiveError, gone_is_none};
 use crate::aws::Reader;
-use crate::model::{Arn, Change, Inverse, Region, RegionalChange, RegionalInverse, RegionalState};
+use crate::model::{
+    AnalyzerSettings, Arn, Change, Inverse, Region, RegionalChange, RegionalInverse, RegionalState,
+};
 use crate::plan::Operation;
 
 /// Reads what is so right now, of the kind that `planned` is. `None`: the thing is gone.
@@ -31,7 +33,32 @@ pub(super) async fn read(
             let alarm = reader.metric_alarm(&home(resource)?, named(operation)?).await?;
             Ok(Some(RegionalState::MetricAlarm { alarm }))
         }
+        RegionalState::Analyzer { .. } => {
+            let analyzer = read_analyzer(reader, operation).await?;
+            Ok(Some(RegionalState::Analyzer { analyzer }))
+        }
     }
+}
+
+/// The analyzer of that ARN; before one is made, else any other that does its job: none beside that is needed, nor allowed.
+async fn read_analyzer(
+    reader: &Reader,
+    operation: &Operation,
+) -> Result<Option<AnalyzerSettings>, LiveError> {
+    let (settings, others_count) = match operation {
+        Operation::Apply(Change::Regional(RegionalChange::CreateAnalyzer(settings))) => (settings, true),
+        Operation::Undo(Inverse::Regional(RegionalInverse::DeleteAnalyzer(settings))) => (settings, false),
+        Operation::Apply(_) | Operation::Undo(_) => {
+            return Err(LiveError::Unknown("the operation names no analyzer".to_owned()));
+        }
+    };
+    let live = reader.analyzers(&home(&settings.arn)?).await?;
+    let live = live.into_iter().map(|live| live.settings);
+    let (own, others): (Vec<_>, Vec<_>) = live.partition(|analyzer| analyzer.arn == settings.arn);
+    let mut others = others
+        .into_iter()
+        .filter(|analyzer| others_count && analyzer.kind.looks_outside());
+    Ok(own.into_iter().next().or_else(|| others.next()))
 }
 
 /// The trail that is made or unmade: the resource is the account then.
@@ -51,14 +78,16 @@ fn named(operation: &Operation) -> Result<&str, LiveError> {
             RegionalChange::PutMetricAlarm(alarm) => Some(&alarm.name),
             RegionalChange::StartLogging {}
             | RegionalChange::UpdateTrail(_)
-            | RegionalChange::CreateTrail(_) => None,
+            | RegionalChange::CreateTrail(_)
+            | RegionalChange::CreateAnalyzer(_) => None,
         },
         Operation::Undo(Inverse::Regional(inverse)) => match inverse {
             RegionalInverse::DeleteMetricFilter { filter_name: name }
             | RegionalInverse::DeleteMetricAlarm { alarm_name: name } => Some(name),
             RegionalInverse::StopLogging {}
             | RegionalInverse::RestoreTrail(_)
-            | RegionalInverse::DeleteTrail(_) => None,
+            | RegionalInverse::DeleteTrail(_)
+            | RegionalInverse::DeleteAnalyzer(_) => None,
         },
         Operation::Apply(_) | Operation::Undo(_) => None,
     };

@@ -92,11 +92,20 @@ pub enum Event {
     /// A metric filter or an alarm was made.
     #[serde(rename = "alarm.created")]
     AlarmCreated,
+    /// Nobody looks for access from outside in a region, and only people can put that right.
+    #[serde(rename = "analyzer.missing")]
+    AnalyzerMissing,
+    /// An analyzer was made.
+    #[serde(rename = "analyzer.created")]
+    AnalyzerCreated,
+    /// Somebody outside has access to something.
+    #[serde(rename = "external_access.found")]
+    ExternalAccessFound,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -125,6 +134,9 @@ impl Event {
         Self::TrailChanged,
         Self::AlarmMissing,
         Self::AlarmCreated,
+        Self::AnalyzerMissing,
+        Self::AnalyzerCreated,
+        Self::ExternalAccessFound,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -158,6 +170,9 @@ impl Event {
             Self::TrailChanged => "trail.changed",
             Self::AlarmMissing => "alarm.missing",
             Self::AlarmCreated => "alarm.created",
+            Self::AnalyzerMissing => "analyzer.missing",
+            Self::AnalyzerCreated => "analyzer.created",
+            Self::ExternalAccessFound => "external_access.found",
         }
     }
 
@@ -176,6 +191,7 @@ impl Event {
                 Self::TrailChanged
             }
             ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => Self::AlarmCreated,
+            ChangeKind::CreateAnalyzer => Self::AnalyzerCreated,
         }
     }
 
@@ -199,7 +215,9 @@ impl Event {
             | Self::RoleUnused
             | Self::ReviewOverdue
             | Self::TrailAtRisk
-            | Self::AlarmMissing => true,
+            | Self::AlarmMissing
+            | Self::AnalyzerMissing
+            | Self::ExternalAccessFound => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -214,7 +232,8 @@ impl Event {
             | Self::PasswordDeleted
             | Self::RoleQuarantined
             | Self::TrailChanged
-            | Self::AlarmCreated => false,
+            | Self::AlarmCreated
+            | Self::AnalyzerCreated => false,
         }
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
+use super::{AnalyzerSettings, ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
 
 /// A change to something in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub enum RegionalChange {
     PutMetricFilter(MetricFilter),
     /// Makes an alarm on a metric that the log group feeds.
     PutMetricAlarm(MetricAlarm),
+    /// Makes an analyzer of Access Analyzer. The resource is the account.
+    CreateAnalyzer(AnalyzerSettings),
 }
 
 impl RegionalChange {
@@ -31,6 +33,7 @@ impl RegionalChange {
             Self::CreateTrail(_) => ChangeKind::CreateTrail,
             Self::PutMetricFilter(_) => ChangeKind::PutMetricFilter,
             Self::PutMetricAlarm(_) => ChangeKind::PutMetricAlarm,
+            Self::CreateAnalyzer(_) => ChangeKind::CreateAnalyzer,
         }
     }
 
@@ -42,6 +45,7 @@ impl RegionalChange {
             Self::CreateTrail(settings) => json!(settings),
             Self::PutMetricFilter(filter) => json!(filter),
             Self::PutMetricAlarm(alarm) => json!(alarm),
+            Self::CreateAnalyzer(settings) => json!(settings),
         }
     }
 
@@ -51,7 +55,7 @@ impl RegionalChange {
             Self::StartLogging {} | Self::UpdateTrail(_) => true,
             // Only ever made where there is none of the name, and the same twice.
             Self::PutMetricFilter(_) | Self::PutMetricAlarm(_) => true,
-            Self::CreateTrail(_) => false,
+            Self::CreateTrail(_) | Self::CreateAnalyzer(_) => false,
         }
     }
 
@@ -63,6 +67,7 @@ impl RegionalChange {
             Self::CreateTrail(settings) => settings.arn.to_string(),
             Self::PutMetricFilter(filter) => format!("filter/{}", filter.name),
             Self::PutMetricAlarm(alarm) => format!("alarm/{}", alarm.name),
+            Self::CreateAnalyzer(settings) => settings.arn.to_string(),
         }
     }
 
@@ -88,12 +93,16 @@ impl RegionalChange {
                     alarm_name: alarm.name.clone(),
                 })
             }
+            (Self::CreateAnalyzer(settings), RegionalState::Analyzer { analyzer: None }) => {
+                Some(RegionalInverse::DeleteAnalyzer(settings.clone()))
+            }
             (
                 Self::StartLogging {}
                 | Self::UpdateTrail(_)
                 | Self::CreateTrail(_)
                 | Self::PutMetricFilter(_)
-                | Self::PutMetricAlarm(_),
+                | Self::PutMetricAlarm(_)
+                | Self::CreateAnalyzer(_),
                 _,
             ) => None,
         }
@@ -120,6 +129,8 @@ pub enum RegionalInverse {
         /// Its name.
         alarm_name: String,
     },
+    /// Deletes the analyzer that was made, and with it what it found.
+    DeleteAnalyzer(AnalyzerSettings),
 }
 
 impl RegionalInverse {
@@ -131,6 +142,7 @@ impl RegionalInverse {
             Self::DeleteTrail(_) => "delete_trail",
             Self::DeleteMetricFilter { .. } => "delete_metric_filter",
             Self::DeleteMetricAlarm { .. } => "delete_metric_alarm",
+            Self::DeleteAnalyzer(_) => "delete_analyzer",
         }
     }
 }
@@ -159,6 +171,12 @@ pub enum RegionalState {
         /// All of it that matters.
         alarm: Option<MetricAlarm>,
     },
+    /// The analyzer that looks for access from outside in a region, or has the name of the one that is to be made there;
+    /// `None`: there is none.
+    Analyzer {
+        /// That analyzer.
+        analyzer: Option<AnalyzerSettings>,
+    },
 }
 
 impl RegionalState {
@@ -178,12 +196,16 @@ impl RegionalState {
             (RegionalChange::PutMetricAlarm(alarm), Self::MetricAlarm { .. }) => Self::MetricAlarm {
                 alarm: Some(alarm.clone()),
             },
+            (RegionalChange::CreateAnalyzer(settings), Self::Analyzer { .. }) => Self::Analyzer {
+                analyzer: Some(settings.clone()),
+            },
             (
                 RegionalChange::StartLogging {}
                 | RegionalChange::UpdateTrail(_)
                 | RegionalChange::CreateTrail(_)
                 | RegionalChange::PutMetricFilter(_)
-                | RegionalChange::PutMetricAlarm(_),
+                | RegionalChange::PutMetricAlarm(_)
+                | RegionalChange::CreateAnalyzer(_),
                 other,
             ) => other.clone(),
         }
@@ -204,12 +226,16 @@ impl RegionalState {
             (RegionalInverse::DeleteMetricAlarm { .. }, Self::MetricAlarm { .. }) => {
                 Some(Self::MetricAlarm { alarm: None })
             }
+            (RegionalInverse::DeleteAnalyzer(_), Self::Analyzer { .. }) => {
+                Some(Self::Analyzer { analyzer: None })
+            }
             (
                 RegionalInverse::StopLogging {}
                 | RegionalInverse::RestoreTrail(_)
                 | RegionalInverse::DeleteTrail(_)
                 | RegionalInverse::DeleteMetricFilter { .. }
-                | RegionalInverse::DeleteMetricAlarm { .. },
+                | RegionalInverse::DeleteMetricAlarm { .. }
+                | RegionalInverse::DeleteAnalyzer(_),
                 _,
             ) => None,
         }
@@ -218,7 +244,9 @@ impl RegionalState {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Arn, Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region};
+    use super::super::{
+        AnalyzerKind, Arn, Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region,
+    };
     use super::*;
 
     fn arn(text: &str) -> Arn {
@@ -281,6 +309,14 @@ mod tests {
         }
     }
 
+    fn analyzer() -> AnalyzerSettings {
+        AnalyzerSettings {
+            arn: arn("arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/iamwarden"),
+            name: "iamwarden".to_owned(),
+            kind: AnalyzerKind::Account,
+        }
+    }
+
     fn changes() -> Vec<(RegionalChange, RegionalState)> {
         let set_up = RegionalState::Trail { trail: Some(trail()) };
         let update = |log_file_validation, log_group| TrailUpdate {
@@ -312,6 +348,10 @@ mod tests {
             (
                 RegionalChange::PutMetricAlarm(alarm()),
                 RegionalState::MetricAlarm { alarm: None },
+            ),
+            (
+                RegionalChange::CreateAnalyzer(analyzer()),
+                RegionalState::Analyzer { analyzer: None },
             ),
         ]
     }

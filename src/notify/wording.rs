@@ -158,9 +158,10 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::QuarantineRole => ("quarantine ", "quarantined"),
         ChangeKind::StartLogging => ("start ", "started"),
         ChangeKind::UpdateTrail => ("change ", "changed"),
-        ChangeKind::CreateTrail | ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => {
-            ("make ", "made")
-        }
+        ChangeKind::CreateTrail
+        | ChangeKind::PutMetricFilter
+        | ChangeKind::PutMetricAlarm
+        | ChangeKind::CreateAnalyzer => ("make ", "made"),
     }
 }
 
@@ -331,8 +332,11 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
             lines
         }
         Event::AlarmMissing => regional::alarm_steps(items),
+        Event::AnalyzerMissing => regional::analyzer_steps(items),
+        Event::ExternalAccessFound => regional::external_access_steps(items),
         Event::TrailChanged
         | Event::AlarmCreated
+        | Event::AnalyzerCreated
         | Event::MfaRequirementLifted
         | Event::PasswordDeleted
         | Event::AccessKeyDeleted

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use super::super::meter::Departure;
 use super::super::operation;
 use super::super::writer::{Sent, WriteError, Writer};
+use super::access_analyzer::ACCESS_ANALYZER;
 use super::cloudwatch::{self, CLOUDWATCH};
 use super::element::Element;
 use super::logs::{self, LOGS};
 use super::request::{GroupName, RegionalRequest, TrailName};
+use super::wire::Question;
 use crate::model::{Arn, Feed, MetricAlarm, Region, TrailSettings, TrailUpdate};
 
 impl Writer {
@@ -50,6 +52,24 @@ impl Writer {
                 self.send_to_cloudwatch(&region, parameters, sent, departure)
                     .await
             }
+            RegionalRequest::CreateAnalyzer(region, settings) => {
+                let question = Question::Rest {
+                    method: "PUT",
+                    path: "/analyzer".to_owned(),
+                    body: Some(json!({"analyzerName": settings.name, "type": settings.kind})),
+                };
+                self.send_to_access_analyzer(&region, question, sent, departure)
+                    .await
+            }
+            RegionalRequest::DeleteAnalyzer(region, name) => {
+                let question = Question::Rest {
+                    method: "DELETE",
+                    path: format!("/analyzer/{name}"),
+                    body: None,
+                };
+                self.send_to_access_analyzer(&region, question, sent, departure)
+                    .await
+            }
             RegionalRequest::DeleteTrail(TrailName { home, name }) => {
                 let call = self.regional.cloudtrail(&home).delete_trail().name(name);
                 sent.outcome(call.customize().interceptor(departure).send().await)
@@ -84,6 +104,23 @@ impl Writer {
         let question = cloudwatch::question(parameters);
         let call = self.regional.ask_by_hand::<Element>(
             &CLOUDWATCH,
+            region,
+            sent.operation(),
+            question,
+            Some(departure),
+        );
+        sent.outcome(call.await)
+    }
+
+    async fn send_to_access_analyzer(
+        &self,
+        region: &Region,
+        question: Question,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let call = self.regional.ask_by_hand::<Value>(
+            &ACCESS_ANALYZER,
             region,
             sent.operation(),
             question,

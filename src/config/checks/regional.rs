@@ -93,6 +93,19 @@ pub(super) fn check_iam_alarms(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
+pub(super) fn check_access_analyzer(config: &Config, tell: &mut Tell<'_>) {
+    let name = &config.rules.access_analyzer.analyzer_name;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !begins || name.len() > 255 || !name.chars().all(allowed) {
+        let why = "is not a name of an analyzer: expected up to 255 letters, digits, `.`, `_` and `-`, a letter first";
+        tell(
+            "rules.access_analyzer.analyzer_name".into(),
+            format!("{} {why}", quoted(name)),
+        );
+    }
+}
+
 fn is_trail_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric();
     let ends = name.bytes().next().is_some_and(plain) && name.bytes().next_back().is_some_and(plain);
