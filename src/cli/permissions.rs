@@ -212,3 +212,49 @@ fn secrets(config: &Config, partition: &Partition) -> Option<Value> {
         .collect();
     (!names.is_empty()).then(|| allow("Secrets", [operation::GET_SECRET_VALUE], json!(names)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(policy: &Value, sid: &str) -> Option<Value> {
+        let statements = policy["Statement"].as_array().unwrap();
+        statements
+            .iter()
+            .find(|statement| statement["Sid"] == sid)
+            .cloned()
+    }
+
+    #[test]
+    fn making_analyzers_takes_the_role_of_their_service_and_no_other() {
+        let mut config = Config::built_in().unwrap();
+        for rule in rules::REGISTRY {
+            assert_eq!((rule.mode)(&config), Mode::Report, "{}", rule.name);
+        }
+        let reading = policy(&config, Part::Whole);
+        let read = statement(&reading, "Read").unwrap()["Action"].to_string();
+        for action in ["ListAnalyzers", "ListFindings", "GetFinding"] {
+            assert!(read.contains(&format!("\"access-analyzer:{action}\"")), "{read}");
+        }
+        assert_eq!(statement(&reading, "Change"), None);
+        assert_eq!(statement(&reading, "ServeAccessAnalyzer"), None);
+        config.rules.access_analyzer.mode = Mode::Approve;
+        let acting = policy(&config, Part::Whole);
+        assert_eq!(
+            statement(&acting, "Change").unwrap()["Action"],
+            json!(["access-analyzer:CreateAnalyzer"])
+        );
+        insta::assert_json_snapshot!(statement(&acting, "ServeAccessAnalyzer").unwrap(), @"");
+        let undoing = policy(&config, Part::Rollback);
+        assert_eq!(
+            (
+                statement(&undoing, "Read").unwrap()["Action"].clone(),
+                statement(&undoing, "Undo").unwrap()["Action"].clone()
+            ),
+            (
+                json!(["access-analyzer:ListAnalyzers"]),
+                json!(["access-analyzer:DeleteAnalyzer"])
+            )
+        );
+    }
+}

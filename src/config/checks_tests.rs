@@ -105,6 +105,9 @@ fn protected_patterns_can_match() {
         "roots",
         "123456789012:user/*",
         "users/*",
+        "arn:aws:s3",
+        "arn:aws:*:::reports",
+        "arn::s3:::reports",
     ] {
         assert!(refused(wrong).contains("matches no principal"), "{wrong}");
     }
@@ -119,6 +122,9 @@ fn protected_patterns_can_match() {
         "group/?",
         "root",
         "ro*",
+        "arn:aws:s3:::reports",
+        "arn:aws:sqs:eu-central-1:*:orders-*",
+        "arn:aws:kms:*:*:key/*",
     ] {
         assert_eq!(refused(right), "nothing", "{right}");
     }

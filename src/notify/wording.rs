@@ -424,13 +424,23 @@ fn root_steps(items: &[Item]) -> Vec<Text> {
     lines
 }
 
+/// By which an exemption names a resource.
+fn pattern(resource: &Arn) -> &str {
+    let path = resource.resource();
+    let of_its_own = ["trail/", "log-group:", "instance/"];
+    match resource.service() == "iam" || of_its_own.iter().any(|head| path.starts_with(head)) {
+        true => path,
+        false => resource.as_str(),
+    }
+}
+
 fn exemption_advice(items: &[Item], when: &str) -> Vec<Text> {
     let mut principals = Vec::new();
     let mut rules = Vec::new();
     for item in items {
         if let Item::Matter(matter) = item {
             for finding in &matter.findings {
-                principals.push(finding.resource.resource().to_owned());
+                principals.push(pattern(&finding.resource).to_owned());
                 rules.push(finding.rule.as_str().to_owned());
             }
         }

@@ -1,9 +1,10 @@
 //! Whether anybody looks for access from outside in every region, and who is told of what is open.
 
 use aws_simulator::{AccountSeed, Edit, Fault, FaultKind, Seed};
+use iamwarden::config::ChannelKind;
 use iamwarden::daemon::Done;
 use iamwarden::execute::ActionResult;
-use iamwarden::model::{FindingStatus, Verdict, WithheldReason};
+use iamwarden::model::{AccountId, FindingStatus, Verdict, WithheldReason};
 use serde_json::{Value, json};
 
 use crate::installation::{ACCOUNT, BEGIN, Installation, at, days, only_action};
@@ -26,7 +27,9 @@ name = "outside"
 
 /// An account with a few people, and this beside them.
 fn with(content: &str) -> AccountSeed {
-    let text = format!("[[accounts]]\nid = \"{ACCOUNT}\"\nusers = [{{ name = \"visitor-{{n}}\", repeat = 4 }}]\n{content}");
+    let text = format!(
+        "[[accounts]]\nid = \"{ACCOUNT}\"\nusers = [{{ name = \"visitor-{{n}}\", repeat = 4 }}]\n{content}"
+    );
     Seed::parse(&text).unwrap().accounts.remove(0)
 }
 
@@ -52,6 +55,14 @@ fn own() -> Vec<(String, String)> {
     vec![("iamwarden".to_owned(), "ACCOUNT".to_owned())]
 }
 
+/// Whoever is told reads it in a chat.
+fn chat(town: &mut Installation) {
+    town.configure(|config| {
+        config.notifications.channels[0].kind = ChannelKind::Slack;
+        config.notifications.channels[0].secret = None;
+    });
+}
+
 fn found(done: &Done) -> Vec<String> {
     let findings = done.planned.plan.findings.iter();
     findings
@@ -64,7 +75,11 @@ const US_UNREAD: &str = "unknown: The analyzers of us-east-1 could not be read";
 
 #[tokio::test]
 async fn where_somebody_looks_everywhere_there_is_nothing_to_say() {
-    let town = town(&format!("{}{}", in_region("eu-central-1"), in_region("us-east-1")), "enforce").await;
+    let town = town(
+        &format!("{}{}", in_region("eu-central-1"), in_region("us-east-1")),
+        "enforce",
+    )
+    .await;
     let done = town.run().await;
     assert_eq!(found(&done), Vec::<String>::new());
     assert_eq!(town.changes(), []);
@@ -91,17 +106,39 @@ async fn a_region_without_an_analyzer_gets_one_once_and_rollback_takes_it_away()
     town.go_to(at(BEGIN) + days(2));
     let reports = town.roll_back(&action).await;
     assert_eq!(reports[0].result, ActionResult::Applied, "{reports:?}");
-    assert_eq!(town.account()["regions"]["us-east-1"], before["regions"]["us-east-1"]);
+    assert_eq!(
+        town.account()["regions"]["us-east-1"],
+        before["regions"]["us-east-1"]
+    );
     assert_eq!(analyzers(&town, "eu-central-1"), []);
     assert_eq!(town.roll_back(&action).await, [], "there is nothing left to undo");
 
     // What a person undid stays so, until a person says otherwise.
     let held = town.run_at(at(BEGIN) + days(3)).await;
-    assert_eq!(only_action(&held).withheld_reason, Some(WithheldReason::RolledBack));
+    assert_eq!(
+        only_action(&held).withheld_reason,
+        Some(WithheldReason::RolledBack)
+    );
     assert_eq!(analyzers(&town, "eu-central-1"), []);
     town.decide(&held, &action, Verdict::Approved).await;
     town.run_at(at(BEGIN) + days(4)).await;
     assert_eq!(analyzers(&town, "eu-central-1"), own());
+    town.check_books().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_makes_no_second_one() {
+    let town = town(&in_region("us-east-1"), "enforce").await;
+    let lost = Fault::new(FaultKind::error("InternalServerException")).on("CreateAnalyzer");
+    town.simulator.faults().add(lost.after_effect());
+    town.run().await;
+    assert_eq!(analyzers(&town, "eu-central-1"), own());
+    town.simulator.faults().clear();
+    let next = town.run_at(at(BEGIN) + days(1)).await;
+    assert_eq!(found(&next), Vec::<String>::new());
+    assert_eq!(town.changes().len(), 1, "{:?}", town.changes());
+    let id = AccountId::parse(ACCOUNT).unwrap();
+    assert_eq!(town.state().open_intents(&id).await.unwrap().len(), 0);
     town.check_books().await;
 }
 
@@ -138,7 +175,11 @@ async fn a_region_that_fails_is_unknown_and_the_others_go_on() {
 
 #[tokio::test]
 async fn findings_that_cannot_be_read_are_unknown() {
-    let town = town(&format!("{}{}", in_region("eu-central-1"), in_region("us-east-1")), "enforce").await;
+    let town = town(
+        &format!("{}{}", in_region("eu-central-1"), in_region("us-east-1")),
+        "enforce",
+    )
+    .await;
     let fault = Fault::new(FaultKind::error("AccessDeniedException")).on("ListFindings");
     town.simulator.faults().add(fault.in_region("us-east-1"));
     let done = town.run().await;
@@ -156,7 +197,13 @@ async fn an_exempt_account_is_left_alone() {
     );
     let town = Installation::begin(with(""), &rule).await;
     let done = town.run().await;
-    let statuses: Vec<_> = done.planned.plan.findings.iter().map(|found| found.status).collect();
+    let statuses: Vec<_> = done
+        .planned
+        .plan
+        .findings
+        .iter()
+        .map(|found| found.status)
+        .collect();
     assert_eq!(statuses, [FindingStatus::Exempt, FindingStatus::Exempt]);
     assert_eq!(town.changes(), []);
 }
@@ -177,7 +224,10 @@ async fn what_somebody_made_since_the_plan_is_enough() {
     let done = meanwhile(&town, hold, 3, async || town.edit(&late())).await;
     let result = &done.reports[0].result;
     assert!(matches!(result, ActionResult::Stale(_)), "{result:?}");
-    assert_eq!(analyzers(&town, "eu-central-1"), [("late".to_owned(), "ACCOUNT".to_owned())]);
+    assert_eq!(
+        analyzers(&town, "eu-central-1"),
+        [("late".to_owned(), "ACCOUNT".to_owned())]
+    );
     assert_eq!(town.changes(), []);
     let next = town.run_at(at(BEGIN) + days(1)).await;
     assert_eq!(found(&next), Vec::<String>::new());
@@ -191,25 +241,37 @@ async fn what_somebody_deleted_since_is_not_undone() {
     town.go_to(at(BEGIN) + days(1));
     let reports = town.roll_back(only_action(&done)).await;
     assert!(
-        reports.iter().all(|report| report.result != ActionResult::Applied),
+        reports
+            .iter()
+            .all(|report| report.result != ActionResult::Applied),
         "{reports:?}"
     );
-    assert_eq!(analyzers(&town, "eu-central-1"), [("late".to_owned(), "ACCOUNT".to_owned())]);
+    assert_eq!(
+        analyzers(&town, "eu-central-1"),
+        [("late".to_owned(), "ACCOUNT".to_owned())]
+    );
 }
 
 #[tokio::test]
 async fn an_analyzer_that_does_not_work_is_told_of() {
-    let disabled = format!("{}status = \"DISABLED\"\n{}", in_region("eu-central-1"), in_region("us-east-1"));
-    let town = town(&disabled, "enforce").await;
+    let disabled = format!(
+        "{}status = \"DISABLED\"\n{}",
+        in_region("eu-central-1"),
+        in_region("us-east-1")
+    );
+    let mut town = town(&disabled, "enforce").await;
+    chat(&mut town);
     let done = town.run().await;
     assert_eq!(
         found(&done),
         ["violation: The analyzer outside in eu-central-1 does not work"]
     );
     assert_eq!(town.changes(), []);
-    let [post] = town.desk.told("analyzer.missing").try_into().unwrap();
-    let text = post.body.to_string();
-    assert!(text.contains("aws accessanalyzer list-analyzers --region"), "{text}");
+    let text = town.desk.chat().remove(0);
+    assert!(
+        text.contains("aws accessanalyzer list-analyzers --region"),
+        "{text}"
+    );
 }
 
 const SHARED: &str = r#"
@@ -229,23 +291,31 @@ external = { principal = { AWS = "210987654321" }, action = ["sts:AssumeRole"] }
 
 #[tokio::test]
 async fn access_from_outside_is_told_to_its_owner_each_week_until_it_is_archived() {
-    let town = town(SHARED, "enforce").await;
+    let mut town = town(SHARED, "enforce").await;
+    chat(&mut town);
     let done = town.run().await;
     assert_eq!(
         found(&done),
         ["violation: The role web is open to account 210987654321"]
     );
     town.run_daily_until(at(BEGIN) + days(8)).await;
-    let told = town.desk.told("external_access.found");
-    let when: Vec<_> = told.iter().map(|post| post.at).collect();
-    assert_eq!(when, [at(BEGIN), at(BEGIN) + days(7)]);
+    let told = town.siem.told("external_access.found");
+    assert_eq!(told.len(), 2, "at once, and once in the week after");
+    assert_eq!(told[0].at, at(BEGIN));
     assert_eq!(told[0].owner(), Some("web-team@example.com"));
-    let text = told[0].body.to_string();
+    let text = town.desk.chat().remove(0);
     let of = "--region eu-central-1 --analyzer-arn \
               arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/outside";
-    assert!(text.contains(&format!("update-findings {of} --ids f-1 --status ARCHIVED")), "{text}");
+    assert!(
+        text.contains(&format!("update-findings {of} --ids f-1 --status ARCHIVED")),
+        "{text}"
+    );
     let archived = SHARED.replace("id = \"f-1\"", "id = \"f-1\"\nstatus = \"ARCHIVED\"");
-    let regions = Seed::parse(&format!("[[accounts]]\nid = \"{ACCOUNT}\"\n{archived}")).unwrap().accounts.remove(0).regions;
+    let regions = Seed::parse(&format!("[[accounts]]\nid = \"{ACCOUNT}\"\n{archived}"))
+        .unwrap()
+        .accounts
+        .remove(0)
+        .regions;
     town.edit(&Edit {
         regions,
         ..Edit::of(ACCOUNT)
@@ -253,7 +323,7 @@ async fn access_from_outside_is_told_to_its_owner_each_week_until_it_is_archived
     let done = town.run_at(at(BEGIN) + days(9)).await;
     assert_eq!(found(&done), Vec::<String>::new());
     town.run_daily_until(at(BEGIN) + days(20)).await;
-    assert_eq!(town.desk.told("external_access.found").len(), 2);
+    assert_eq!(town.siem.told("external_access.found").len(), 2);
     assert_eq!(town.changes(), []);
 }
 
@@ -276,7 +346,9 @@ unused_role = "never"
 
 #[tokio::test]
 async fn unused_access_neither_justifies_a_change_nor_prevents_one() {
-    let rules = format!("{ALONE}\n[rules.access_analyzer]\nmode = \"report\"\n[rules.unused_roles]\nmode = \"enforce\"\n");
+    let rules = format!(
+        "{ALONE}\n[rules.access_analyzer]\nmode = \"report\"\n[rules.unused_roles]\nmode = \"enforce\"\n"
+    );
     let (mut plans, mut testimonies) = (Vec::new(), Vec::new());
     for (content, fault) in [
         (UNUSED.to_owned(), None),
@@ -285,14 +357,25 @@ async fn unused_access_neither_justifies_a_change_nor_prevents_one() {
         (format!("{UNUSED}{SEEN_UNUSED}"), Some("ListFindingsV2")),
     ] {
         let town = Installation::begin(with(&content), &rules).await;
-        for operation in fault {
+        if let Some(operation) = fault {
             let fault = Fault::new(FaultKind::error("AccessDeniedException")).on(operation);
             town.simulator.faults().add(fault);
         }
         let done = town.run().await;
-        let of_role = done.planned.plan.findings.iter().find(|found| found.rule.as_str() == "unused_roles");
+        let of_role = done
+            .planned
+            .plan
+            .findings
+            .iter()
+            .find(|found| found.rule.as_str() == "unused_roles");
         testimonies.push(of_role.unwrap().evidence.get("access_analyzer").is_some());
-        let unused: Vec<_> = done.planned.plan.actions.iter().filter(|action| action.change.kind().as_str() == "quarantine_role").collect();
+        let unused: Vec<_> = done
+            .planned
+            .plan
+            .actions
+            .iter()
+            .filter(|action| action.change.kind().as_str() == "quarantine_role")
+            .collect();
         plans.push(json!(unused));
     }
     assert_eq!(testimonies, [false, true, false, false]);
@@ -303,5 +386,11 @@ async fn unused_access_neither_justifies_a_change_nor_prevents_one() {
     let used = format!("{}last_used = \"2d\"\n{SEEN_UNUSED}", UNUSED);
     let town = Installation::begin(with(&used), &rules).await;
     let done = town.run().await;
-    assert!(done.planned.plan.findings.iter().all(|found| found.rule.as_str() != "unused_roles"));
+    assert!(
+        done.planned
+            .plan
+            .findings
+            .iter()
+            .all(|found| found.rule.as_str() != "unused_roles")
+    );
 }

@@ -12,6 +12,9 @@ use iamwarden::model::{
     AnalyzerKind, AnalyzerSettings, Arn, Change, Inverse, Region, RegionalChange, RegionalInverse,
 };
 
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
 use crate::world::{ACCOUNT, World, arn, id};
 use crate::writer::{consent, lease_of, rollback};
 
@@ -96,7 +99,96 @@ async fn what_is_active_is_read_with_all_that_is_said_of_it() {
     let world = World::plant(ANALYZERS);
     let snapshot = collected(&world, &needs(true)).await;
     assert_eq!(snapshot.gaps, []);
-    insta::assert_json_snapshot!(there(&snapshot, "eu-central-1"), @"");
+    let mut told = serde_json::to_value(there(&snapshot, "eu-central-1")).unwrap();
+    for date in [
+        "/known/1/unused/known/0/analyzed_at",
+        "/known/1/unused/known/0/services/known/s3/last_accessed",
+        "/known/1/unused/known/1/analyzed_at",
+    ] {
+        let at = told.pointer_mut(date).unwrap();
+        at.as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+        *at = json!("then");
+    }
+    insta::assert_json_snapshot!(told, @r#"
+    {
+      "known": [
+        {
+          "external": {
+            "known": [
+              {
+                "actions": [],
+                "conditions": {},
+                "error": "ACCESS_DENIED",
+                "id": "odd",
+                "principal": {},
+                "public": false,
+                "resource": "arn:aws:kms:eu-central-1:123456789012:key/k",
+                "resource_type": "AWS::KMS::Key"
+              },
+              {
+                "actions": [
+                  "s3:GetObject"
+                ],
+                "conditions": {
+                  "aws:SourceVpc": "vpc-1"
+                },
+                "id": "open",
+                "principal": {
+                  "AWS": "*"
+                },
+                "public": false,
+                "resource": "arn:aws:s3:::reports",
+                "resource_type": "AWS::S3::Bucket"
+              }
+            ]
+          },
+          "settings": {
+            "arn": "arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/outside",
+            "kind": "ACCOUNT",
+            "name": "outside"
+          },
+          "status": "active"
+        },
+        {
+          "settings": {
+            "arn": "arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/unused",
+            "kind": "ACCOUNT_UNUSED_ACCESS",
+            "name": "unused"
+          },
+          "status": "active",
+          "unused": {
+            "known": [
+              {
+                "analyzed_at": "then",
+                "id": "permissions",
+                "kind": "permissions",
+                "resource": "arn:aws:iam::123456789012:role/web",
+                "services": {
+                  "known": {
+                    "s3": {
+                      "last_accessed": "then",
+                      "whole": false
+                    },
+                    "sqs": {
+                      "last_accessed": null,
+                      "whole": true
+                    }
+                  }
+                }
+              },
+              {
+                "analyzed_at": "then",
+                "id": "role",
+                "kind": "role",
+                "resource": "arn:aws:iam::123456789012:role/web"
+              }
+            ]
+          },
+          "unused_after_days": 120
+        }
+      ]
+    }
+    "#);
     let [broken] = there(&snapshot, "us-east-1").known().unwrap().as_slice() else {
         panic!("{snapshot:?}")
     };
@@ -162,7 +254,10 @@ async fn a_region_that_fails_is_a_gap_of_its_own() {
         let [gap] = snapshot.gaps.as_slice() else {
             panic!("{:?}", snapshot.gaps)
         };
-        assert_eq!((gap.cause, gap.operation.as_str()), (cause, "access-analyzer:ListAnalyzers"));
+        assert_eq!(
+            (gap.cause, gap.operation.as_str()),
+            (cause, "access-analyzer:ListAnalyzers")
+        );
         assert!(gap.detail.starts_with("in us-east-1: "), "{}", gap.detail);
         assert_eq!(there(&snapshot, "us-east-1").gap(), Some(gap));
         assert!(there(&snapshot, "eu-central-1").known().is_some());
@@ -171,7 +266,11 @@ async fn a_region_that_fails_is_a_gap_of_its_own() {
 
 #[tokio::test]
 async fn what_was_found_is_whole_or_a_gap() {
-    for kind in [FaultKind::error("ThrottlingException"), FaultKind::MalformedBody, FaultKind::EmptyBody] {
+    for kind in [
+        FaultKind::error("ThrottlingException"),
+        FaultKind::MalformedBody,
+        FaultKind::EmptyBody,
+    ] {
         let world = World::plant(ANALYZERS);
         for operation in ["ListFindings", "ListFindingsV2"] {
             world.break_down(kind.clone(), operation);
@@ -181,7 +280,9 @@ async fn what_was_found_is_whole_or_a_gap() {
         let analyzers = there(&snapshot, "eu-central-1").known().unwrap();
         let unread = |analyzer: &Analyzer| {
             let external = analyzer.external.as_ref().and_then(Reading::gap);
-            external.or(analyzer.unused.as_ref().and_then(Reading::gap)).is_some()
+            external
+                .or(analyzer.unused.as_ref().and_then(Reading::gap))
+                .is_some()
         };
         assert!(analyzers.iter().all(unread));
     }
@@ -211,16 +312,24 @@ async fn the_table_of_permissions_is_what_reading_calls() {
             unused_access,
             ..permissions::Reads::default()
         });
-        let of_service = reads.into_iter().filter(|action| action.starts_with("access-analyzer:"));
+        let of_service = reads
+            .into_iter()
+            .filter(|action| action.starts_with("access-analyzer:"));
         of_service.map(ToOwned::to_owned).collect::<BTreeSet<_>>()
     };
-    assert_eq!(called(collected(&world, &needs(false)).await), allowed(true, false));
+    assert_eq!(
+        called(collected(&world, &needs(false)).await),
+        allowed(true, false)
+    );
     assert_eq!(called(collected(&world, &needs(true)).await), allowed(true, true));
 }
 
 fn settings() -> AnalyzerSettings {
     AnalyzerSettings {
-        arn: Arn::parse(&format!("arn:aws:access-analyzer:eu-central-1:{ACCOUNT}:analyzer/iamwarden")).unwrap(),
+        arn: Arn::parse(&format!(
+            "arn:aws:access-analyzer:eu-central-1:{ACCOUNT}:analyzer/iamwarden"
+        ))
+        .unwrap(),
         name: "iamwarden".to_owned(),
         kind: AnalyzerKind::Account,
     }
@@ -233,11 +342,19 @@ async fn an_analyzer_is_made_and_deleted_again() {
     let lease = lease_of(&id()).await;
     let (reader, writer) = (session.reader(), session.writer());
     let root = arn("root");
-    let create = consent(&root, Change::Regional(RegionalChange::CreateAnalyzer(settings())));
+    let create = consent(
+        &root,
+        Change::Regional(RegionalChange::CreateAnalyzer(settings())),
+    );
     writer.perform(&create, &lease).await.unwrap();
     let live = reader.analyzers(&region("eu-central-1")).await.unwrap();
-    let [made] = live.as_slice() else { panic!("{live:?}") };
-    assert_eq!((&made.settings, &made.status), (&settings(), &AnalyzerStatus::Active));
+    let [made] = live.as_slice() else {
+        panic!("{live:?}")
+    };
+    assert_eq!(
+        (&made.settings, &made.status),
+        (&settings(), &AnalyzerStatus::Active)
+    );
     assert_eq!(reader.analyzers(&region("us-east-1")).await.unwrap(), []);
 
     // The same again is refused, and so is a second one of another name.

@@ -178,9 +178,10 @@ impl Access<'_> {
         let named: BTreeSet<String> = self
             .principal
             .values()
-            .map(|who| match AccountId::parse(who) {
-                Ok(account) => format!("account {account}"),
-                Err(_) => who.clone(),
+            .map(|who| match (who.as_str(), AccountId::parse(who)) {
+                ("*", _) => "everybody who meets its conditions".to_owned(),
+                (_, Ok(account)) => format!("account {account}"),
+                (_, Err(_)) => who.clone(),
             })
             .collect();
         match named.is_empty() {
