@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::super::errors::{AwsError, Scope};
 use super::super::operation;
-use super::super::reader::{Pages, Reader, usable};
+use super::super::pages::Pages;
+use super::super::reader::{Reader, usable};
 use super::wire::{Question, Service};
 use crate::inventory::{AnalyzerStatus, ExternalAccess, UnusedAccess, UnusedKind, UnusedService};
 use crate::model::{AnalyzerKind, AnalyzerSettings, Arn, Region};
