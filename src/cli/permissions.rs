@@ -244,7 +244,23 @@ mod tests {
             statement(&acting, "Change").unwrap()["Action"],
             json!(["access-analyzer:CreateAnalyzer"])
         );
-        insta::assert_json_snapshot!(statement(&acting, "ServeAccessAnalyzer").unwrap(), @"");
+        insta::assert_json_snapshot!(statement(&acting, "ServeAccessAnalyzer").unwrap(), @r#"
+        {
+          "Action": [
+            "iam:CreateServiceLinkedRole"
+          ],
+          "Condition": {
+            "StringEquals": {
+              "iam:AWSServiceName": "access-analyzer.amazonaws.com"
+            }
+          },
+          "Effect": "Allow",
+          "Resource": [
+            "arn:aws:iam::*:role/aws-service-role/access-analyzer.amazonaws.com/AWSServiceRoleForAccessAnalyzer"
+          ],
+          "Sid": "ServeAccessAnalyzer"
+        }
+        "#);
         let undoing = policy(&config, Part::Rollback);
         assert_eq!(
             (
