@@ -60,6 +60,7 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
             statements.extend(never(config, &partition, &writes));
         }
         statements.extend(passing_log_role(config, &partition));
+        statements.extend(passing_instance_role(config, &partition));
     }
     if part == Part::Whole {
         statements.extend(roles(config));
@@ -78,6 +79,10 @@ fn never(config: &Config, partition: &Partition, writes: &BTreeSet<&'static str>
     let mut resources = BTreeSet::new();
     for pattern in &config.guardrails.protected {
         let pattern = pattern.as_str();
+        if pattern.starts_with("instance/") {
+            resources.insert(format!("arn:{partition}:ec2:*:*:{pattern}"));
+            continue;
+        }
         resources.insert(format!("arn:{partition}:iam::*:{pattern}"));
         // The name without its path is tried too.
         if let Some((kind, name)) = pattern.split_once('/').filter(|(_, name)| !name.contains('/')) {
@@ -115,6 +120,7 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         trails: regional.trails,
         buckets: regional.buckets,
         alarms: regional.alarms,
+        instances: regional.instances,
     };
     let again = changes(config)
         .into_iter()
@@ -162,6 +168,22 @@ fn passing_log_role(config: &Config, partition: &Partition) -> Option<Value> {
     let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
     let mut statement = allow("PassLogRole", [PASS_ROLE], resource);
     statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": "cloudtrail.amazonaws.com"}});
+    Some(statement)
+}
+
+/// Giving an instance a profile hands EC2 the role in it. Where the role is not declared, it may be any.
+fn passing_instance_role(config: &Config, partition: &Partition) -> Option<Value> {
+    if !changes(config).contains(&ChangeKind::AssociateInstanceProfile) {
+        return None;
+    }
+    let role = config.rules.instance_roles.default_role.as_deref().unwrap_or("*");
+    let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
+    let service = match partition.as_str() {
+        "aws-cn" => "ec2.amazonaws.com.cn",
+        _ => "ec2.amazonaws.com",
+    };
+    let mut statement = allow("PassInstanceRole", [PASS_ROLE], resource);
+    statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": service}});
     Some(statement)
 }
 
