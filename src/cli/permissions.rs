@@ -100,7 +100,13 @@ fn never(config: &Config, partition: &Partition, writes: &BTreeSet<&'static str>
 /// All that is called in an account: what is read, and what the modes allow to change.
 pub(super) fn needed(config: &Config) -> BTreeSet<&'static str> {
     let writes = changes(config).into_iter().flat_map(permissions::writes).copied();
-    reads(config).into_iter().chain(writes).collect()
+    let partition = Partition::new("aws");
+    let passing = [
+        passing_log_role(config, &partition),
+        passing_instance_role(config, &partition),
+    ];
+    let passes = passing.iter().any(Option::is_some).then_some(PASS_ROLE);
+    reads(config).into_iter().chain(writes).chain(passes).collect()
 }
 
 /// What the rules that are on read, and what is read again right before a change that they may make.

@@ -415,7 +415,26 @@ async fn what_the_owner_reads() {
     let applied = town.run().await;
     let id = only_action(&applied).id.to_string();
     let chat = town.desk.chat().join("\n======\n").replace(&id, "act_…");
-    insta::assert_snapshot!(chat, @"");
+    insta::assert_snapshot!(chat, @r#"
+    Instance `i-00000000000000001` (eu-central-1) in 123456789012 *was given an instance profile on Mon 02 Mar 2026 06:00 UTC*
+    Why: The instance i-00000000000000001 (web-1, eu-central-1) has no instance profile. Without a role, whatever runs on it needs access keys, which do not expire. It belongs to the Auto Scaling group web, which replaces it in time by one that is like its launch template: see that this names a profile. It is given the instance profile baseline, and may do from then on what its role baseline may. (rule `instance_roles`)
+    Action `act_…`. To undo it: `iamwarden rollback --action act_…`
+
+    Programs on the instance may now do what the role in the profile may. Access keys in their environment or configuration still come first: take those out, and then delete them. An instance that replaces this one has no profile unless its launch template names it.
+
+    The instance i-00000000000000001 (web-1, eu-central-1) allows IMDSv1 (`instance/i-00000000000000001` in 123456789012)
+    Its metadata service answers without a session token: whoever makes a program on it fetch a chosen address gets what it says, and the credentials of a role once it has one. It belongs to the Auto Scaling group web, which replaces it in time by one that is like its launch template: see that this requires tokens.
+
+    The instance profile of the instance i-00000000000000002 (db-1, eu-central-1) gives it no role (`instance/i-00000000000000002` in 123456789012)
+    The profile empty holds no role. Whatever runs on the instance gets no credentials. A profile that is there is changed by people alone.
+
+    *To mend it:*
+    1. Put a role into the instance profile: `aws iam add-role-to-instance-profile --instance-profile-name PROFILE --role-name ROLE`; where the profile is gone or was made anew, give the instance another one in its place: `aws ec2 describe-iam-instance-profile-associations --region REGION --filters Name=instance-id,Values=ID`, `aws ec2 replace-iam-instance-profile-association --region REGION --association-id ASSOCIATION --iam-instance-profile Name=PROFILE`
+    2. See that no program on the instance asks for metadata without a token any more: in CloudWatch its metric MetadataNoToken stays at 0. Newer SDKs and agents need no change.
+    3. Then require tokens: `aws ec2 modify-instance-metadata-options --region REGION --instance-id ID --http-tokens required`
+    4. Say the same in the launch template or the infrastructure code that the instance comes from, or the next one is like it.
+    If it is meant to be so, ask whoever runs iamwarden for an exemption (an entry in `[[exemptions]]` with `principals = ["instance/i-00000000000000001", "instance/i-00000000000000002"], rules = ["instance_roles"], until, reason`).
+    "#);
 
     let mut by_hand = Installation::begin(with(vec![web()]), &rules("enforce", "")).await;
     by_hand.configure(|config| {
@@ -423,5 +442,15 @@ async fn what_the_owner_reads() {
         config.notifications.channels[0].secret = None;
     });
     by_hand.run().await;
-    insta::assert_snapshot!(by_hand.desk.chat().join("\n======\n"), @"");
+    insta::assert_snapshot!(by_hand.desk.chat().join("\n======\n"), @r#"
+    The instance i-00000000000000001 (web-1, eu-central-1) has no instance profile (`instance/i-00000000000000001` in 123456789012)
+    Without a role, whatever runs on it needs access keys, which do not expire. Give it one by hand, or declare a default_profile that such instances get.
+
+    *To mend it:*
+    1. Make a role that EC2 may assume and that allows what the programs on the instance do: console, IAM, Roles, Create role, AWS service, EC2. The instance profile of the same name is made with it.
+    2. Give it to the instance, which need not be restarted: `aws ec2 associate-iam-instance-profile --region REGION --instance-id ID --iam-instance-profile Name=PROFILE`
+    3. Take the access keys out of the programs' environment and configuration, which come before the role, and then delete them.
+    4. Say the same in the launch template or the infrastructure code that the instance comes from, or the next one is like it.
+    If it is meant to be so, ask whoever runs iamwarden for an exemption (an entry in `[[exemptions]]` with `principals = ["instance/i-00000000000000001"], rules = ["instance_roles"], until, reason`).
+    "#);
 }

@@ -214,7 +214,7 @@ reason = "an appliance, SEC-9"
         (error("UnauthorizedOperation", "not allowed", "403 Forbidden"), "denied"),
         (error("RequestLimitExceeded", "Rate exceeded", "503 Service Unavailable"), "throttled"),
         (("503 Service Unavailable", "<html>down</html>"), "failed"),
-        (("200 OK", "<DescribeInstancesResponse><reservationSet>"), "failed"),
+        (("200 OK", "<DescribeInstancesResponse><reservationSet>"), "unusable"),
         (("200 OK", "<DescribeInstancesResponse/>"), "unusable"),
     ],
 )

@@ -162,8 +162,8 @@ async fn a_region_that_fails_is_a_gap_of_its_own() {
         (FaultKind::error("InternalError"), GapCause::Failed),
         (FaultKind::Reset, GapCause::Failed),
         (FaultKind::Hang, GapCause::Failed),
-        (FaultKind::MalformedBody, GapCause::Failed),
-        (FaultKind::EmptyBody, GapCause::Failed),
+        (FaultKind::MalformedBody, GapCause::Unusable),
+        (FaultKind::EmptyBody, GapCause::Unusable),
     ] {
         let world = World::plant(INSTANCES);
         let fault = Fault::new(kind.clone()).on("DescribeInstances").in_region(OTHER);
@@ -172,8 +172,7 @@ async fn a_region_that_fails_is_a_gap_of_its_own() {
         let gap = of_region(&snapshot, OTHER).gap().unwrap();
         assert_eq!(gap.operation, "ec2:DescribeInstances");
         assert!(gap.detail.starts_with("in us-east-1: "), "{}", gap.detail);
-        let fits = gap.cause == cause || (gap.cause == GapCause::Unusable && cause == GapCause::Failed);
-        assert!(fits, "{kind:?}: {gap:?}");
+        assert_eq!(gap.cause, cause, "{kind:?}: {gap:?}");
         assert_eq!(snapshot.gaps, [gap.clone()]);
         assert_eq!(of_region(&snapshot, HOME).known().unwrap().len(), 4, "{kind:?}");
     }
