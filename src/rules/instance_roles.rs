@@ -95,7 +95,7 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
     let default = Default::of(ctx, &profiles);
     let is_asked_for = |instance: &&Instance| matches!(instance.profile, Reading::Known(None));
     if let Default::Unusable(name, why) = &default
-        && instances.iter().any(|instance| is_asked_for(instance))
+        && instances.iter().any(is_asked_for)
     {
         judgements.push(unusable_default(ctx, name, why));
     }

@@ -173,7 +173,7 @@ async fn a_region_that_fails_is_a_gap_of_its_own() {
         assert_eq!(gap.operation, "ec2:DescribeInstances");
         assert!(gap.detail.starts_with("in us-east-1: "), "{}", gap.detail);
         assert_eq!(gap.cause, cause, "{kind:?}: {gap:?}");
-        assert_eq!(snapshot.gaps, [gap.clone()]);
+        assert_eq!(snapshot.gaps, std::slice::from_ref(gap));
         assert_eq!(of_region(&snapshot, HOME).known().unwrap().len(), 4, "{kind:?}");
     }
 }
@@ -193,7 +193,7 @@ async fn what_is_not_known_of_associations_is_not_known_of_those_alone_who_show_
         (gap.operation.as_str(), gap.cause),
         ("ec2:DescribeIamInstanceProfileAssociations", GapCause::Denied)
     );
-    assert_eq!(snapshot.gaps, [gap.clone()], "said once");
+    assert_eq!(snapshot.gaps, std::slice::from_ref(gap), "said once");
 }
 
 #[tokio::test]
