@@ -221,6 +221,9 @@ pub fn inverse_rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => {
+            &[DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS, DESCRIBE_INSTANCES]
+        }
     }
 }
 
