@@ -52,7 +52,7 @@ pub enum ErrorKind {
 }
 
 /// Codes in answers of AWS, and what they mean.
-const CODES: [(&str, ErrorKind); 50] = [
+const CODES: [(&str, ErrorKind); 54] = [
     ("Throttling", ErrorKind::Throttled),
     ("ThrottlingException", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
@@ -103,6 +103,10 @@ const CODES: [(&str, ErrorKind); 50] = [
     ("ConflictException", ErrorKind::Conflict),
     ("MaximumNumberOfTrailsExceededException", ErrorKind::LimitExceeded),
     ("ServiceQuotaExceededException", ErrorKind::LimitExceeded),
+    ("InvalidInstanceID.NotFound", ErrorKind::Gone),
+    ("InvalidAssociationID.NotFound", ErrorKind::Gone),
+    ("IncorrectState", ErrorKind::Conflict),
+    ("IncorrectInstanceState", ErrorKind::Conflict),
 ];
 
 impl ErrorKind {

@@ -129,6 +129,19 @@ pub const CREATE_ANALYZER: &str = "access-analyzer:CreateAnalyzer";
 /// `DeleteAnalyzer` (Access Analyzer).
 pub const DELETE_ANALYZER: &str = "access-analyzer:DeleteAnalyzer";
 
+/// `ListInstanceProfiles`.
+pub const LIST_INSTANCE_PROFILES: &str = "iam:ListInstanceProfiles";
+/// `GetInstanceProfile`.
+pub const GET_INSTANCE_PROFILE: &str = "iam:GetInstanceProfile";
+/// `DescribeInstances` (EC2).
+pub const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
+/// `DescribeIamInstanceProfileAssociations` (EC2).
+pub const DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS: &str = "ec2:DescribeIamInstanceProfileAssociations";
+/// `AssociateIamInstanceProfile` (EC2).
+pub const ASSOCIATE_IAM_INSTANCE_PROFILE: &str = "ec2:AssociateIamInstanceProfile";
+/// `DisassociateIamInstanceProfile` (EC2).
+pub const DISASSOCIATE_IAM_INSTANCE_PROFILE: &str = "ec2:DisassociateIamInstanceProfile";
+
 /// `GetAccountSummary`.
 pub const GET_ACCOUNT_SUMMARY: &str = "iam:GetAccountSummary";
 /// `ListVirtualMFADevices`.
@@ -142,7 +155,7 @@ pub const LIST_SIGNING_CERTIFICATES: &str = "iam:ListSigningCertificates";
 pub const LIST_SERVICE_SPECIFIC_CREDENTIALS: &str = "iam:ListServiceSpecificCredentials";
 
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 66] = [
+pub const ALL: [&str; 72] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -209,4 +222,10 @@ pub const ALL: [&str; 66] = [
     GET_FINDING,
     CREATE_ANALYZER,
     DELETE_ANALYZER,
+    LIST_INSTANCE_PROFILES,
+    GET_INSTANCE_PROFILE,
+    DESCRIBE_INSTANCES,
+    DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+    ASSOCIATE_IAM_INSTANCE_PROFILE,
+    DISASSOCIATE_IAM_INSTANCE_PROFILE,
 ];

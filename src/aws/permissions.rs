@@ -36,6 +36,8 @@ pub struct Reads {
     pub analyzers: bool,
     /// The unused access that they found.
     pub unused_access: bool,
+    /// Running instances and instance profiles.
+    pub instances: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -97,6 +99,11 @@ const ALARMS: &[&str] = &[
     DESCRIBE_METRIC_FILTERS,
     LIST_SUBSCRIPTIONS_BY_TOPIC,
 ];
+const INSTANCES: &[&str] = &[
+    DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+    DESCRIBE_INSTANCES,
+    LIST_INSTANCE_PROFILES,
+];
 
 /// The actions that collecting an inventory needs, sorted.
 pub fn reads(needs: Reads) -> Vec<&'static str> {
@@ -115,6 +122,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         alarms,
         analyzers,
         unused_access,
+        instances,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -132,6 +140,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (alarms, ALARMS),
         (analyzers, ANALYZERS),
         (unused_access, UNUSED_ACCESS),
+        (instances, INSTANCES),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -172,6 +181,11 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
         ChangeKind::CreateAnalyzer => &[LIST_ANALYZERS],
+        ChangeKind::AssociateInstanceProfile => &[
+            DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+            DESCRIBE_INSTANCES,
+            GET_INSTANCE_PROFILE,
+        ],
     }
 }
 
@@ -192,6 +206,7 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
         ChangeKind::CreateAnalyzer => &[CREATE_ANALYZER],
+        ChangeKind::AssociateInstanceProfile => &[ASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
 
@@ -219,6 +234,9 @@ pub fn inverse_rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
         ChangeKind::CreateAnalyzer => &[LIST_ANALYZERS],
+        ChangeKind::AssociateInstanceProfile => {
+            &[DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS, DESCRIBE_INSTANCES]
+        }
     }
 }
 
@@ -239,6 +257,7 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
         ChangeKind::CreateAnalyzer => &[DELETE_ANALYZER],
+        ChangeKind::AssociateInstanceProfile => &[DISASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
 
@@ -263,6 +282,7 @@ mod tests {
             alarms: true,
             analyzers: true,
             unused_access: true,
+            instances: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -321,6 +341,7 @@ mod tests {
             alarms: true,
             analyzers: true,
             unused_access: true,
+            instances: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -24,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 21] = [
+pub(super) const CHECKS: [Check; 22] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -136,6 +136,11 @@ pub(super) const CHECKS: [Check; 21] = [
         name: "analyzers that are made have a name that Access Analyzer takes",
         reads: &["rules.access_analyzer"],
         run: regional::check_access_analyzer,
+    },
+    Check {
+        name: "the profile that instances get, and its role, have names that IAM takes",
+        reads: &["rules.instance_roles"],
+        run: regional::check_instance_roles,
     },
 ];
 

@@ -39,13 +39,14 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "access_analyzer",
         "access_key_rotation",
         "access_review",
         "broad_policies",
         "cloudtrail",
         "iam_alarms",
+        "instance_roles",
         "password_policy",
         "role_trust",
         "root_account",
@@ -75,6 +76,7 @@ impl Rules {
             broad_policies,
             iam_alarms,
             access_analyzer,
+            instance_roles,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -92,6 +94,7 @@ impl Rules {
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             "iam_alarms" => Some((iam_alarms.mode, iam_alarms.schedule.as_ref())),
             "access_analyzer" => Some((access_analyzer.mode, access_analyzer.schedule.as_ref())),
+            "instance_roles" => Some((instance_roles.mode, instance_roles.schedule.as_ref())),
             _ => None,
         }
     }

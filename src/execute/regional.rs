@@ -3,7 +3,8 @@
 use super::precondition::{LiveError, gone_is_none};
 use crate::aws::Reader;
 use crate::model::{
-    AnalyzerSettings, Arn, Change, Inverse, Region, RegionalChange, RegionalInverse, RegionalState,
+    AnalyzerSettings, Arn, Change, InstanceGrounds, Inverse, Region, RegionalChange, RegionalInverse,
+    RegionalState,
 };
 use crate::plan::Operation;
 
@@ -37,6 +38,22 @@ pub(super) async fn read(
             let analyzer = read_analyzer(reader, operation).await?;
             Ok(Some(RegionalState::Analyzer { analyzer }))
         }
+        RegionalState::InstanceProfile { grounds, .. } => {
+            let Some(instance) = gone_is_none(reader.instance(resource).await)? else {
+                return Ok(None);
+            };
+            let grounds = match grounds {
+                Some(_) => Some(InstanceGrounds {
+                    state: instance.state,
+                    role: role_to_be_given(reader, operation).await?,
+                }),
+                None => None,
+            };
+            Ok(Some(RegionalState::InstanceProfile {
+                profile: instance.profile.map(|profile| profile.arn),
+                grounds,
+            }))
+        }
     }
 }
 
@@ -61,6 +78,22 @@ async fn read_analyzer(
     Ok(own.into_iter().next().or_else(|| others.next()))
 }
 
+/// The role in the profile that an instance is to get; `None`: it holds none, or there is no such profile.
+async fn role_to_be_given(reader: &Reader, operation: &Operation) -> Result<Option<Arn>, LiveError> {
+    let Operation::Apply(Change::Regional(RegionalChange::AssociateInstanceProfile { profile_arn })) =
+        operation
+    else {
+        return Err(LiveError::Unknown(
+            "the operation gives no instance profile".to_owned(),
+        ));
+    };
+    let profile = gone_is_none(reader.instance_profile(profile_arn).await)?;
+    // A namesake under another path is another profile.
+    Ok(profile
+        .filter(|profile| profile.arn == *profile_arn)
+        .and_then(|profile| profile.role))
+}
+
 /// The trail that is made or unmade: the resource is the account then.
 fn made_trail(operation: &Operation) -> Option<&Arn> {
     match operation {
@@ -79,7 +112,8 @@ fn named(operation: &Operation) -> Result<&str, LiveError> {
             RegionalChange::StartLogging {}
             | RegionalChange::UpdateTrail(_)
             | RegionalChange::CreateTrail(_)
-            | RegionalChange::CreateAnalyzer(_) => None,
+            | RegionalChange::CreateAnalyzer(_)
+            | RegionalChange::AssociateInstanceProfile { .. } => None,
         },
         Operation::Undo(Inverse::Regional(inverse)) => match inverse {
             RegionalInverse::DeleteMetricFilter { filter_name: name }
@@ -87,7 +121,8 @@ fn named(operation: &Operation) -> Result<&str, LiveError> {
             RegionalInverse::StopLogging {}
             | RegionalInverse::RestoreTrail(_)
             | RegionalInverse::DeleteTrail(_)
-            | RegionalInverse::DeleteAnalyzer(_) => None,
+            | RegionalInverse::DeleteAnalyzer(_)
+            | RegionalInverse::DisassociateInstanceProfile { .. } => None,
         },
         Operation::Apply(_) | Operation::Undo(_) => None,
     };

@@ -75,11 +75,13 @@ pub enum ChangeKind {
     PutMetricAlarm,
     /// `CreateAnalyzer` where there is none.
     CreateAnalyzer,
+    /// `AssociateIamInstanceProfile` with an instance that has none.
+    AssociateInstanceProfile,
 }
 
 impl ChangeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DisableAccessKey,
         Self::DeleteAccessKey,
         Self::UpdatePasswordPolicy,
@@ -94,6 +96,7 @@ impl ChangeKind {
         Self::PutMetricFilter,
         Self::PutMetricAlarm,
         Self::CreateAnalyzer,
+        Self::AssociateInstanceProfile,
     ];
 
     /// The name in plans, messages, metrics and logs.
@@ -113,6 +116,7 @@ impl ChangeKind {
             Self::PutMetricFilter => "put_metric_filter",
             Self::PutMetricAlarm => "put_metric_alarm",
             Self::CreateAnalyzer => "create_analyzer",
+            Self::AssociateInstanceProfile => "associate_instance_profile",
         }
     }
 }

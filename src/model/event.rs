@@ -101,11 +101,17 @@ pub enum Event {
     /// Somebody outside has access to something.
     #[serde(rename = "external_access.found")]
     ExternalAccessFound,
+    /// An instance has no role, or its metadata is too easy to reach, and only people can put that right.
+    #[serde(rename = "instance.at_risk")]
+    InstanceAtRisk,
+    /// An instance was given an instance profile.
+    #[serde(rename = "instance.changed")]
+    InstanceChanged,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -137,6 +143,8 @@ impl Event {
         Self::AnalyzerMissing,
         Self::AnalyzerCreated,
         Self::ExternalAccessFound,
+        Self::InstanceAtRisk,
+        Self::InstanceChanged,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -173,6 +181,8 @@ impl Event {
             Self::AnalyzerMissing => "analyzer.missing",
             Self::AnalyzerCreated => "analyzer.created",
             Self::ExternalAccessFound => "external_access.found",
+            Self::InstanceAtRisk => "instance.at_risk",
+            Self::InstanceChanged => "instance.changed",
         }
     }
 
@@ -192,6 +202,7 @@ impl Event {
             }
             ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => Self::AlarmCreated,
             ChangeKind::CreateAnalyzer => Self::AnalyzerCreated,
+            ChangeKind::AssociateInstanceProfile => Self::InstanceChanged,
         }
     }
 
@@ -217,7 +228,8 @@ impl Event {
             | Self::TrailAtRisk
             | Self::AlarmMissing
             | Self::AnalyzerMissing
-            | Self::ExternalAccessFound => true,
+            | Self::ExternalAccessFound
+            | Self::InstanceAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -233,7 +245,8 @@ impl Event {
             | Self::RoleQuarantined
             | Self::TrailChanged
             | Self::AlarmCreated
-            | Self::AnalyzerCreated => false,
+            | Self::AnalyzerCreated
+            | Self::InstanceChanged => false,
         }
     }
 }

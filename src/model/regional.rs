@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{AnalyzerSettings, ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
+use super::{AnalyzerSettings, Arn, ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
 
 /// A change to something in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,11 @@ pub enum RegionalChange {
     PutMetricAlarm(MetricAlarm),
     /// Makes an analyzer of Access Analyzer. The resource is the account.
     CreateAnalyzer(AnalyzerSettings),
+    /// Gives the instance, which has none, an instance profile.
+    AssociateInstanceProfile {
+        /// The profile.
+        profile_arn: Arn,
+    },
 }
 
 impl RegionalChange {
@@ -34,6 +39,7 @@ impl RegionalChange {
             Self::PutMetricFilter(_) => ChangeKind::PutMetricFilter,
             Self::PutMetricAlarm(_) => ChangeKind::PutMetricAlarm,
             Self::CreateAnalyzer(_) => ChangeKind::CreateAnalyzer,
+            Self::AssociateInstanceProfile { .. } => ChangeKind::AssociateInstanceProfile,
         }
     }
 
@@ -46,6 +52,7 @@ impl RegionalChange {
             Self::PutMetricFilter(filter) => json!(filter),
             Self::PutMetricAlarm(alarm) => json!(alarm),
             Self::CreateAnalyzer(settings) => json!(settings),
+            Self::AssociateInstanceProfile { profile_arn } => json!({"profile_arn": profile_arn}),
         }
     }
 
@@ -55,6 +62,8 @@ impl RegionalChange {
             Self::StartLogging {} | Self::UpdateTrail(_) => true,
             // Only ever made where there is none of the name, and the same twice.
             Self::PutMetricFilter(_) | Self::PutMetricAlarm(_) => true,
+            // AWS refuses the second while the first stands.
+            Self::AssociateInstanceProfile { .. } => true,
             Self::CreateTrail(_) | Self::CreateAnalyzer(_) => false,
         }
     }
@@ -68,6 +77,7 @@ impl RegionalChange {
             Self::PutMetricFilter(filter) => format!("filter/{}", filter.name),
             Self::PutMetricAlarm(alarm) => format!("alarm/{}", alarm.name),
             Self::CreateAnalyzer(settings) => settings.arn.to_string(),
+            Self::AssociateInstanceProfile { .. } => "instance-profile".to_owned(),
         }
     }
 
@@ -97,12 +107,19 @@ impl RegionalChange {
                 Some(RegionalInverse::DeleteAnalyzer(settings.clone()))
             }
             (
+                Self::AssociateInstanceProfile { profile_arn },
+                RegionalState::InstanceProfile { profile: None, .. },
+            ) => Some(RegionalInverse::DisassociateInstanceProfile {
+                profile_arn: profile_arn.clone(),
+            }),
+            (
                 Self::StartLogging {}
                 | Self::UpdateTrail(_)
                 | Self::CreateTrail(_)
                 | Self::PutMetricFilter(_)
                 | Self::PutMetricAlarm(_)
-                | Self::CreateAnalyzer(_),
+                | Self::CreateAnalyzer(_)
+                | Self::AssociateInstanceProfile { .. },
                 _,
             ) => None,
         }
@@ -131,6 +148,11 @@ pub enum RegionalInverse {
     },
     /// Deletes the analyzer that was made, and with it what it found.
     DeleteAnalyzer(AnalyzerSettings),
+    /// Takes the instance profile from the instance again.
+    DisassociateInstanceProfile {
+        /// The profile: another is left alone.
+        profile_arn: Arn,
+    },
 }
 
 impl RegionalInverse {
@@ -143,6 +165,7 @@ impl RegionalInverse {
             Self::DeleteMetricFilter { .. } => "delete_metric_filter",
             Self::DeleteMetricAlarm { .. } => "delete_metric_alarm",
             Self::DeleteAnalyzer(_) => "delete_analyzer",
+            Self::DisassociateInstanceProfile { .. } => "disassociate_instance_profile",
         }
     }
 }
@@ -177,9 +200,41 @@ pub enum RegionalState {
         /// That analyzer.
         analyzer: Option<AnalyzerSettings>,
     },
+    /// The instance profile that an instance has or is just getting or losing; `None`: it has none.
+    InstanceProfile {
+        /// The profile.
+        profile: Option<Arn>,
+        /// What justifies the change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<InstanceGrounds>,
+    },
+}
+
+/// What justifies giving an instance a profile, read again right before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceGrounds {
+    /// What the instance does: `running`.
+    pub state: String,
+    /// The role in the profile that it is to get; `None`: it holds none, or there is no such profile.
+    pub role: Option<Arn>,
 }
 
 impl RegionalState {
+    /// The same without what only justifies the change: what is compared after it.
+    pub fn without_grounds(&self) -> Self {
+        match self {
+            Self::InstanceProfile { profile, grounds: _ } => Self::InstanceProfile {
+                profile: profile.clone(),
+                grounds: None,
+            },
+            other @ (Self::Trail { .. }
+            | Self::Logging { .. }
+            | Self::MetricFilter { .. }
+            | Self::MetricAlarm { .. }
+            | Self::Analyzer { .. }) => other.clone(),
+        }
+    }
+
     /// What is true after the change where this was true before. As it is, where it is of another kind than the change.
     pub fn after(&self, change: &RegionalChange) -> Self {
         match (change, self) {
@@ -199,13 +254,20 @@ impl RegionalState {
             (RegionalChange::CreateAnalyzer(settings), Self::Analyzer { .. }) => Self::Analyzer {
                 analyzer: Some(settings.clone()),
             },
+            (RegionalChange::AssociateInstanceProfile { profile_arn }, Self::InstanceProfile { .. }) => {
+                Self::InstanceProfile {
+                    profile: Some(profile_arn.clone()),
+                    grounds: None,
+                }
+            }
             (
                 RegionalChange::StartLogging {}
                 | RegionalChange::UpdateTrail(_)
                 | RegionalChange::CreateTrail(_)
                 | RegionalChange::PutMetricFilter(_)
                 | RegionalChange::PutMetricAlarm(_)
-                | RegionalChange::CreateAnalyzer(_),
+                | RegionalChange::CreateAnalyzer(_)
+                | RegionalChange::AssociateInstanceProfile { .. },
                 other,
             ) => other.clone(),
         }
@@ -229,13 +291,20 @@ impl RegionalState {
             (RegionalInverse::DeleteAnalyzer(_), Self::Analyzer { .. }) => {
                 Some(Self::Analyzer { analyzer: None })
             }
+            (RegionalInverse::DisassociateInstanceProfile { .. }, Self::InstanceProfile { .. }) => {
+                Some(Self::InstanceProfile {
+                    profile: None,
+                    grounds: None,
+                })
+            }
             (
                 RegionalInverse::StopLogging {}
                 | RegionalInverse::RestoreTrail(_)
                 | RegionalInverse::DeleteTrail(_)
                 | RegionalInverse::DeleteMetricFilter { .. }
                 | RegionalInverse::DeleteMetricAlarm { .. }
-                | RegionalInverse::DeleteAnalyzer(_),
+                | RegionalInverse::DeleteAnalyzer(_)
+                | RegionalInverse::DisassociateInstanceProfile { .. },
                 _,
             ) => None,
         }
@@ -352,6 +421,13 @@ mod tests {
             (
                 RegionalChange::CreateAnalyzer(analyzer()),
                 RegionalState::Analyzer { analyzer: None },
+                RegionalChange::AssociateInstanceProfile {
+                    profile_arn: arn("arn:aws:iam::123456789012:instance-profile/baseline"),
+                },
+                RegionalState::InstanceProfile {
+                    profile: None,
+                    grounds: None,
+                },
             ),
         ]
     }
@@ -364,6 +440,29 @@ mod tests {
             assert_ne!(after, before, "{change:?}");
             assert_eq!(after.undone(&inverse), Some(before), "{change:?}");
         }
+    }
+
+    #[test]
+    fn what_an_instance_does_matters_before_the_change_alone() {
+        let running = |grounds| RegionalState::InstanceProfile {
+            profile: None,
+            grounds,
+        };
+        let before = Precondition::Regional(running(Some(InstanceGrounds {
+            state: "running".to_owned(),
+            role: Some(arn("arn:aws:iam::123456789012:role/baseline")),
+        })));
+        assert_eq!(before.without_use(), Precondition::Regional(running(None)));
+        let (change, _) = changes().pop().unwrap();
+        let after = before.after(&Change::Regional(change.clone())).unwrap();
+        assert_eq!(after, after.without_use());
+        let has_one = RegionalState::InstanceProfile {
+            profile: Some(arn("arn:aws:iam::123456789012:instance-profile/other")),
+            grounds: None,
+        };
+        assert_eq!(change.inverse(&has_one), None, "it was never to be given then");
+        let again: Precondition = serde_json::from_value(json!(before)).unwrap();
+        assert_eq!(again, before);
     }
 
     #[test]

@@ -162,6 +162,7 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         | ChangeKind::PutMetricFilter
         | ChangeKind::PutMetricAlarm
         | ChangeKind::CreateAnalyzer => ("make ", "made"),
+        ChangeKind::AssociateInstanceProfile => ("give an instance profile to ", "given an instance profile"),
     }
 }
 
@@ -334,6 +335,8 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         Event::AlarmMissing => regional::alarm_steps(items),
         Event::AnalyzerMissing => regional::analyzer_steps(items),
         Event::ExternalAccessFound => regional::external_access_steps(items),
+        Event::InstanceAtRisk => regional::instance_steps(items),
+        Event::InstanceChanged => regional::after_association(),
         Event::TrailChanged
         | Event::AlarmCreated
         | Event::AnalyzerCreated

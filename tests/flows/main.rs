@@ -15,6 +15,7 @@ mod calm;
 mod daemon;
 mod guardrails;
 mod installation;
+mod instances;
 mod keys;
 mod mfa;
 mod permissions;

@@ -10,6 +10,7 @@
 
 mod analyzer;
 mod collect;
+mod instances;
 mod reader;
 mod sessions;
 mod sign_in;

@@ -7,6 +7,7 @@
 mod access_analyzer;
 mod cloudtrail;
 mod cloudwatch;
+mod ec2;
 mod element;
 mod logs;
 mod request;
@@ -26,6 +27,7 @@ use aws_smithy_types::retry::RetryConfig;
 
 pub use self::access_analyzer::LiveAnalyzer;
 pub use self::cloudtrail::LiveTrail;
+pub use self::ec2::LiveInstance;
 pub(super) use self::request::{Home, RegionalRequest};
 use super::meter::Meter;
 use super::session::Shared;

@@ -32,6 +32,17 @@ pub(in crate::aws) enum RegionalRequest {
     CreateAnalyzer(Region, AnalyzerSettings),
     /// `DeleteAnalyzer`, by its name.
     DeleteAnalyzer(Region, String),
+    /// `AssociateIamInstanceProfile`.
+    AssociateInstanceProfile(InstanceId, Arn),
+    /// `DisassociateIamInstanceProfile`, of the association that is found then, if it is with this profile.
+    DisassociateInstanceProfile(InstanceId, Arn),
+}
+
+/// An instance of this account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::aws) struct InstanceId {
+    pub(super) region: Region,
+    pub(super) arn: Arn,
 }
 
 /// A log group of this account.
@@ -82,6 +93,9 @@ impl RegionalRequest {
                 account_itself(resource, home)?;
                 Self::CreateAnalyzer(described_analyzer(settings, home)?, settings.clone())
             }
+            RegionalChange::AssociateInstanceProfile { profile_arn } => {
+                Self::AssociateInstanceProfile(instance_of(resource, home)?, profile_of(profile_arn, home)?)
+            }
         })
     }
 
@@ -110,6 +124,12 @@ impl RegionalRequest {
                 account_itself(resource, home)?;
                 Self::DeleteAnalyzer(described_analyzer(settings, home)?, settings.name.clone())
             }
+            RegionalInverse::DisassociateInstanceProfile { profile_arn } => {
+                Self::DisassociateInstanceProfile(
+                    instance_of(resource, home)?,
+                    profile_of(profile_arn, home)?,
+                )
+            }
         })
     }
 
@@ -127,6 +147,8 @@ impl RegionalRequest {
             Self::DeleteMetricAlarm(..) => operation::DELETE_ALARMS,
             Self::CreateAnalyzer(..) => operation::CREATE_ANALYZER,
             Self::DeleteAnalyzer(..) => operation::DELETE_ANALYZER,
+            Self::AssociateInstanceProfile(..) => operation::ASSOCIATE_IAM_INSTANCE_PROFILE,
+            Self::DisassociateInstanceProfile(..) => operation::DISASSOCIATE_IAM_INSTANCE_PROFILE,
         }
     }
 }
@@ -185,6 +207,34 @@ fn group_of(resource: &Arn, home: Home<'_>) -> Result<GroupName, RequestError> {
         region,
         name: name.to_owned(),
     })
+}
+
+fn instance_of(resource: &Arn, home: Home<'_>) -> Result<InstanceId, RequestError> {
+    const EXPECTED: &str = "instance of this partition";
+    let region = region_of(resource, "ec2", home, EXPECTED)?;
+    let id = resource.resource().strip_prefix("instance/i-");
+    let plain = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
+    id.filter(plain).ok_or_else(|| wrong(resource, EXPECTED))?;
+    Ok(InstanceId {
+        region,
+        arn: resource.clone(),
+    })
+}
+
+/// The profile, if it is an instance profile of this account: nothing of elsewhere is handed to an instance.
+fn profile_of(profile: &Arn, home: Home<'_>) -> Result<Arn, RequestError> {
+    if profile.account() != home.account.as_str() {
+        return Err(RequestError::WrongAccount {
+            what: "instance profile",
+            found: profile.account().to_owned(),
+            session: home.account.clone(),
+        });
+    }
+    let fits = profile.service() == "iam" && profile.partition() == *home.partition;
+    match fits && profile.resource().starts_with("instance-profile/") && !profile.name().is_empty() {
+        true => Ok(profile.clone()),
+        false => Err(wrong(profile, "instance profile of this partition")),
+    }
 }
 
 /// The alarm, if it is of the kind that is made here.
@@ -386,6 +436,54 @@ mod tests {
             ),
         ] {
             assert!(!allowed(settings(wrong, name), &root), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_profile_of_this_account_is_given_to_an_instance_of_this_account_alone() {
+        let (profile, instance) = (
+            "arn:aws:iam::123456789012:instance-profile/ops/baseline",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/i-0123456789abcdef0",
+        );
+        let request = |instance: &str, profile: &str| {
+            let change = RegionalChange::AssociateInstanceProfile {
+                profile_arn: arn(profile),
+            };
+            let inverse = RegionalInverse::DisassociateInstanceProfile {
+                profile_arn: arn(profile),
+            };
+            at_home(|home| {
+                let undone = RegionalRequest::of_inverse(&inverse, &arn(instance), home);
+                RegionalRequest::of_change(&change, &arn(instance), home).and_then(|made| Ok((made, undone?)))
+            })
+        };
+        let (made, undone) = request(instance, profile).unwrap();
+        assert_eq!(
+            (made.operation(), undone.operation()),
+            (
+                "ec2:AssociateIamInstanceProfile",
+                "ec2:DisassociateIamInstanceProfile"
+            )
+        );
+        for wrong in [
+            "arn:aws:ec2:eu-central-1:210987654321:instance/i-0123456789abcdef0",
+            "arn:aws-cn:ec2:cn-north-1:123456789012:instance/i-0123456789abcdef0",
+            "arn:aws:ec2::123456789012:instance/i-0123456789abcdef0",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/i-",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/i-0&Name=x",
+            "arn:aws:ec2:eu-central-1:123456789012:volume/i-0123456789abcdef0",
+            "arn:aws:iam::123456789012:root",
+        ] {
+            assert!(request(wrong, profile).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "arn:aws:iam::210987654321:instance-profile/baseline",
+            "arn:aws-cn:iam::123456789012:instance-profile/baseline",
+            "arn:aws:iam::123456789012:role/baseline",
+            "arn:aws:iam::123456789012:instance-profile/",
+        ] {
+            assert!(request(instance, wrong).is_err(), "{wrong}");
         }
     }
 

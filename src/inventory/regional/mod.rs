@@ -2,6 +2,7 @@
 
 mod analyzers;
 mod collect;
+mod instances;
 mod log_groups;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ pub use self::analyzers::{
     Analyzer, AnalyzerStatus, ExternalAccess, UnusedAccess, UnusedKind, UnusedService,
 };
 pub(super) use self::collect::collect;
+pub use self::instances::{AssociatedProfile, Instance, InstanceProfile};
 use super::Reading;
 use crate::model::{Arn, MetricAlarm, MetricFilter, Region, TrailSettings};
 
@@ -31,6 +33,8 @@ pub struct RegionalNeeds {
     pub analyzers: bool,
     /// The unused access that they found.
     pub unused_access: bool,
+    /// Running instances, and the account's instance profiles.
+    pub instances: bool,
 }
 
 /// What is known of one region. What nobody asked for is not there.
@@ -42,6 +46,9 @@ pub struct RegionalInventory {
     /// The analyzers of Access Analyzer there, by ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analyzers: Option<Reading<Vec<Analyzer>>>,
+    /// The instances that run there, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Reading<Vec<Instance>>>,
 }
 
 /// What is known of the regions of an account.
@@ -54,6 +61,9 @@ pub struct Regions {
     /// The log groups of these trails that are of the account, by their ARN without `:*`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_groups: BTreeMap<Arn, LogGroup>,
+    /// The instance profiles of the account, by ARN. IAM has them for all regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_profiles: Option<Reading<Vec<InstanceProfile>>>,
 }
 
 /// A log group of CloudWatch, and what comes of its events.

@@ -64,6 +64,8 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::AnalyzerMissing
         | Event::AnalyzerCreated
         | Event::ExternalAccessFound
+        | Event::InstanceAtRisk
+        | Event::InstanceChanged
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested

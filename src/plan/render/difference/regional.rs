@@ -14,6 +14,7 @@ pub(super) fn verb(change: &RegionalChange) -> &'static str {
         RegionalChange::PutMetricFilter(_) => "put metric filter",
         RegionalChange::PutMetricAlarm(_) => "put metric alarm",
         RegionalChange::CreateAnalyzer(_) => "create analyzer",
+        RegionalChange::AssociateInstanceProfile { .. } => "associate instance profile",
     }
 }
 
@@ -52,6 +53,10 @@ pub(super) fn difference(change: &RegionalChange, before: Before<'_>) -> Differe
                 "none",
                 "access from outside the account",
             )],
+        ),
+        RegionalChange::AssociateInstanceProfile { profile_arn } => (
+            String::new(),
+            vec![field("instance profile", "none", profile_arn.name())],
         ),
     };
     Difference {
