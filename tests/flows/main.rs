@@ -15,6 +15,7 @@ mod daemon;
 mod guardrails;
 mod installation;
 mod keys;
+mod lifecycle;
 mod mfa;
 mod permissions;
 mod races;

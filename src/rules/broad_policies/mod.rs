@@ -49,6 +49,7 @@ mod narrowing;
 mod usage;
 mod view;
 mod wording;
+mod written;
 
 #[cfg(test)]
 mod tests;
