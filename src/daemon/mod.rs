@@ -20,8 +20,9 @@ pub use agenda::{Due, due, settle_the_unknown};
 pub use clock::{Clock, ClockHand};
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, Done, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed,
-    Telling, Verdict, reads_failed, reference, verdict,
+    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Done, House, PlanFile, Planned, Reach,
+    Reading, Run, Selection, StateOutbox, Surveyed, Telling, Undo, UndoError, Undoable, Verdict, is_undone,
+    reads_failed, reference, verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};
