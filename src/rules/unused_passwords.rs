@@ -10,8 +10,8 @@
 //! unless `allow_irreversible = true`. Deleting a password does not end access: active access keys of the user go on working,
 //! and sessions until they end.
 //! (IAM user guide, "Find unused AWS credentials"; CIS AWS Foundations Benchmark 1.12, which asks for 45 days. Prowler's
-//! `iam_user_console_access_unused` counts from the last sign-in alone: a password set yesterday and never used fails there
-//! once the user is old, and passes here.)
+//! `iam_user_console_access_unused` counts from the last sign-in alone: a password never used passes there, however old it
+//! is, and one set since the last sign-in fails there and passes here.)
 
 use serde_json::json;
 

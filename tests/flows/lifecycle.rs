@@ -1,9 +1,7 @@
 //! What every rule has to hold in, by a table: in order, offending, exempt, not readable, mended, silent afterwards, undone.
 //! A rule adds a row; what is its own is told in a story of its own.
 
-use aws_simulator::{
-    AccountSeed, Edit, Fault, FaultKind, KeySeed, PasswordSeed, RoleSeed, UserSeed, When,
-};
+use aws_simulator::{AccountSeed, Edit, Fault, FaultKind, KeySeed, PasswordSeed, RoleSeed, UserSeed, When};
 use iamwarden::daemon::Done;
 use iamwarden::execute::ActionResult;
 use iamwarden::model::{FindingStatus, Severity, Verdict, WithheldReason};
@@ -140,7 +138,8 @@ const ROWS: [Row; 6] = [
         settings: "",
         offending: || {
             let mut role = resting("app");
-            let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+            let everything =
+                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
             role.inline.insert("own".to_owned(), everything.into());
             with_role(role)
         },
@@ -257,7 +256,13 @@ async fn who_offends_is_found_and_who_was_put_right_is_not() {
         let told = town.desk.diary().len();
         town.run_daily_until(town.now() + days(LONG)).await;
         assert_eq!(town.changes(), [], "{}", row.rule);
-        assert_eq!(town.desk.diary().len(), told, "{}: {:?}", row.rule, town.desk.diary());
+        assert_eq!(
+            town.desk.diary().len(),
+            told,
+            "{}: {:?}",
+            row.rule,
+            town.desk.diary()
+        );
     }
 }
 
@@ -405,7 +410,13 @@ async fn it_is_mended_once_after_the_notice_and_then_all_is_quiet() {
             "{}",
             row.rule
         );
-        assert_eq!(town.desk.posts().len(), quiet, "{}: {:?}", row.rule, town.desk.diary());
+        assert_eq!(
+            town.desk.posts().len(),
+            quiet,
+            "{}: {:?}",
+            row.rule,
+            town.desk.diary()
+        );
         town.check_books().await;
     }
 }
@@ -425,7 +436,9 @@ async fn what_can_be_undone_is_undone_exactly_and_stays_so() {
         let reports = town.roll_back(&action).await;
         let Some(operation) = changing.undone_by else {
             assert!(
-                reports.iter().all(|report| report.result != ActionResult::Applied),
+                reports
+                    .iter()
+                    .all(|report| report.result != ActionResult::Applied),
                 "{}: {reports:?}",
                 row.rule
             );
@@ -441,7 +454,12 @@ async fn what_can_be_undone_is_undone_exactly_and_stays_so() {
             "{}",
             row.rule
         );
-        assert_eq!(town.roll_back(&action).await, [], "{}: nothing is left to undo", row.rule);
+        assert_eq!(
+            town.roll_back(&action).await,
+            [],
+            "{}: nothing is left to undo",
+            row.rule
+        );
         town.run_daily_until(town.now() + days(LONG)).await;
         let held = town.run().await;
         assert_eq!(

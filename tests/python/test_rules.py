@@ -130,7 +130,7 @@ def with_what_moto_lacks(account):
             "<ListServiceSpecificCredentialsResult><ServiceSpecificCredentials/></ListServiceSpecificCredentialsResult>"
             "</ListServiceSpecificCredentialsResponse>",
         ),
-        "GenerateServiceLastAccessedDetails": error("ServiceFailure", "no such thing", "500 Internal Server Error"),
+        "GenerateServiceLastAccessedDetails": error("InvalidInput", "no such thing"),
     }
     account.faults.append(lambda action, _call: answers.get(action))
 

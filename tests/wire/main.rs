@@ -9,6 +9,7 @@
 )]
 
 mod collect;
+mod idle;
 mod reader;
 mod sessions;
 mod sign_in;

@@ -449,6 +449,13 @@ fn p7_other_partitions_have_no_evidence() {
 }
 
 #[test]
+fn p7_where_aws_may_see_no_use_there_is_no_narrower_policy() {
+    let mut world = carried(&allow(EVERYTHING), &full(&[("sqs", Some(1))]));
+    world.config.regions.include = vec![crate::model::Region::parse("mx-central-1").unwrap()];
+    assert!(why_not(&world).contains("does not list mx-central-1"));
+}
+
+#[test]
 fn d2_what_stays_is_copied_byte_for_byte() {
     let deny = r#"{"Sid":"Ж\u0436" , "Resource":"*","Effect" :"Deny", "Action":["s3:*" ],"Condition":{"NumericLessThan":{"z:b":1.50,"a:a":1e1}} }"#;
     let condition = r#"{"StringLike" : {"b":"2", "a":["1"]}}"#;
