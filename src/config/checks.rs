@@ -24,7 +24,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 20] = [
+pub(super) const CHECKS: [Check; 21] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -131,6 +131,11 @@ pub(super) const CHECKS: [Check; 20] = [
         name: "patterns of one's own have names and can be compared",
         reads: &["rules.iam_alarms"],
         run: regional::check_iam_alarms,
+    },
+    Check {
+        name: "the profile that instances get, and its role, have names that IAM takes",
+        reads: &["rules.instance_roles"],
+        run: regional::check_instance_roles,
     },
 ];
 

@@ -34,8 +34,8 @@ pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
-    Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern,
-    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules,
+    Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode, Notifications, OnExcess,
+    OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules,
     ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions,
     UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };

@@ -10,6 +10,7 @@
 
 mod collect;
 mod idle;
+mod instances;
 mod reader;
 mod sessions;
 mod sign_in;
