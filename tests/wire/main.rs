@@ -10,6 +10,7 @@
 
 mod analyzer;
 mod collect;
+mod idle;
 mod instances;
 mod reader;
 mod sessions;

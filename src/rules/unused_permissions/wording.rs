@@ -298,7 +298,7 @@ pub(super) fn violation(
         let told = json!({"until": exemption.until, "reason": exemption.reason});
         finding.evidence.insert("expired_exemption".to_owned(), told);
     }
-    let report_only = holder.report_only();
+    let report_only = holder.report_only(&survey.ctx);
     finding.detail = violation_detail(survey, holder, facts, report_only.as_ref());
     add_unused_services(&survey.ctx, &mut finding, facts.services.keys());
     if let Some(ReportOnly { rule, why: _ }) = report_only {
