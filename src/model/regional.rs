@@ -421,6 +421,8 @@ mod tests {
             (
                 RegionalChange::CreateAnalyzer(analyzer()),
                 RegionalState::Analyzer { analyzer: None },
+            ),
+            (
                 RegionalChange::AssociateInstanceProfile {
                     profile_arn: arn("arn:aws:iam::123456789012:instance-profile/baseline"),
                 },
