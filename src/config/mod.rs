@@ -33,11 +33,11 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
-    Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode, Notifications, OnExcess,
-    OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules,
-    ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions,
-    UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
+    AccessAnalyzer, AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind,
+    CloudTrail, Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode, Notifications,
+    OnExcess, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust,
+    RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords,
+    UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

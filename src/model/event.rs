@@ -92,6 +92,15 @@ pub enum Event {
     /// A metric filter or an alarm was made.
     #[serde(rename = "alarm.created")]
     AlarmCreated,
+    /// Nobody looks for access from outside in a region, and only people can put that right.
+    #[serde(rename = "analyzer.missing")]
+    AnalyzerMissing,
+    /// An analyzer was made.
+    #[serde(rename = "analyzer.created")]
+    AnalyzerCreated,
+    /// Somebody outside has access to something.
+    #[serde(rename = "external_access.found")]
+    ExternalAccessFound,
     /// An instance has no role, or its metadata is too easy to reach, and only people can put that right.
     #[serde(rename = "instance.at_risk")]
     InstanceAtRisk,
@@ -102,7 +111,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -131,6 +140,9 @@ impl Event {
         Self::TrailChanged,
         Self::AlarmMissing,
         Self::AlarmCreated,
+        Self::AnalyzerMissing,
+        Self::AnalyzerCreated,
+        Self::ExternalAccessFound,
         Self::InstanceAtRisk,
         Self::InstanceChanged,
     ];
@@ -166,6 +178,9 @@ impl Event {
             Self::TrailChanged => "trail.changed",
             Self::AlarmMissing => "alarm.missing",
             Self::AlarmCreated => "alarm.created",
+            Self::AnalyzerMissing => "analyzer.missing",
+            Self::AnalyzerCreated => "analyzer.created",
+            Self::ExternalAccessFound => "external_access.found",
             Self::InstanceAtRisk => "instance.at_risk",
             Self::InstanceChanged => "instance.changed",
         }
@@ -186,6 +201,7 @@ impl Event {
                 Self::TrailChanged
             }
             ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => Self::AlarmCreated,
+            ChangeKind::CreateAnalyzer => Self::AnalyzerCreated,
             ChangeKind::AssociateInstanceProfile => Self::InstanceChanged,
         }
     }
@@ -211,6 +227,8 @@ impl Event {
             | Self::ReviewOverdue
             | Self::TrailAtRisk
             | Self::AlarmMissing
+            | Self::AnalyzerMissing
+            | Self::ExternalAccessFound
             | Self::InstanceAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
@@ -227,6 +245,7 @@ impl Event {
             | Self::RoleQuarantined
             | Self::TrailChanged
             | Self::AlarmCreated
+            | Self::AnalyzerCreated
             | Self::InstanceChanged => false,
         }
     }
