@@ -1,17 +1,12 @@
 //! `iamwarden approve` and `reject`: decides a saved plan, whole or by action.
 
-use anyhow::Context as _;
-
 use super::arguments::DecideArguments;
 use super::opening::{Opening, StateUse, person};
 use super::{Exit, print};
 use crate::aws::Purpose;
-use crate::config::Config;
-use crate::daemon::{House, Reach, Run, reference};
-use crate::model::{Action, Arn, Decision, Verdict};
-use crate::notify::Decided;
-use crate::plan::Plan;
-use crate::state::NewDecision;
+use crate::daemon::{DecisionAsked, DecisionMade, DecisionOutcome, House};
+use crate::model::{Arn, Person, Verdict, Way};
+use crate::plan::{Plan, Standing, may_decide};
 
 pub(super) async fn run(
     opening: &Opening,
@@ -19,106 +14,68 @@ pub(super) async fn run(
     verdict: Verdict,
 ) -> anyhow::Result<Exit> {
     let house = opening.house(StateUse::Write).await?;
-    let state = house.state.clone().context("there is no state")?;
-    let by = person(arguments.by.clone())?;
-    check_approver(&house.config, &by)?;
-    let stored = state.load_plan(&arguments.plan).await?;
-    let stored = stored.with_context(|| {
-        format!(
-            "there is no saved plan `{}`: make one with `iamwarden plan --save`",
-            arguments.plan
-        )
-    })?;
-    let plan: Plan = serde_json::from_str(&stored.document).context("the saved plan cannot be read")?;
-    let actions = chosen(&plan, &arguments.actions)?;
-    let now = house.clock.now();
-    let decisions: Vec<_> = actions
-        .iter()
-        .map(|action| NewDecision {
-            account: action.account.clone(),
-            decision: Decision {
-                action: action.id.clone(),
-                verdict,
-                precondition: action.precondition_digest(),
-                config_digest: plan.config_digest.clone(),
-                decided_at: now,
-                not_before: action.not_before,
-                by: by.clone(),
-            },
-        })
-        .collect();
+    let person = Person::new(person(arguments.by.clone())?, Way::CommandLine);
+    // Before AWS is asked for anything.
+    may_decide(&house.config, &person)?;
+    let plan = house.saved_plan(&arguments.plan).await?;
     let caller = caller(&house, &plan).await;
-    state
-        .record_decisions(
-            &stored.id,
-            &decisions,
-            arguments.reason.as_deref(),
-            caller.as_ref(),
-            now,
-        )
-        .await?;
-    let decided = Decided {
-        plan: reference(&plan),
+    let asked = DecisionAsked {
+        actions: &arguments.actions,
         verdict,
-        by: by.clone(),
-        reason: arguments.reason.clone(),
-        at: now,
-        actions: actions.iter().map(|action| (*action).clone()).collect(),
+        person: &person,
+        reason: arguments.reason.as_deref(),
+        caller: caller.as_ref(),
     };
-    Run::new(&house, Reach::Remember)
-        .tell_decision(&state, &plan, decided)
-        .await?;
-    let word = match verdict {
+    let made = house.decide(&plan, asked).await?;
+    print(&text(&made, &person))?;
+    let refused: Vec<_> = made.refused().collect();
+    for (action, refusal) in &refused {
+        tracing::error!(action = %action.id, resource = %action.resource, "not decided: {refusal}");
+    }
+    Ok(if refused.is_empty() { Exit::Ok } else { Exit::Error })
+}
+
+/// What was decided, action by action.
+fn text(made: &DecisionMade, person: &Person) -> String {
+    let word = match made.verdict {
         Verdict::Approved => "Approved",
         Verdict::Rejected => "Rejected",
     };
-    let mut text = format!("{word} by {by}, of plan {}:\n", stored.id);
-    for action in &actions {
+    let mut text = format!("{word} by {person}, of plan {}:\n", made.plan.id);
+    for decided in &made.actions {
+        let note = match (&decided.outcome, decided.standing) {
+            (DecisionOutcome::Refused(refusal), _) => format!(" (not decided: {refusal})"),
+            (DecisionOutcome::Repeated, _) => " (as before)".to_owned(),
+            (DecisionOutcome::Recorded, Standing::Partly { have, need }) => {
+                format!(" ({have} of {need} approvals)")
+            }
+            (DecisionOutcome::Recorded, Standing::Open | Standing::Approved | Standing::Rejected) => {
+                String::new()
+            }
+        };
+        let action = &decided.action;
         text.push_str(&format!(
-            "  {} {} of {}\n",
+            "  {} {} of {}{note}\n",
             action.id,
             action.change.kind(),
             action.resource
         ));
     }
-    if plan.config_digest != house.config.digest() {
+    if made.configuration_changed {
         text.push_str(
             "The configuration changed since that plan: what was decided holds for the old one only.\n",
         );
+    } else {
+        for decided in &made.actions {
+            if let Some(newer) = &decided.superseded_by {
+                text.push_str(&format!(
+                    "Plan {newer} is newer and holds {} otherwise: what was decided is none of that plan.\n",
+                    decided.action.id
+                ));
+            }
+        }
     }
-    print(&text)?;
-    Ok(Exit::Ok)
-}
-
-fn check_approver(config: &Config, by: &str) -> anyhow::Result<()> {
-    let approvals = &config.approvals;
-    anyhow::ensure!(
-        approvals.command_line,
-        "approvals.command_line = false: decisions are not taken here"
-    );
-    anyhow::ensure!(
-        approvals.may_decide(by),
-        "{by} is not among approvals.approvers and may not decide"
-    );
-    Ok(())
-}
-
-/// The actions decided: those named, or all that can be.
-fn chosen<'a>(plan: &'a Plan, ids: &[String]) -> anyhow::Result<Vec<&'a Action>> {
-    anyhow::ensure!(
-        !plan.actions.is_empty(),
-        "plan {} has no actions to decide",
-        plan.id
-    );
-    if ids.is_empty() {
-        return Ok(plan.actions.iter().collect());
-    }
-    ids.iter()
-        .map(|id| {
-            let action = plan.actions.iter().find(|action| action.id.as_str() == id);
-            action.with_context(|| format!("plan {} has no action `{id}`", plan.id))
-        })
-        .collect()
+    text
 }
 
 /// Who types this, as AWS sees it. For the record: that it cannot be asked does not undo a decision.

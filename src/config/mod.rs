@@ -12,6 +12,7 @@ mod environment;
 mod format;
 mod layers;
 mod lookup;
+mod people;
 mod problem;
 #[cfg(test)]
 mod properties;
@@ -35,9 +36,9 @@ pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
     Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern,
-    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules,
-    ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions,
-    UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
+    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, PersonEntry, Regions, RoleTrust, RootAccount,
+    Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords,
+    UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

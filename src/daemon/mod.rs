@@ -9,6 +9,7 @@
 
 mod agenda;
 mod clock;
+mod decisions;
 mod readiness;
 mod run;
 mod scheduler;
@@ -18,6 +19,9 @@ mod task;
 
 pub use agenda::{Due, due, settle_the_unknown};
 pub use clock::{Clock, ClockHand};
+pub use decisions::{
+    DecidedAction, DecisionAsked, DecisionError, DecisionMade, DecisionOutcome, ExemptionAsked,
+};
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
     ChannelSecrets, Done, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed,

@@ -18,7 +18,7 @@ pub use change::PlanFile;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 
-use super::{Clock, Shutdown};
+use super::{Clock, Shutdown, Wake};
 use crate::aws::{ConnectError, Purpose, Sessions};
 use crate::config::Config;
 use crate::execute::{ActionReport, ActionResult};
@@ -44,6 +44,8 @@ pub struct House {
     pub holder: String,
     /// Told what happens; `None`: nobody asks.
     pub metrics: Option<Arc<Metrics>>,
+    /// Called when somebody decided something in this process.
+    pub decided: Wake,
 }
 
 /// How far a run may go.
