@@ -1,12 +1,13 @@
 //! `iamwarden approve` and `reject`: decides a saved plan, whole or by action.
 
+use anyhow::Context as _;
+
 use super::arguments::DecideArguments;
 use super::opening::{Opening, StateUse, person};
 use super::{Exit, print};
-use crate::aws::Purpose;
-use crate::daemon::{DecisionAsked, DecisionMade, DecisionOutcome, House};
-use crate::model::{Arn, Person, Verdict, Way};
-use crate::plan::{Plan, Standing, may_decide};
+use crate::daemon::{DecisionMade, DecisionOutcome, DecisionRequest};
+use crate::model::{ActionId, Verdict, Way};
+use crate::plan::Standing;
 
 pub(super) async fn run(
     opening: &Opening,
@@ -14,20 +15,17 @@ pub(super) async fn run(
     verdict: Verdict,
 ) -> anyhow::Result<Exit> {
     let house = opening.house(StateUse::Write).await?;
-    let person = Person::new(person(arguments.by.clone())?, Way::CommandLine);
-    // Before AWS is asked for anything.
-    may_decide(&house.config, &person)?;
-    let plan = house.saved_plan(&arguments.plan).await?;
-    let caller = caller(&house, &plan).await;
-    let asked = DecisionAsked {
-        actions: &arguments.actions,
+    let state = house.state.clone().context("there is no state")?;
+    let request = DecisionRequest {
+        plan: arguments.plan.clone(),
+        actions: arguments.actions.iter().cloned().map(ActionId).collect(),
         verdict,
-        person: &person,
-        reason: arguments.reason.as_deref(),
-        caller: caller.as_ref(),
+        by: person(arguments.by.clone())?,
+        via: Way::CommandLine,
+        reason: arguments.reason.clone(),
     };
-    let made = house.decide(&plan, asked).await?;
-    print(&text(&made, &person))?;
+    let made = house.decide(&state, &request).await?;
+    print(&text(&made, &request))?;
     let refused: Vec<_> = made.refused().collect();
     for (action, refusal) in &refused {
         tracing::error!(action = %action.id, resource = %action.resource, "not decided: {refusal}");
@@ -36,13 +34,13 @@ pub(super) async fn run(
 }
 
 /// What was decided, action by action.
-fn text(made: &DecisionMade, person: &Person) -> String {
-    let word = match made.verdict {
+fn text(made: &DecisionMade, request: &DecisionRequest) -> String {
+    let word = match request.verdict {
         Verdict::Approved => "Approved",
         Verdict::Rejected => "Rejected",
     };
-    let mut text = format!("{word} by {person}, of plan {}:\n", made.plan.id);
-    for decided in &made.actions {
+    let mut text = format!("{word} by {}, of plan {}:\n", request.by, made.plan);
+    for decided in &made.decided {
         let note = match (&decided.outcome, decided.standing) {
             (DecisionOutcome::Refused(refusal), _) => format!(" (not decided: {refusal})"),
             (DecisionOutcome::Repeated, _) => " (as before)".to_owned(),
@@ -61,40 +59,19 @@ fn text(made: &DecisionMade, person: &Person) -> String {
             action.resource
         ));
     }
-    if made.configuration_changed {
+    if made.outdated {
         text.push_str(
             "The configuration changed since that plan: what was decided holds for the old one only.\n",
         );
-    } else {
-        for decided in &made.actions {
-            if let Some(newer) = &decided.superseded_by {
-                text.push_str(&format!(
-                    "Plan {newer} is newer and holds {} otherwise: what was decided is none of that plan.\n",
-                    decided.action.id
-                ));
-            }
+        return text;
+    }
+    for decided in &made.decided {
+        if let Some(newer) = &decided.superseded_by {
+            text.push_str(&format!(
+                "Plan {newer} is newer and holds {} otherwise: what was decided is none of that plan.\n",
+                decided.action.id
+            ));
         }
     }
     text
-}
-
-/// Who types this, as AWS sees it. For the record: that it cannot be asked does not undo a decision.
-async fn caller(house: &House, plan: &Plan) -> Option<Arn> {
-    let first = plan.accounts.first().map(|account| &account.id);
-    let account = house
-        .config
-        .accounts
-        .iter()
-        .find(|account| Some(&account.id) == first);
-    match house
-        .sessions
-        .connect(account, Purpose::Work, house.clock.now())
-        .await
-    {
-        Ok(session) => Some(session.caller().arn.clone()),
-        Err(error) => {
-            tracing::warn!(error = %crate::telemetry::Chain(&error), "recorded without the caller's ARN");
-            None
-        }
-    }
 }

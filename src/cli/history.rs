@@ -74,6 +74,7 @@ fn text(runs: &[RunRecord], decisions: &[DecisionRecord], dead: &[DeadMessage]) 
             started_at,
             command,
             caller: _,
+            by,
             config_digest: _,
             finished_at: _,
             status,
@@ -81,7 +82,9 @@ fn text(runs: &[RunRecord], decisions: &[DecisionRecord], dead: &[DeadMessage]) 
             actions,
         } = run;
         let at = started_at.format("%Y-%m-%d %H:%M:%S UTC");
-        text.push_str(&format!("{at}  {id}  {command}  {status}\n"));
+        let by = by.as_ref().map(|by| format!(" by {}", visible(by)));
+        let by = by.unwrap_or_default();
+        text.push_str(&format!("{at}  {id}  {command}{by}  {status}\n"));
         for action in actions {
             let undone = action
                 .rolled_back_at

@@ -9,7 +9,6 @@
 
 mod agenda;
 mod clock;
-mod decisions;
 mod readiness;
 mod run;
 mod scheduler;
@@ -19,13 +18,11 @@ mod task;
 
 pub use agenda::{Due, due, settle_the_unknown};
 pub use clock::{Clock, ClockHand};
-pub use decisions::{
-    DecidedAction, DecisionAsked, DecisionError, DecisionMade, DecisionOutcome, ExemptionAsked,
-};
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, Done, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed,
-    Telling, Verdict, reads_failed, reference, verdict,
+    ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, Done,
+    ExemptionAsked, House, PlanFile, Planned, Reach, Reading, Run, Selection, StateOutbox, Surveyed, Telling,
+    Undo, UndoError, Undoable, Verdict, is_undone, reads_failed, reference, saved_plan, verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};

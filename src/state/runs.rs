@@ -24,6 +24,9 @@ pub struct RunRecord {
     pub command: String,
     /// The identity that AWS STS gave, where it was asked.
     pub caller: Option<Arn>,
+    /// Which person asked for it, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Of the configuration that it ran under.
     pub config_digest: Digest,
     /// When it ended; `None`: it runs still, or its process died.
@@ -44,6 +47,8 @@ pub const UNFINISHED: &str = "unfinished";
 struct StartPayload<'a> {
     command: Cow<'a, str>,
     caller: Option<Cow<'a, Arn>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Cow<'a, str>>,
     config_digest: Cow<'a, Digest>,
 }
 
@@ -65,12 +70,14 @@ impl State {
         command: &str,
         now: DateTime<Utc>,
         caller: Option<&Arn>,
+        by: Option<&str>,
         config_digest: &Digest,
     ) -> Result<(), StateError> {
         during(format!("recording the start of run {id}"), async {
             let payload = StartPayload {
                 command: Cow::Borrowed(command),
                 caller: caller.map(Cow::Borrowed),
+                by: by.map(Cow::Borrowed),
                 config_digest: Cow::Borrowed(config_digest),
             };
             let mut transaction = self.write().await?;
@@ -201,6 +208,7 @@ async fn read_run(
         started_at: parse_time(started_at)?,
         command: start.command.into_owned(),
         caller: start.caller.map(Cow::into_owned),
+        by: start.by.map(Cow::into_owned),
         config_digest: start.config_digest.into_owned(),
         finished_at,
         status,

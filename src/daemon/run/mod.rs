@@ -5,9 +5,12 @@
 //! one stays its own.
 
 mod change;
+mod decide;
+mod exemptions;
 mod settle;
 mod survey;
 mod tell;
+mod undo;
 
 use std::sync::Arc;
 
@@ -15,8 +18,11 @@ use chrono::{DateTime, Utc};
 use tracing::{Instrument, Span};
 
 pub use change::PlanFile;
+pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
+pub use exemptions::ExemptionAsked;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
+pub use undo::{Undo, UndoError, Undoable, is_undone};
 
 use super::{Clock, Shutdown, Wake};
 use crate::aws::{ConnectError, Purpose, Sessions};
@@ -126,7 +132,25 @@ impl<'a> Run<'a> {
     /// Where the state fails.
     pub async fn begin(&self, state: &State, command: &str, caller: Option<&Arn>) -> Result<(), StateError> {
         state
-            .begin_run(&self.id, command, self.now, caller, &self.house.config.digest())
+            .begin_run(
+                &self.id,
+                command,
+                self.now,
+                caller,
+                None,
+                &self.house.config.digest(),
+            )
+            .await
+    }
+
+    /// Records that the run begins, and that this person asked for it.
+    ///
+    /// # Errors
+    /// Where the state fails.
+    pub async fn begin_by(&self, state: &State, command: &str, by: &str) -> Result<(), StateError> {
+        let digest = self.house.config.digest();
+        state
+            .begin_run(&self.id, command, self.now, None, Some(by), &digest)
             .await
     }
 

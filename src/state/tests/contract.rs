@@ -476,11 +476,11 @@ async fn runs_tell_what_they_did(f: Fixture) {
     let lease = f.lease().await;
     let caller = Arn::parse("arn:aws:sts::123456789012:assumed-role/iamwarden/run").unwrap();
     f.state
-        .begin_run("01JDDEAD", "run", at(-60), None, &config_digest())
+        .begin_run("01JDDEAD", "run", at(-60), None, None, &config_digest())
         .await
         .unwrap();
     f.state
-        .begin_run(RUN, "apply", at(0), Some(&caller), &config_digest())
+        .begin_run(RUN, "apply", at(0), Some(&caller), None, &config_digest())
         .await
         .unwrap();
     let failed = f.record(&lease, &disabling(1), at(1)).await;

@@ -17,7 +17,7 @@ async fn busy_journal() -> Fixture {
     let f = Fixture::in_memory().await;
     let lease = f.lease().await;
     f.state
-        .begin_run(RUN, "apply", at(0), None, &config_digest())
+        .begin_run(RUN, "apply", at(0), None, None, &config_digest())
         .await
         .unwrap();
     f.state
