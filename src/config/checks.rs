@@ -124,6 +124,7 @@ pub(super) const CHECKS: [Check; 22] = [
             "notifications.channels",
             "notifications.owners",
             "notifications.default_channel",
+            "reports.channels",
         ],
         run: check_channel_references,
     },
@@ -590,6 +591,9 @@ fn check_channel_references(config: &Config, tell: &mut Tell<'_>) {
     };
     if let Some(name) = &notifications.default_channel {
         declared_or_told(name, "notifications.default_channel".into());
+    }
+    for (n, name) in config.reports.channels.iter().enumerate() {
+        declared_or_told(name, format!("reports.channels[{n}]"));
     }
     for (n, entry) in notifications.owners.iter().enumerate() {
         match entry {

@@ -36,8 +36,8 @@ pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
     Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern,
-    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, PersonEntry, Regions, RoleTrust, RootAccount,
-    Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords,
+    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, PersonEntry, Regions, Reports, RoleTrust,
+    RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords,
     UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};

@@ -44,6 +44,22 @@ pub struct Config {
     pub exemptions: Vec<Exemption>,
     /// Who is told, and how.
     pub notifications: Notifications,
+    /// Who is told regularly how it stands.
+    pub reports: Reports,
+}
+
+/// `[reports]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// When; empty: never by itself.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "OrEmpty<Schedule>")]
+    pub schedule: Option<Schedule>,
+    /// Declared channels that hear of everything.
+    pub channels: Vec<String>,
+    /// Whether each owner hears of what is theirs, where a channel reaches them.
+    pub owners: bool,
 }
 
 /// `[schedule]`

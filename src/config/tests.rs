@@ -72,6 +72,11 @@ fn the_defaults_are_those_of_the_documentation() {
       "regions": {
         "include": []
       },
+      "reports": {
+        "channels": [],
+        "owners": false,
+        "schedule": ""
+      },
       "rules": {
         "access_key_rotation": {
           "delete_after": "",

@@ -266,6 +266,7 @@ pub(super) fn exemption(today: &str) -> ExemptionEnding {
             reason: "vendor integration, SEC-123".to_owned(),
         },
         today: today.parse().unwrap(),
+        granted: None,
     }
 }
 
@@ -288,6 +289,7 @@ pub(super) struct Told {
     pub(super) decisions: Vec<Decided>,
     pub(super) exemptions: Vec<ExemptionEnding>,
     pub(super) failures: Vec<RunFailure>,
+    pub(super) news: Vec<super::News>,
 }
 
 impl Told {
@@ -310,6 +312,7 @@ impl Told {
             decisions: &self.decisions,
             exemptions: &self.exemptions,
             failures: &self.failures,
+            news: &self.news,
         };
         let mut number = 0;
         plan_messages(config, &tidings, &mut || {

@@ -219,7 +219,7 @@ impl<'a> Measure<'a> {
 }
 
 /// When a decision stops to count.
-pub(super) fn ends_at(approvals: &Approvals, decision: &Decision) -> DateTime<Utc> {
+pub fn ends_at(approvals: &Approvals, decision: &Decision) -> DateTime<Utc> {
     let from = decision
         .not_before
         .map_or(decision.decided_at, |at| at.max(decision.decided_at));

@@ -19,8 +19,9 @@ mod tests;
 pub use account::{AccountPlan, PlanOptions, failed_account, plan_account};
 pub use approved::{AppliedChange, Approved, Operation, Undo};
 pub use ballot::{Ballot, Refusal, Standing, may_answer, may_decide, standing, weigh};
-pub use consent::confirm;
+pub use consent::{confirm, ends_at};
 pub use document::{
-    AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts, assemble,
+    AccountStatus, AccountSummary, EXPIRING_WITHIN_DAYS, ExemptionState, ExemptionSummary, Plan,
+    PrincipalCounts, assemble,
 };
 pub use scorecard::{Mark, Score, Scorecard};

@@ -13,6 +13,7 @@
 //! different machines. Where the state cannot be read or written, the answer is an error and never an empty memory.
 
 mod attempts;
+mod clicks;
 mod connection;
 mod encoding;
 mod error;

@@ -272,6 +272,28 @@ impl State {
         .await
     }
 
+    /// The approvals of all accounts that are not spent, oldest first. Whether they still count, the planner knows.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn unspent_approvals(&self) -> Result<Vec<DecisionRecord>, StateError> {
+        during("reading the approvals", async {
+            let mut connection = self.read().await?;
+            let rows: Vec<DecisionRow> = sqlx::query_as(select_decisions!(" ORDER BY d.seq"))
+                .fetch_all(&mut *connection)
+                .await?;
+            let mut records = Vec::new();
+            for row in rows.into_iter().filter(|(.., spent)| !spent) {
+                let record = parse_decision(row)?;
+                if record.decision.verdict == Verdict::Approved {
+                    records.push(record);
+                }
+            }
+            Ok(records)
+        })
+        .await
+    }
+
     /// The latest decisions of all accounts, newest first.
     ///
     /// # Errors

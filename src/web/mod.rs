@@ -1,5 +1,7 @@
 //! HTTP for container platforms and Prometheus: `/healthz`, `/readyz`, `/metrics`. Nothing here changes anything.
 
+pub mod slack;
+
 use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;

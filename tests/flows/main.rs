@@ -11,6 +11,8 @@
 
 mod approvals;
 mod calm;
+mod chat;
+mod consent;
 mod daemon;
 mod guardrails;
 mod installation;
@@ -18,4 +20,5 @@ mod keys;
 mod mfa;
 mod permissions;
 mod races;
+mod requests;
 mod root;

@@ -2,15 +2,17 @@
 
 use chrono::NaiveDate;
 
-use super::House;
 use super::decide::{DecideError, check_reason};
+use super::{House, Reach, Run};
 use crate::model::{
-    AccountId, Arn, ExemptionAnswer, ExemptionId, ExemptionRequest, ExemptionRevocation, Owner, Person,
-    RequestedExemption, RuleName,
+    AccountId, Arn, ExemptionAnswer, ExemptionId, ExemptionRequest, ExemptionRevocation, Finding, Owner,
+    Person, RequestedExemption, RuleName,
 };
+use crate::notify::{Dispute, News};
 use crate::plan;
 use crate::rules;
 use crate::state::ExemptionChange;
+use crate::telemetry::Chain;
 
 /// An exemption that somebody asks for.
 #[derive(Debug, Clone)]
@@ -82,7 +84,44 @@ impl House {
             by: person.clone(),
             at: now,
         };
-        Ok(state.request_exemption(&request, now).await?)
+        let recorded = state.request_exemption(&request, now).await?;
+        if recorded.id == request.id {
+            self.tell_of(News::Requested(RequestedExemption {
+                request,
+                answer: None,
+                revoked: None,
+            }))
+            .await;
+        }
+        Ok(recorded)
+    }
+
+    /// Puts the word of it into the outbox. What happened stands, whether or not it can be told.
+    async fn tell_of(&self, news: News) {
+        let Some(state) = &self.state else { return };
+        let run = Run::new(self, Reach::Remember);
+        if let Err(error) = run.tell_news(state, &[news]).await {
+            tracing::error!(error = %Chain(&error), "recorded, but nobody can be told of it");
+        }
+    }
+
+    /// Records that somebody says a thing is not theirs, and tells whoever looks after owners.
+    ///
+    /// # Errors
+    /// Where the state fails: then nothing is recorded.
+    pub async fn dispute(&self, finding: &Finding, person: &Person) -> Result<(), DecideError> {
+        let now = self.clock.now();
+        let state = self.writable()?;
+        state
+            .record_dispute(&finding.account, &finding.id, person, now)
+            .await?;
+        self.tell_of(News::Disputed(Dispute {
+            finding: finding.clone(),
+            by: person.name.clone(),
+            at: now,
+        }))
+        .await;
+        Ok(())
     }
 
     /// Grants or refuses an exemption. The first answer counts.
@@ -115,6 +154,7 @@ impl House {
             at: now,
         };
         self.changed(id, state.answer_exemption(id, &answer, now).await?)
+            .await
     }
 
     /// Takes a granted exemption back.
@@ -137,11 +177,19 @@ impl House {
             at: now,
         };
         self.changed(id, state.revoke_exemption(id, &revocation, now).await?)
+            .await
     }
 
-    fn changed(&self, id: &ExemptionId, change: ExemptionChange) -> Result<RequestedExemption, DecideError> {
+    async fn changed(
+        &self,
+        id: &ExemptionId,
+        change: ExemptionChange,
+    ) -> Result<RequestedExemption, DecideError> {
         match change {
-            ExemptionChange::Recorded(exemption) => Ok(exemption),
+            ExemptionChange::Recorded(exemption) => {
+                self.tell_of(News::Answered(exemption.clone())).await;
+                Ok(exemption)
+            }
             ExemptionChange::Unchanged(exemption) => Err(DecideError::Settled {
                 id: id.clone(),
                 standing: exemption.standing(self.clock.now().date_naive()).as_str(),

@@ -4,9 +4,11 @@
 //! planner, `change` (lease, executor), `tell` (outbox and delivery). Accounts are worked on side by side; what fails in
 //! one stays its own.
 
+mod approved;
 mod change;
 mod decide;
 mod exemptions;
+mod report;
 mod settle;
 mod survey;
 mod tell;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tracing::{Instrument, Span};
 
+pub use approved::Tried;
 pub use change::PlanFile;
 pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
 pub use exemptions::ExemptionAsked;
