@@ -32,6 +32,8 @@ use crate::telemetry::Chain;
 const ROOM: usize = 64;
 /// How long taking a click may last, so that Slack hears of it within its three seconds.
 const PATIENCE: Duration = Duration::from_millis(2_500);
+/// How long what is open at the end may take.
+const ENDING: Duration = Duration::from_secs(15);
 /// How long an exemption lasts that nobody says otherwise of.
 const PROPOSED: Days = Days::new(90);
 
@@ -197,8 +199,14 @@ impl Clicks {
         while let Ok(click) = self.0.try_recv() {
             open.push(carry_out(in_force.get(), click));
         }
-        while open.next().await.is_some() {
-            delivery.now();
+        // What was decided stands by then; an answer that Slack does not take in time is left out.
+        let rest = async {
+            while open.next().await.is_some() {
+                delivery.now();
+            }
+        };
+        if tokio::time::timeout(ENDING, rest).await.is_err() {
+            tracing::warn!("some clicks were not answered: their messages still show what was before");
         }
     }
 

@@ -52,15 +52,15 @@ pub struct Tidings<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     /// Somebody asks for an exemption: the default channel hears of it, where the approvers are.
-    Requested(RequestedExemption),
+    Requested(Box<RequestedExemption>),
     /// It was granted, refused or taken back: its owner hears of it.
-    Answered(RequestedExemption),
+    Answered(Box<RequestedExemption>),
     /// Somebody says that a thing is not theirs: the default channel hears of it.
-    Disputed(Dispute),
+    Disputed(Box<Dispute>),
     /// How it stands, for an owner.
-    ReportOfOwner(Owner, StandingReport),
+    ReportOfOwner(Owner, Box<StandingReport>),
     /// How it stands, for a channel.
-    ReportForChannel(String, StandingReport),
+    ReportForChannel(String, Box<StandingReport>),
 }
 
 /// Findings and actions of a run, found by what names them.

@@ -1,5 +1,5 @@
-//! A message as a neutral value: what is stored in the outbox, before any channel's form. It holds no URL, no secret and
-//! no markup.
+//! A message as a neutral value: what is stored in the outbox, before any channel's form. It holds no secret (the URL
+//! of a channel is one), and no markup.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};

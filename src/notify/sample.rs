@@ -205,6 +205,7 @@ pub(super) fn password_policy(outcome: ActionOutcome) -> ActionResult {
         findings: Vec::new(),
         attempt: 1,
         at: now(),
+        was_approved: false,
         outcome,
     }
 }

@@ -56,10 +56,8 @@ impl House {
             }
             tried.0.insert(record.id);
         }
-        for list in [&mut selection.rules] {
-            list.sort();
-            list.dedup();
-        }
+        selection.rules.sort();
+        selection.rules.dedup();
         selection.accounts.sort();
         selection.accounts.dedup();
         Ok((!selection.rules.is_empty()).then_some(selection))

@@ -86,11 +86,11 @@ impl House {
         };
         let recorded = state.request_exemption(&request, now).await?;
         if recorded.id == request.id {
-            self.tell_of(News::Requested(RequestedExemption {
+            self.tell_of(News::Requested(Box::new(RequestedExemption {
                 request,
                 answer: None,
                 revoked: None,
-            }))
+            })))
             .await;
         }
         Ok(recorded)
@@ -115,11 +115,11 @@ impl House {
         state
             .record_dispute(&finding.account, &finding.id, person, now)
             .await?;
-        self.tell_of(News::Disputed(Dispute {
+        self.tell_of(News::Disputed(Box::new(Dispute {
             finding: finding.clone(),
             by: person.name.clone(),
             at: now,
-        }))
+        })))
         .await;
         Ok(())
     }
@@ -187,7 +187,7 @@ impl House {
     ) -> Result<RequestedExemption, DecideError> {
         match change {
             ExemptionChange::Recorded(exemption) => {
-                self.tell_of(News::Answered(exemption.clone())).await;
+                self.tell_of(News::Answered(Box::new(exemption.clone()))).await;
                 Ok(exemption)
             }
             ExemptionChange::Unchanged(exemption) => Err(DecideError::Settled {

@@ -150,7 +150,7 @@ impl House {
         let whole = standing_report(&findings, last, None);
         let channels = self.config.reports.channels.iter();
         let mut news: Vec<_> = channels
-            .map(|channel| News::ReportForChannel(channel.clone(), whole.clone()))
+            .map(|channel| News::ReportForChannel(channel.clone(), Box::new(whole.clone())))
             .collect();
         if self.config.reports.owners && !self.config.dry_run {
             for (owner, trend) in &whole.owners {
@@ -158,7 +158,7 @@ impl House {
                     continue;
                 };
                 let theirs = standing_report(&findings, last, Some(owner));
-                news.push(News::ReportOfOwner(owner.clone(), theirs));
+                news.push(News::ReportOfOwner(owner.clone(), Box::new(theirs)));
             }
         }
         let run = Run::new(self, Reach::Remember);
