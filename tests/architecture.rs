@@ -47,7 +47,7 @@ const TABLE: [(&str, &str); 14] = [
         "config aws inventory rules plan execute state notify daemon web cli demo",
     ),
     ("daemon", "web cli demo"),
-    ("web", "aws inventory rules plan execute state notify cli demo"),
+    ("web", "aws inventory rules execute notify cli demo"),
     ("cli", ""),
     ("demo", "web cli"),
 ];

@@ -14,8 +14,8 @@ use super::{Exit, print, results};
 use crate::aws::{self, CallCount, Purpose, operation};
 use crate::config::{Config, Schedule};
 use crate::daemon::{
-    Check, Clock, House, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection, Tick, TickStore,
-    Verdict, Wake, repeat,
+    Check, Clock, Desk, House, InForce, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection, Tick,
+    TickStore, Verdict, Wake, agenda, repeat,
 };
 use crate::model::{AccountId, RuleName};
 use crate::notify::DeliveryReport;
@@ -79,20 +79,6 @@ async fn once(house: &House) -> anyhow::Result<Exit> {
     })
 }
 
-/// The house as it is in force: a reload puts another one in its place.
-#[derive(Debug, Clone)]
-struct InForce(Arc<Mutex<House>>);
-
-impl InForce {
-    fn get(&self) -> House {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn replace(&self, config: Config) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).config = Arc::new(config);
-    }
-}
-
 /// What wakes the recurring tasks before their time.
 #[derive(Debug, Clone, Default)]
 struct Wakes {
@@ -119,7 +105,8 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         Some(address) => Some(web::bind(address).await?),
         None => None,
     };
-    let in_force = InForce(Arc::new(Mutex::new(house)));
+    let in_force = InForce::new(house);
+    let (desk, errands) = Desk::open();
     let wakes = Wakes::default();
     let scheduler = Scheduler {
         clock: clock.clone(),
@@ -129,7 +116,17 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         metrics: Arc::clone(&metrics),
     };
     let ended = tokio_util::sync::CancellationToken::new();
-    let router = web::router(readiness.clone(), Arc::clone(&metrics), clock.clone());
+    let router = web::router(web::Web::new(
+        in_force.clone(),
+        desk,
+        readiness.clone(),
+        Arc::clone(&metrics),
+    ));
+    if in_force.get().config.server.auth.off && listener.is_some() {
+        warn!(
+            "server.auth.off = true: whoever reaches this machine's loopback address may look at everything and decide"
+        );
+    }
     let end = ended.clone();
     let served = async {
         match listener {
@@ -178,9 +175,17 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         &shutdown,
         settling,
     );
+    let errands = errands.serve(&in_force, &wakes.delivery);
     info!("iamwarden runs");
-    let (scheduled, served, (), (), (), ()) =
-        tokio::join!(scheduled, served, deliveries, probes, settled, declarations);
+    let (scheduled, served, (), (), (), (), ()) = tokio::join!(
+        scheduled,
+        served,
+        deliveries,
+        probes,
+        settled,
+        declarations,
+        errands
+    );
     scheduled?;
     served?;
     if let Err(error) = state.release_claims(&holder).await {
@@ -189,19 +194,6 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     state.close().await;
     info!("iamwarden stopped");
     Ok(Exit::Ok)
-}
-
-/// The rules that are not off, with their schedules.
-fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
-    let on = rules::enabled(config, &[]);
-    on.into_iter()
-        .filter_map(|rule| {
-            config
-                .schedule_of(&rule)
-                .cloned()
-                .map(|schedule| (rule, schedule))
-        })
-        .collect()
 }
 
 /// One tick: the rules due, in one run.
@@ -230,7 +222,7 @@ fn reloaded(
     let mut config = opening.load()?.config;
     config.dry_run |= dry_run;
     let before = in_force.get().config;
-    if config.state.url != before.state.url || config.server != before.server {
+    if config.state.url != before.state.url || config.server.listen != before.server.listen {
         warn!("state.url and server.listen take effect at the next start");
     }
     let agenda = agenda(&config);

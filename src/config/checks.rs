@@ -3,6 +3,7 @@
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
 mod regional;
+mod server;
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 20] = [
+pub(super) const CHECKS: [Check; 24] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -116,6 +117,26 @@ pub(super) const CHECKS: [Check; 20] = [
             "notifications.default_channel",
         ],
         run: check_channel_references,
+    },
+    Check {
+        name: "people can reach the pages where it says",
+        reads: &["server.public_url"],
+        run: server::check_public_url,
+    },
+    Check {
+        name: "pages without a sign-in are for this machine alone",
+        reads: &["server.listen", "server.auth"],
+        run: server::check_auth_off,
+    },
+    Check {
+        name: "tokens have names and hashes of their own",
+        reads: &["server.auth.tokens"],
+        run: server::check_tokens,
+    },
+    Check {
+        name: "a provider is complete, and gives somebody a role",
+        reads: &["server.auth.oidc", "server.public_url", "notifications.allow_http"],
+        run: server::check_oidc,
     },
     Check {
         name: "regions are named once each",

@@ -33,10 +33,10 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind, CloudTrail,
-    Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OwnPattern,
-    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust, RootAccount, Rules,
-    ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords, UnusedPermissions,
+    AccessKeyRotation, AccessReview, Account, Approvals, Auth, BroadPolicies, Channel, ChannelKind, CloudTrail,
+    Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess, OpenIdConnect, OwnPattern,
+    OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, Role, RoleTrust, RootAccount, Rules,
+    ScheduleSettings, ServerSettings, StateSettings, TokenEntry, UnusedAccessKeys, UnusedPasswords, UnusedPermissions,
     UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};

@@ -9,6 +9,7 @@
 
 mod agenda;
 mod clock;
+mod in_force;
 mod readiness;
 mod run;
 mod scheduler;
@@ -18,10 +19,11 @@ mod task;
 
 pub use agenda::{Due, due, settle_the_unknown};
 pub use clock::{Clock, ClockHand};
+pub use in_force::InForce;
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Done, House, PlanFile, Planned, Reach,
-    Reading, Run, Selection, StateOutbox, Surveyed, Telling, Undo, UndoError, Undoable, Verdict, is_undone,
+    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Desk, Ending, Errands, RollbackError, RolledBack, Done, House, PlanFile, Planned, Reach,
+    Reading, Run, Selection, StateOutbox, Surveyed, Telling, Undo, UndoError, Undoable, Verdict, agenda, is_undone,
     reads_failed, reference, verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};

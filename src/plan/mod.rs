@@ -21,4 +21,4 @@ pub use consent::confirm;
 pub use document::{
     AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts, assemble,
 };
-pub use scorecard::{Mark, Score, Scorecard};
+pub use scorecard::{Mark, Score, Scorecard, score};

@@ -6,6 +6,7 @@
 
 mod change;
 mod decide;
+mod desk;
 mod settle;
 mod survey;
 mod tell;
@@ -17,6 +18,7 @@ use chrono::{DateTime, Utc};
 use tracing::{Instrument, Span};
 
 pub use change::PlanFile;
+pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
 pub use decide::{DecideError, DecisionMade, DecisionRequest};
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
@@ -24,9 +26,9 @@ pub use undo::{Undo, UndoError, Undoable, is_undone};
 
 use super::{Clock, Shutdown};
 use crate::aws::{ConnectError, Purpose, Sessions};
-use crate::config::Config;
+use crate::config::{Config, Schedule};
 use crate::execute::{ActionReport, ActionResult};
-use crate::model::{ActionState, Arn, WithheldReason};
+use crate::model::{ActionState, Arn, RuleName, WithheldReason};
 use crate::plan::{self, AccountStatus, Plan, PlanOptions};
 use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
@@ -337,6 +339,19 @@ impl House {
         }
         Ok(())
     }
+}
+
+/// The rules that are not off, with their schedules.
+pub fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
+    let on = crate::rules::enabled(config, &[]);
+    on.into_iter()
+        .filter_map(|rule| {
+            config
+                .schedule_of(&rule)
+                .cloned()
+                .map(|schedule| (rule, schedule))
+        })
+        .collect()
 }
 
 /// What the exit code tells, gravest first.
