@@ -135,7 +135,11 @@ pub(super) const CHECKS: [Check; 24] = [
     },
     Check {
         name: "a provider is complete, and gives somebody a role",
-        reads: &["server.auth.oidc", "server.public_url", "notifications.allow_http"],
+        reads: &[
+            "server.auth.oidc",
+            "server.public_url",
+            "notifications.allow_http",
+        ],
         run: server::check_oidc,
     },
     Check {

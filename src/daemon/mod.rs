@@ -22,9 +22,10 @@ pub use clock::{Clock, ClockHand};
 pub use in_force::InForce;
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Desk, Ending, Errands, RollbackError, RolledBack, Done, House, PlanFile, Planned, Reach,
-    Reading, Run, Selection, StateOutbox, Surveyed, Telling, Undo, UndoError, Undoable, Verdict, agenda, is_undone,
-    reads_failed, reference, verdict,
+    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Desk, Done, Ending, Errands, ExchangeError,
+    House, PlanFile, Planned, Reach, Reading, RollbackError, RolledBack, Run, Selection, StateOutbox,
+    Surveyed, Telling, Undo, UndoError, Undoable, Verdict, agenda, is_undone, reads_failed, reference,
+    verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};

@@ -20,6 +20,7 @@
 mod compose;
 mod delivery;
 mod egress;
+mod exchange;
 mod message;
 mod outbox;
 mod quiet_hours;
@@ -38,6 +39,7 @@ mod wording;
 pub use compose::{Tidings, plan_messages};
 pub use delivery::{Courier, CourierSettings, DeliveryError, DeliveryReport};
 pub use egress::{EgressGuard, EgressRefusal, HostLookup, SystemLookup};
+pub use exchange::{ExchangeError, Exchanges};
 pub use message::{
     AccountLabel, ActionOutcome, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message,
     Part, PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled,

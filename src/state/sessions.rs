@@ -229,7 +229,8 @@ mod tests {
         let state = state().await;
         let id = Digest::of_bytes(b"key");
         let (yes, no) = (Digest::of_bytes(b"approve"), Digest::of_bytes(b"reject"));
-        let see = async |content: &Digest, now| state.see_request(&id, content, at(now), at(100)).await.unwrap();
+        let see =
+            async |content: &Digest, now| state.see_request(&id, content, at(now), at(100)).await.unwrap();
         assert_eq!(see(&yes, 0).await, RequestSeen::New);
         assert_eq!(see(&yes, 1).await, RequestSeen::Before(None));
         state.keep_answer(&id, "{}").await.unwrap();

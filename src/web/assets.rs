@@ -24,11 +24,15 @@ pub(super) static VERSION: LazyLock<String> = LazyLock::new(|| {
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
-        .get("/assets/page.css", Right::Anybody, async || file("text/css; charset=utf-8", STYLE))
+        .get("/assets/page.css", Right::Anybody, async || {
+            file("text/css; charset=utf-8", STYLE)
+        })
         .get("/assets/htmx.js", Right::Anybody, async || {
             file("text/javascript; charset=utf-8", SCRIPT)
         })
-        .get("/assets/icon.svg", Right::Anybody, async || file("image/svg+xml", ICON))
+        .get("/assets/icon.svg", Right::Anybody, async || {
+            file("image/svg+xml", ICON)
+        })
 }
 
 fn file(kind: &'static str, content: &'static str) -> Response {

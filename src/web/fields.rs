@@ -21,7 +21,9 @@ impl Fields {
     /// All values of that name that are not blank.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(known, _)| known == name);
-        named.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+        named
+            .map(|(_, value)| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     /// The same as a query, without what is blank and without one name.

@@ -217,7 +217,10 @@ impl Asked {
 /// Lets a request through, or says why not.
 pub(super) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let from = request.uri().path_and_query().map_or(path.clone(), ToString::to_string);
+    let from = request
+        .uri()
+        .path_and_query()
+        .map_or(path.clone(), ToString::to_string);
     let form = Form::of(&path);
     let mut visitor = None;
     let response = match guard.admit(Asked::of(&request)).await {
@@ -240,7 +243,11 @@ fn address(request: &Request) -> IpAddr {
 }
 
 fn is_loopback(host: &str) -> bool {
-    match Url::parse(&format!("http://{host}/")).ok().as_ref().and_then(Url::host) {
+    match Url::parse(&format!("http://{host}/"))
+        .ok()
+        .as_ref()
+        .and_then(Url::host)
+    {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -279,10 +286,14 @@ fn check_host(headers: &HeaderMap, server: &ServerSettings) -> Result<(), Proble
         return Ok(());
     }
     match public_origin(server) {
-        Some(known) if ["http", "https"].iter().any(|scheme| {
-            // A proxy speaks to us without TLS.
-            of_url(scheme).is_ok_and(|origin| origin == known)
-        }) => Ok(()),
+        Some(known)
+            if ["http", "https"].iter().any(|scheme| {
+                // A proxy speaks to us without TLS.
+                of_url(scheme).is_ok_and(|origin| origin == known)
+            }) =>
+        {
+            Ok(())
+        }
         Some(_) => Err(refused(host)),
         None if server.listen.is_some_and(|listen| listen.ip().is_loopback()) => Err(refused(host)),
         None => Ok(()),
@@ -292,10 +303,20 @@ fn check_host(headers: &HeaderMap, server: &ServerSettings) -> Result<(), Proble
 /// What changes something has to come from a page of ours. A program with a token of its own has no origin; a browser
 /// always says one.
 fn check_origin(headers: &HeaderMap, server: &ServerSettings, may_be_a_program: bool) -> Result<(), Problem> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
-    let elsewhere = |from: &str| Problem::Origin(format!("the request comes from {from}: open the page here and do it there"));
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| value.to_str().unwrap_or("unreadable"))
+    };
+    let elsewhere = |from: &str| {
+        Problem::Origin(format!(
+            "the request comes from {from}: open the page here and do it there"
+        ))
+    };
     if text("sec-purpose").or(text("purpose")).is_some() {
-        return Err(Problem::Origin("it was fetched ahead of time, by nobody's wish".to_owned()));
+        return Err(Problem::Origin(
+            "it was fetched ahead of time, by nobody's wish".to_owned(),
+        ));
     }
     if let Some(site) = text("sec-fetch-site")
         && site != "same-origin"
@@ -307,7 +328,11 @@ fn check_origin(headers: &HeaderMap, server: &ServerSettings, may_be_a_program: 
             let parsed = Url::parse(origin).map(|url| url.origin());
             let ours = host(headers).and_then(|host| Url::parse(&format!("http://{host}/")).ok());
             let secure = host(headers).and_then(|host| Url::parse(&format!("https://{host}/")).ok());
-            let known = [ours.map(|url| url.origin()), secure.map(|url| url.origin()), public_origin(server)];
+            let known = [
+                ours.map(|url| url.origin()),
+                secure.map(|url| url.origin()),
+                public_origin(server),
+            ];
             match parsed {
                 Ok(parsed) if parsed.is_tuple() && known.contains(&Some(parsed.clone())) => Ok(()),
                 Ok(_) | Err(_) => Err(elsewhere(origin)),
@@ -334,7 +359,10 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            )
         };
         pairs.iter().map(pair).collect()
     }
@@ -368,7 +396,11 @@ mod tests {
             (&named, "10.0.0.7:8787", false),
             (&named, "warden.example.com", true),
         ] {
-            assert_eq!(check_host(&headers(&[("host", host)]), server).is_ok(), fits, "{host}");
+            assert_eq!(
+                check_host(&headers(&[("host", host)]), server).is_ok(),
+                fits,
+                "{host}"
+            );
         }
         assert!(check_host(&HeaderMap::new(), &local).is_err());
     }
@@ -401,6 +433,9 @@ mod tests {
         for site in ["cross-site", "same-site", "none"] {
             assert!(!check(&[("sec-fetch-site", site)], true), "{site}");
         }
-        assert!(!check(&[("origin", "http://127.0.0.1:8787"), ("sec-purpose", "prefetch")], false));
+        assert!(!check(
+            &[("origin", "http://127.0.0.1:8787"), ("sec-purpose", "prefetch")],
+            false
+        ));
     }
 }

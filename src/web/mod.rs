@@ -12,6 +12,7 @@ mod fields;
 mod guard;
 mod limit;
 mod nonce;
+mod oidc;
 mod operations;
 mod pages;
 mod problem;
@@ -84,6 +85,7 @@ pub struct Web {
     metrics: Arc<Metrics>,
     clock: Clock,
     attempts: Arc<limit::Attempts>,
+    provider: Arc<oidc::Known>,
     /// Where there is no sign-in, what nonces are bound to.
     key: Arc<nonce::Key>,
 }
@@ -98,6 +100,7 @@ impl Web {
             readiness,
             metrics,
             attempts: Arc::default(),
+            provider: Arc::default(),
             key: Arc::new(nonce::Key::random()),
         }
     }
@@ -119,7 +122,7 @@ pub fn router(web: Web) -> Router {
 fn routes() -> Routes {
     let routes = Routes::new();
     let routes = assets::routes(operations::routes(routes));
-    let routes = api::routes(sign_in::routes(routes));
+    let routes = api::routes(oidc::routes(sign_in::routes(routes)));
     pages::routes(routes)
 }
 

@@ -110,7 +110,10 @@ mod tests {
         let nonce = key.nonce("plan 1", now());
         assert!(key.check(&nonce, "plan 1", now()).is_ok());
         assert_eq!(key.check(&nonce, "plan 2", now()), Err(Fault::Forged));
-        assert_eq!(Key::of_session("ben's").check(&nonce, "plan 1", now()), Err(Fault::Forged));
+        assert_eq!(
+            Key::of_session("ben's").check(&nonce, "plan 1", now()),
+            Err(Fault::Forged)
+        );
         assert_eq!(Key::random().check(&nonce, "plan 1", now()), Err(Fault::Forged));
         assert_eq!(key.check(&nonce, "plan 1", now() + LIFE), Err(Fault::Old));
         assert_ne!(nonce, key.nonce("plan 1", now()));
@@ -131,7 +134,11 @@ mod tests {
             nonce[..nonce.len() - 2].to_owned(),
             format!("{expires}.{}.", rest.split('.').next().unwrap()),
         ] {
-            assert_eq!(key.check(&touched, "plan 1", now()), Err(Fault::Forged), "{touched}");
+            assert_eq!(
+                key.check(&touched, "plan 1", now()),
+                Err(Fault::Forged),
+                "{touched}"
+            );
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) enum Problem {
     TooMany(Duration),
     /// Not a body that is read here.
     MediaType,
+    /// The sign-in's provider cannot be used; why stands in the log.
+    Provider,
     /// There is no state.
     NoState,
     /// The process ends.
@@ -75,6 +77,7 @@ impl Problem {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Provider => StatusCode::BAD_GATEWAY,
             Self::NoState | Self::Ending => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -93,6 +96,7 @@ impl Problem {
             Self::Conflict(_) => "Nothing was changed",
             Self::TooMany(_) => "Too many attempts",
             Self::MediaType => "Not a body that is read here",
+            Self::Provider => "The provider does not answer",
             Self::NoState | Self::Ending => "Not now",
             Self::Failed => "Something went wrong here",
         }
@@ -107,6 +111,9 @@ impl Problem {
             Self::Method => "This address takes other methods; the header `Allow` names them.".to_owned(),
             Self::TooMany(pause) => format!("Try again in {} seconds.", pause.as_secs().max(1)),
             Self::MediaType => "Send application/json.".to_owned(),
+            Self::Provider => {
+                "The sign-in's provider cannot be used now; why stands in the log of iamwarden.".to_owned()
+            }
             Self::NoState => "There is no state to read.".to_owned(),
             Self::Ending => Ending.to_string(),
             Self::Failed => "What it was stands in the log of iamwarden.".to_owned(),
@@ -144,6 +151,7 @@ impl IntoResponse for Problem {
             | Self::Invalid(_)
             | Self::Conflict(_)
             | Self::MediaType
+            | Self::Provider
             | Self::NoState
             | Self::Ending
             | Self::Failed => {}
@@ -161,7 +169,10 @@ impl IntoResponse for Problem {
 /// Errors begin in lower case and end without a full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let first = letters
+        .next()
+        .map(|c| c.to_uppercase().to_string())
+        .unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
 }
@@ -189,8 +200,17 @@ impl Form {
 }
 
 /// Writes the body of a problem, where the answer is one.
-pub(super) fn tell(mut response: Response, form: Form, from: &str, visitor: Option<&Visitor>, web: &super::Web) -> Response {
-    let told = response.extensions_mut().remove::<Untold>().map(|untold| untold.0);
+pub(super) fn tell(
+    mut response: Response,
+    form: Form,
+    from: &str,
+    visitor: Option<&Visitor>,
+    web: &super::Web,
+) -> Response {
+    let told = response
+        .extensions_mut()
+        .remove::<Untold>()
+        .map(|untold| untold.0);
     let told = match told {
         Some(told) => told,
         // What an extractor refused says it in plain text of its own.
@@ -204,7 +224,10 @@ pub(super) fn tell(mut response: Response, form: Form, from: &str, visitor: Opti
     let (kind, body) = match form {
         Form::Text => ("text/plain; charset=utf-8", format!("{}\n", told.detail)),
         Form::Json => ("application/problem+json", problem_json(&told)),
-        Form::Page => ("text/html; charset=utf-8", pages::problem(&told, from, visitor, web)),
+        Form::Page => (
+            "text/html; charset=utf-8",
+            pages::problem(&told, from, visitor, web),
+        ),
     };
     response
         .headers_mut()

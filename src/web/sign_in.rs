@@ -77,11 +77,7 @@ pub(super) async fn begin(
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }
 
-async fn sign_out(
-    State(web): State<Web>,
-    visitor: Visitor,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+async fn sign_out(State(web): State<Web>, visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
     match &visitor.means {
         Means::Session { id, .. } => web.state()?.end_session(id).await?,
         Means::Off | Means::Token => {}
@@ -97,7 +93,11 @@ pub(super) fn set_cookie(
     value: &str,
     seconds: i64,
 ) -> Result<HeaderValue, Problem> {
-    let secure = if is_on_this_machine(headers) { "" } else { "; Secure" };
+    let secure = if is_on_this_machine(headers) {
+        ""
+    } else {
+        "; Secure"
+    };
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).map_err(|error| Problem::failed("cannot write a cookie", &error))
 }

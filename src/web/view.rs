@@ -14,7 +14,8 @@ use super::problem::Problem;
 use crate::config::{Config, Mode};
 use crate::daemon::{House, agenda};
 use crate::model::{
-    AccountId, Action, ActionState, Digest, Finding, FindingStatus, Owner, RuleName, Severity, Verdict, visible,
+    AccountId, Action, ActionState, Digest, Finding, FindingStatus, Owner, RuleName, Severity, Verdict,
+    visible,
 };
 use crate::plan::{self, Plan, Scorecard};
 use crate::state::{
@@ -157,7 +158,9 @@ impl FindingFilter {
             known.ok_or_else(|| unknown("severity", word, &Severity::ALL.map(Severity::as_str)))
         });
         let status = fields.get("status").map(|word| {
-            let known = FindingStatus::ALL.into_iter().find(|known| known.as_str() == word);
+            let known = FindingStatus::ALL
+                .into_iter()
+                .find(|known| known.as_str() == word);
             known.ok_or_else(|| unknown("status", word, &FindingStatus::ALL.map(FindingStatus::as_str)))
         });
         Ok(Self {
@@ -185,9 +188,17 @@ impl FindingFilter {
         let holds = |text: &String| {
             let text = text.to_lowercase();
             let owner = row.owner.as_deref().unwrap_or_default();
-            [&row.title, &row.detail, &row.resource, &row.rule, &row.account_name, &row.id, owner]
-                .iter()
-                .any(|field| field.to_lowercase().contains(&text))
+            [
+                &row.title,
+                &row.detail,
+                &row.resource,
+                &row.rule,
+                &row.account_name,
+                &row.id,
+                owner,
+            ]
+            .iter()
+            .any(|field| field.to_lowercase().contains(&text))
         };
         severity.is_none_or(|severity| severity == row.severity)
             && status.is_none_or(|status| status == row.status)
@@ -323,7 +334,10 @@ impl ActionRow {
             self.withheld_reason.unwrap_or_default().to_owned(),
             self.not_before.map(|at| at.to_rfc3339()).unwrap_or_default(),
             self.reversible.to_string(),
-            self.decisions.last().map(|said| said.verdict.to_owned()).unwrap_or_default(),
+            self.decisions
+                .last()
+                .map(|said| said.verdict.to_owned())
+                .unwrap_or_default(),
         ]
     }
 
@@ -367,12 +381,15 @@ pub(super) struct DecisionRow {
 
 impl DecisionRow {
     /// The columns of a table.
-    pub(super) const COLUMNS: [&'static str; 9] =
-        ["id", "at", "verdict", "action", "account", "plan", "by", "reason", "spent"];
+    pub(super) const COLUMNS: [&'static str; 9] = [
+        "id", "at", "verdict", "action", "account", "plan", "by", "reason", "spent",
+    ];
 
     fn of(record: &DecisionRecord, config: &Config, now: DateTime<Utc>) -> Self {
         let decision = &record.decision;
-        let from = decision.not_before.map_or(decision.decided_at, |date| date.max(decision.decided_at));
+        let from = decision
+            .not_before
+            .map_or(decision.decided_at, |date| date.max(decision.decided_at));
         let until = from + config.approvals.expire_after.delta();
         let is_approval = decision.verdict == Verdict::Approved;
         Self {
@@ -460,7 +477,9 @@ pub(super) async fn plans(web: &Web, limit: u32) -> Result<Vec<PlanRow>, Problem
     let digest = web.house().config.digest();
     let summaries = web.state()?.plans(limit).await?;
     let rows = summaries.into_iter().enumerate();
-    Ok(rows.map(|(n, summary)| PlanRow::of(summary, n == 0, &digest)).collect())
+    Ok(rows
+        .map(|(n, summary)| PlanRow::of(summary, n == 0, &digest))
+        .collect())
 }
 
 /// A plan, read back.
@@ -484,7 +503,11 @@ pub(super) async fn plan_view(web: &Web, wanted: &str) -> Result<Option<PlanView
     let newest = state.plans(1).await?;
     let applied = applied_since(&state, &plan).await?;
     let row = |action: &Action| action_row(&house, web.clock.now(), &plan, action, &decisions, &applied);
-    let actions = plan.actions.iter().map(|action| (action.clone(), row(action))).collect();
+    let actions = plan
+        .actions
+        .iter()
+        .map(|action| (action.clone(), row(action)))
+        .collect();
     Ok(Some(PlanView {
         current: plan.config_digest == house.config.digest(),
         latest: newest.first().is_some_and(|newest| newest.id == stored.id),
@@ -542,7 +565,9 @@ fn action_row(
         resource: action.resource.to_string(),
         subject: action.change.subject(),
         title: finding.map(|finding| finding.title.clone()).unwrap_or_default(),
-        owner: finding.and_then(|finding| finding.owner.as_ref()).map(|owner| owner.0.clone()),
+        owner: finding
+            .and_then(|finding| finding.owner.as_ref())
+            .map(|owner| owner.0.clone()),
         severity: finding.map(|finding| finding.severity),
         mode: plan::render::mode_word(action.mode),
         state: match action.state {
@@ -556,7 +581,9 @@ fn action_row(
         },
         not_before: action.not_before,
         reversible: action.reversible,
-        decisions: said.map(|record| DecisionRow::of(record, &house.config, now)).collect(),
+        decisions: said
+            .map(|record| DecisionRow::of(record, &house.config, now))
+            .collect(),
         applied: applied.contains(&(action.account.clone(), action.id.0.clone())),
     }
 }
@@ -719,8 +746,15 @@ pub(super) struct OwnerRow {
 
 impl OwnerRow {
     /// The columns of a table.
-    pub(super) const COLUMNS: [&'static str; 7] =
-        ["owner", "channel", "violations", "others", "worst", "waiting", "accounts"];
+    pub(super) const COLUMNS: [&'static str; 7] = [
+        "owner",
+        "channel",
+        "violations",
+        "others",
+        "worst",
+        "waiting",
+        "accounts",
+    ];
 
     /// One line of a table.
     pub(super) fn cells(&self) -> Vec<String> {
@@ -729,7 +763,9 @@ impl OwnerRow {
             self.channel.clone().unwrap_or_default(),
             self.violations.to_string(),
             self.others.to_string(),
-            self.worst.map(|worst| worst.as_str().to_owned()).unwrap_or_default(),
+            self.worst
+                .map(|worst| worst.as_str().to_owned())
+                .unwrap_or_default(),
             self.waiting.to_string(),
             self.accounts.join(" "),
         ]
@@ -747,7 +783,11 @@ pub(super) async fn owners(web: &Web) -> Result<Vec<OwnerRow>, Problem> {
         let row = rows.entry(owner.clone()).or_insert_with(|| {
             let known = owner.clone().map(Owner);
             OwnerRow {
-                channel: config.notifications.route(known.as_ref()).channel.map(ToOwned::to_owned),
+                channel: config
+                    .notifications
+                    .route(known.as_ref())
+                    .channel
+                    .map(ToOwned::to_owned),
                 owner,
                 violations: 0,
                 others: 0,
@@ -879,8 +919,9 @@ pub(super) struct AccountRow {
 
 impl AccountRow {
     /// The columns of a table.
-    pub(super) const COLUMNS: [&'static str; 9] =
-        ["id", "name", "owner", "seen_at", "critical", "high", "medium", "low", "unknown"];
+    pub(super) const COLUMNS: [&'static str; 9] = [
+        "id", "name", "owner", "seen_at", "critical", "high", "medium", "low", "unknown",
+    ];
 
     /// All violations.
     pub(super) fn total(&self) -> usize {
@@ -915,16 +956,22 @@ pub(super) async fn accounts(web: &Web) -> Result<Vec<AccountRow>, Problem> {
         let declared = config.accounts.iter().find(|account| account.id == id);
         let own: Vec<_> = findings.iter().filter(|row| row.account == id.as_str()).collect();
         let count = |severity| {
-            let is_it = |row: &&&FindingRow| row.status == FindingStatus::Violation && row.severity == severity;
+            let is_it =
+                |row: &&&FindingRow| row.status == FindingStatus::Violation && row.severity == severity;
             own.iter().filter(is_it).count()
         };
         let seen = evaluations.iter().filter(|evaluation| evaluation.account == id);
         AccountRow {
             name: account_name(&config, &id),
-            owner: declared.and_then(|account| account.owner.as_ref()).map(|owner| owner.0.clone()),
+            owner: declared
+                .and_then(|account| account.owner.as_ref())
+                .map(|owner| owner.0.clone()),
             seen_at: seen.map(|evaluation| evaluation.at).max(),
             violations: Severity::ALL.map(count),
-            unknown: own.iter().filter(|row| row.status == FindingStatus::Unknown).count(),
+            unknown: own
+                .iter()
+                .filter(|row| row.status == FindingStatus::Unknown)
+                .count(),
             id: id.to_string(),
         }
     };
@@ -970,8 +1017,15 @@ pub(super) struct ExemptionRow {
 
 impl ExemptionRow {
     /// The columns of a table.
-    pub(super) const COLUMNS: [&'static str; 7] =
-        ["source", "state", "principals", "rules", "accounts", "until", "reason"];
+    pub(super) const COLUMNS: [&'static str; 7] = [
+        "source",
+        "state",
+        "principals",
+        "rules",
+        "accounts",
+        "until",
+        "reason",
+    ];
 
     /// One line of a table.
     pub(super) fn cells(&self) -> Vec<String> {
@@ -1001,9 +1055,18 @@ pub(super) fn exemptions(web: &Web) -> Vec<ExemptionRow> {
             _ => "active",
         }
         .to_owned(),
-        principals: exemption.principals.iter().map(|glob| glob.as_str().to_owned()).collect(),
+        principals: exemption
+            .principals
+            .iter()
+            .map(|glob| glob.as_str().to_owned())
+            .collect(),
         rules: exemption.rules.iter().map(RuleName::to_string).collect(),
-        accounts: exemption.accounts.iter().flatten().map(ToString::to_string).collect(),
+        accounts: exemption
+            .accounts
+            .iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect(),
         until: exemption.until,
         reason: exemption.reason.clone(),
     };
@@ -1016,7 +1079,10 @@ pub(super) fn configuration(web: &Web) -> Result<Value, Problem> {
     let config = web.house().config;
     let mut shown = serde_json::to_value(config.as_ref())
         .map_err(|error| Problem::failed("the configuration cannot be shown", &error))?;
-    if let Some(tokens) = shown.pointer_mut("/server/auth/tokens").and_then(Value::as_array_mut) {
+    if let Some(tokens) = shown
+        .pointer_mut("/server/auth/tokens")
+        .and_then(Value::as_array_mut)
+    {
         for token in tokens {
             if let Some(hash) = token.get_mut("hash") {
                 *hash = Value::String("sha256:…".to_owned());
@@ -1044,14 +1110,14 @@ pub(super) async fn trend(web: &Web, days: i64) -> Result<Vec<(NaiveDate, [usize
         Severity::ALL.map(|severity| {
             let stood = |row: &&&FindingRow| {
                 let last = row.last_seen.date_naive();
-                row.severity == severity
-                    && row.first_seen.date_naive() <= day
-                    && (row.standing || last > day)
+                row.severity == severity && row.first_seen.date_naive() <= day && (row.standing || last > day)
             };
             violations.iter().filter(stood).count()
         })
     };
-    let back = (0..days).rev().filter_map(|back| today.checked_sub_signed(TimeDelta::days(back)));
+    let back = (0..days)
+        .rev()
+        .filter_map(|back| today.checked_sub_signed(TimeDelta::days(back)));
     Ok(back.map(|day| (day, on(day))).collect())
 }
 

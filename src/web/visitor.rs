@@ -121,7 +121,9 @@ pub(super) async fn identify(
             return Err(Problem::TooMany(pause));
         }
         web.attempts.failed(from, now);
-        return Err(Problem::Credentials("this bearer token is not known here".to_owned()));
+        return Err(Problem::Credentials(
+            "this bearer token is not known here".to_owned(),
+        ));
     }
     match cookie(headers) {
         Some(held) => of_session(web, auth, held).await,

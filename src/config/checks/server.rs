@@ -62,7 +62,10 @@ pub(super) fn check_tokens(config: &Config, tell: &mut Tell<'_>) {
             tell(key("name"), "the name of a token must not be blank".into());
         } else if !names.insert(&token.name) {
             let name = quoted(&token.name);
-            tell(key("name"), format!("{name} has a token already: expected each once"));
+            tell(
+                key("name"),
+                format!("{name} has a token already: expected each once"),
+            );
         }
         let digits = token.hash.strip_prefix("sha256:").unwrap_or_default();
         let is_digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);

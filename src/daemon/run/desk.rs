@@ -35,7 +35,9 @@ pub enum RollbackError {
     #[error("nothing to roll back: it was never applied, or it was rolled back already")]
     Nothing,
     /// Nobody knows yet whether it was applied.
-    #[error("it is still being settled: what became of it shows when AWS said the same for a minute; then try again")]
+    #[error(
+        "it is still being settled: what became of it shows when AWS said the same for a minute; then try again"
+    )]
     Settling,
     /// Nobody ever heard of it.
     #[error(transparent)]
@@ -74,9 +76,11 @@ impl std::fmt::Debug for Errand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Decide(request, _) => f.debug_tuple("Decide").field(request).finish(),
-            Self::RollBack { undo, by, answer: _ } => {
-                f.debug_struct("RollBack").field("undo", undo).field("by", by).finish()
-            }
+            Self::RollBack { undo, by, answer: _ } => f
+                .debug_struct("RollBack")
+                .field("undo", undo)
+                .field("by", by)
+                .finish(),
         }
     }
 }
@@ -92,7 +96,10 @@ impl Desk {
     ///
     /// # Errors
     /// [`Ending`], and within it what the decision came to.
-    pub async fn decide(&self, request: DecisionRequest) -> Result<Result<DecisionMade, DecideError>, Ending> {
+    pub async fn decide(
+        &self,
+        request: DecisionRequest,
+    ) -> Result<Result<DecisionMade, DecideError>, Ending> {
         let (answer, answered) = oneshot::channel();
         let errand = Errand::Decide(request, answer);
         self.0.send(errand).await.map_err(|_| Ending)?;

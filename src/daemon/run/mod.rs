@@ -7,6 +7,7 @@
 mod change;
 mod decide;
 mod desk;
+mod outside;
 mod settle;
 mod survey;
 mod tell;
@@ -18,8 +19,9 @@ use chrono::{DateTime, Utc};
 use tracing::{Instrument, Span};
 
 pub use change::PlanFile;
-pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
 pub use decide::{DecideError, DecisionMade, DecisionRequest};
+pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
+pub use outside::ExchangeError;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};

@@ -125,7 +125,9 @@ pub(super) struct FreezeAnswer {
 /// Reads a body of JSON, from somebody who asks by a token.
 fn read<T: DeserializeOwned>(visitor: &Visitor, headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
     ensure_program(visitor)?;
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("application/json") {
         return Err(Problem::MediaType);
@@ -159,7 +161,10 @@ async fn once<T: Serialize>(
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else {
         return super::json(&work.await?);
     };
-    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
     let key = key.ok_or_else(|| {
         Problem::Invalid(format!(
             "Idempotency-Key: expected 1 to {LONGEST_KEY} printable characters"
@@ -254,7 +259,11 @@ async fn roll_back(
             ));
         }
     };
-    let work = async { Ok(rolled_back(web.desk.roll_back(undo, visitor.name.clone()).await??)) };
+    let work = async {
+        Ok(rolled_back(
+            web.desk.roll_back(undo, visitor.name.clone()).await??,
+        ))
+    };
     once(&web, &visitor, &headers, &content, work).await
 }
 
@@ -297,21 +306,21 @@ async fn freeze(
 ) -> Result<Response, Problem> {
     let body: FreezeBody = read(&visitor, &headers, &body)?;
     if body.reason.trim().is_empty() {
-        return Err(Problem::Invalid("reason: say why, for whoever finds everything frozen".to_owned()));
+        return Err(Problem::Invalid(
+            "reason: say why, for whoever finds everything frozen".to_owned(),
+        ));
     }
     let content = serde_json::json!(["freeze", body]);
     let work = async {
-        web.state()?.freeze(body.reason.trim(), &visitor.name, web.clock.now()).await?;
+        web.state()?
+            .freeze(body.reason.trim(), &visitor.name, web.clock.now())
+            .await?;
         freeze_answer(&web).await
     };
     once(&web, &visitor, &headers, &content, work).await
 }
 
-async fn unfreeze(
-    State(web): State<Web>,
-    visitor: Visitor,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
+async fn unfreeze(State(web): State<Web>, visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
     ensure_program(&visitor)?;
     let work = async {
         web.state()?.unfreeze(&visitor.name, web.clock.now()).await?;

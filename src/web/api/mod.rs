@@ -67,8 +67,8 @@ struct Me {
 
 /// An answer as JSON.
 fn json(value: &impl Serialize) -> Result<Response, Problem> {
-    let text =
-        serde_json::to_string(value).map_err(|error| Problem::failed("an answer cannot be written", &error))?;
+    let text = serde_json::to_string(value)
+        .map_err(|error| Problem::failed("an answer cannot be written", &error))?;
     Ok(document("application/json", text))
 }
 
@@ -135,7 +135,13 @@ async fn me(State(web): State<Web>, visitor: Visitor) -> Result<Response, Proble
 
 async fn accounts(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let rows = view::accounts(&web).await?;
-    list(&fields(query), "accounts", rows, &view::AccountRow::COLUMNS, view::AccountRow::cells)
+    list(
+        &fields(query),
+        "accounts",
+        rows,
+        &view::AccountRow::COLUMNS,
+        view::AccountRow::cells,
+    )
 }
 
 async fn configuration(State(web): State<Web>) -> Result<Response, Problem> {
@@ -145,29 +151,59 @@ async fn configuration(State(web): State<Web>) -> Result<Response, Problem> {
 async fn decisions(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let fields = fields(query);
     let rows = view::decisions(&web, limit(&fields)?).await?;
-    list(&fields, "decisions", rows, &view::DecisionRow::COLUMNS, view::DecisionRow::cells)
+    list(
+        &fields,
+        "decisions",
+        rows,
+        &view::DecisionRow::COLUMNS,
+        view::DecisionRow::cells,
+    )
 }
 
 async fn exemptions(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let rows = view::exemptions(&web);
-    list(&fields(query), "exemptions", rows, &view::ExemptionRow::COLUMNS, view::ExemptionRow::cells)
+    list(
+        &fields(query),
+        "exemptions",
+        rows,
+        &view::ExemptionRow::COLUMNS,
+        view::ExemptionRow::cells,
+    )
 }
 
 async fn findings(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let fields = fields(query);
     let rows = view::findings(&web, &view::FindingFilter::parse(&fields)?).await?;
-    list(&fields, "findings", rows, &view::FindingRow::COLUMNS, view::FindingRow::cells)
+    list(
+        &fields,
+        "findings",
+        rows,
+        &view::FindingRow::COLUMNS,
+        view::FindingRow::cells,
+    )
 }
 
 async fn owners(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let rows = view::owners(&web).await?;
-    list(&fields(query), "owners", rows, &view::OwnerRow::COLUMNS, view::OwnerRow::cells)
+    list(
+        &fields(query),
+        "owners",
+        rows,
+        &view::OwnerRow::COLUMNS,
+        view::OwnerRow::cells,
+    )
 }
 
 async fn plans(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let fields = fields(query);
     let rows = view::plans(&web, limit(&fields)?).await?;
-    list(&fields, "plans", rows, &view::PlanRow::COLUMNS, view::PlanRow::cells)
+    list(
+        &fields,
+        "plans",
+        rows,
+        &view::PlanRow::COLUMNS,
+        view::PlanRow::cells,
+    )
 }
 
 fn no_plan(wanted: &str) -> Problem {
@@ -189,12 +225,24 @@ async fn actions(
     let view = view::plan_view(&web, &wanted).await?;
     let view = view.ok_or_else(|| no_plan(&wanted))?;
     let rows: Vec<_> = view.actions.into_iter().map(|(_, row)| row).collect();
-    list(&fields(query), "actions", rows, &view::ActionRow::COLUMNS, view::ActionRow::cells)
+    list(
+        &fields(query),
+        "actions",
+        rows,
+        &view::ActionRow::COLUMNS,
+        view::ActionRow::cells,
+    )
 }
 
 async fn rules(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let rows = view::rules(&web).await?;
-    list(&fields(query), "rules", rows, &view::RuleRow::COLUMNS, view::RuleRow::cells)
+    list(
+        &fields(query),
+        "rules",
+        rows,
+        &view::RuleRow::COLUMNS,
+        view::RuleRow::cells,
+    )
 }
 
 async fn runs(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
@@ -206,7 +254,13 @@ async fn run_actions(State(web): State<Web>, RawQuery(query): RawQuery) -> Resul
     let fields = fields(query);
     let runs = view::runs(&web, limit(&fields)?).await?;
     let rows: Vec<_> = runs.into_iter().flat_map(|run| run.actions).collect();
-    list(&fields, "history", rows, &view::RunActionRow::COLUMNS, view::RunActionRow::cells)
+    list(
+        &fields,
+        "history",
+        rows,
+        &view::RunActionRow::COLUMNS,
+        view::RunActionRow::cells,
+    )
 }
 
 async fn scorecard(State(web): State<Web>) -> Result<Response, Problem> {

@@ -7,9 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::changes::{
-    DecisionAnswer, DecisionBody, FreezeAnswer, FreezeBody, RollbackAnswer, RollbackBody,
-};
+use super::changes::{DecisionAnswer, DecisionBody, FreezeAnswer, FreezeBody, RollbackAnswer, RollbackBody};
 use super::{List, MOST, Me};
 use crate::model::{FindingStatus, Severity};
 use crate::web::guard::Right;
@@ -101,40 +99,90 @@ const fn change(
 const OPERATIONS: &[Operation] = &[
     read("/api/v1/openapi.json", "This document", &[], any_object),
     read("/api/v1/me", "Who asks, and what it may do", &[], of::<Me>),
-    read("/api/v1/accounts", "The accounts that are looked after", &[Query::Format], of::<List<view::AccountRow>>),
-    read("/api/v1/configuration", "The configuration in force, without secrets", &[], any_object),
+    read(
+        "/api/v1/accounts",
+        "The accounts that are looked after",
+        &[Query::Format],
+        of::<List<view::AccountRow>>,
+    ),
+    read(
+        "/api/v1/configuration",
+        "The configuration in force, without secrets",
+        &[],
+        any_object,
+    ),
     read(
         "/api/v1/decisions",
         "What people decided, newest first",
         &[Query::Limit, Query::Format],
         of::<List<view::DecisionRow>>,
     ),
-    read("/api/v1/exemptions", "Who is left alone, why, and until when", &[Query::Format], of::<List<view::ExemptionRow>>),
+    read(
+        "/api/v1/exemptions",
+        "Who is left alone, why, and until when",
+        &[Query::Format],
+        of::<List<view::ExemptionRow>>,
+    ),
     read(
         "/api/v1/findings",
         "What the rules found, the gravest first",
         &[Query::Filter, Query::Format],
         of::<List<view::FindingRow>>,
     ),
-    read("/api/v1/owners", "Who answers for what stands", &[Query::Format], of::<List<view::OwnerRow>>),
-    read("/api/v1/plans", "The saved plans, newest first", &[Query::Limit, Query::Format], of::<List<view::PlanRow>>),
-    read("/api/v1/plans/{plan}", "A saved plan, as it was made", &[], plan_document),
+    read(
+        "/api/v1/owners",
+        "Who answers for what stands",
+        &[Query::Format],
+        of::<List<view::OwnerRow>>,
+    ),
+    read(
+        "/api/v1/plans",
+        "The saved plans, newest first",
+        &[Query::Limit, Query::Format],
+        of::<List<view::PlanRow>>,
+    ),
+    read(
+        "/api/v1/plans/{plan}",
+        "A saved plan, as it was made",
+        &[],
+        plan_document,
+    ),
     read(
         "/api/v1/plans/{plan}/actions",
         "The actions of a saved plan, with what people said of them",
         &[Query::Format],
         of::<List<view::ActionRow>>,
     ),
-    read("/api/v1/rules", "The rules that are on, the next first", &[Query::Format], of::<List<view::RuleRow>>),
-    read("/api/v1/runs", "The runs and what they did, newest first", &[Query::Limit], of::<List<view::RunRow>>),
+    read(
+        "/api/v1/rules",
+        "The rules that are on, the next first",
+        &[Query::Format],
+        of::<List<view::RuleRow>>,
+    ),
+    read(
+        "/api/v1/runs",
+        "The runs and what they did, newest first",
+        &[Query::Limit],
+        of::<List<view::RunRow>>,
+    ),
     read(
         "/api/v1/runs/actions",
         "What the runs did, newest first",
         &[Query::Limit, Query::Format],
         of::<List<view::RunActionRow>>,
     ),
-    read("/api/v1/scorecard", "How all accounts together stand against the practices", &[], any_object),
-    read("/api/v1/freeze", "Whether all changes are stopped", &[], of::<FreezeAnswer>),
+    read(
+        "/api/v1/scorecard",
+        "How all accounts together stand against the practices",
+        &[],
+        any_object,
+    ),
+    read(
+        "/api/v1/freeze",
+        "Whether all changes are stopped",
+        &[],
+        of::<FreezeAnswer>,
+    ),
     change(
         "/api/v1/plans/{plan}/decisions",
         "Approve or reject actions of a saved plan",
@@ -149,8 +197,20 @@ const OPERATIONS: &[Operation] = &[
         Some(of::<RollbackBody>),
         of::<RollbackAnswer>,
     ),
-    change("/api/v1/freeze", "Stop all changes", Right::Administer, Some(of::<FreezeBody>), of::<FreezeAnswer>),
-    change("/api/v1/unfreeze", "Release all changes", Right::Administer, None, of::<FreezeAnswer>),
+    change(
+        "/api/v1/freeze",
+        "Stop all changes",
+        Right::Administer,
+        Some(of::<FreezeBody>),
+        of::<FreezeAnswer>,
+    ),
+    change(
+        "/api/v1/unfreeze",
+        "Release all changes",
+        Right::Administer,
+        None,
+        of::<FreezeAnswer>,
+    ),
 ];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -168,9 +228,7 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             "schema": {"type": "string", "minLength": 1},
         }));
     }
-    let field = |name: &str, description: &str, schema: Value| {
-        json!({"name": name, "in": "query", "description": description, "schema": schema})
-    };
+    let field = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "query", "description": description, "schema": schema});
     for query in operation.query {
         match query {
             Query::Format => {
@@ -184,13 +242,25 @@ fn parameters(operation: &Operation) -> Vec<Value> {
             Query::Filter => {
                 let text = json!({"type": "string"});
                 parameters.extend([
-                    field("severity", "Of this severity.", json!({"enum": Severity::ALL.map(Severity::as_str)})),
-                    field("status", "With this status.", json!({"enum": FindingStatus::ALL.map(FindingStatus::as_str)})),
+                    field(
+                        "severity",
+                        "Of this severity.",
+                        json!({"enum": Severity::ALL.map(Severity::as_str)}),
+                    ),
+                    field(
+                        "status",
+                        "With this status.",
+                        json!({"enum": FindingStatus::ALL.map(FindingStatus::as_str)}),
+                    ),
                     field("rule", "By this rule.", text.clone()),
                     field("account", "In this account, by its id.", text.clone()),
                     field("owner", "Of this owner; `nobody`: of none.", text.clone()),
                     field("text", "With this text in any field.", text),
-                    field("past", "Also those that stand no more.", json!({"enum": ["true", "false"]})),
+                    field(
+                        "past",
+                        "Also those that stand no more.",
+                        json!({"enum": ["true", "false"]}),
+                    ),
                 ]);
             }
         }
@@ -211,7 +281,10 @@ fn responses(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         content["text/csv"] = json!({"schema": {"type": "string"}});
     }
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), json!({"description": "Done", "content": content}));
+    responses.insert(
+        "200".to_owned(),
+        json!({"description": "Done", "content": content}),
+    );
     let problem = json!({"application/problem+json": {"schema": of::<Told>(generator)}});
     let mut may_fail: Vec<(&str, &str)> = vec![
         ("401", "Nobody says who asks, or it is not known"),
@@ -261,7 +334,8 @@ fn document() -> Value {
         });
         if let Some(body) = operation.body {
             let schema = body(&mut generator);
-            told["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+            told["requestBody"] =
+                json!({"required": true, "content": {"application/json": {"schema": schema}}});
         }
         let path = paths.entry(operation.path).or_insert_with(|| json!({}));
         path[operation.method] = told;
@@ -293,8 +367,10 @@ mod tests {
         let (_, table) = crate::web::routes().into_parts();
         let of_api = |(path, _): &&(&'static str, bool)| path.starts_with("/api/");
         let routes: BTreeSet<_> = table.keys().filter(of_api).copied().collect();
-        let described: BTreeSet<_> =
-            OPERATIONS.iter().map(|operation| (operation.path, operation.method == "post")).collect();
+        let described: BTreeSet<_> = OPERATIONS
+            .iter()
+            .map(|operation| (operation.path, operation.method == "post"))
+            .collect();
         assert_eq!(routes, described);
         for operation in OPERATIONS {
             let right = table[&(operation.path, operation.method == "post")];

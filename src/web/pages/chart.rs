@@ -13,7 +13,11 @@ const TOP: usize = 8;
 
 /// Violations over days, as areas one upon the other, the worst at the bottom.
 pub(super) fn trend(days: &[(NaiveDate, [usize; 4])]) -> String {
-    let most = days.iter().map(|(_, counts)| counts.iter().sum::<usize>()).max().unwrap_or(0);
+    let most = days
+        .iter()
+        .map(|(_, counts)| counts.iter().sum::<usize>())
+        .max()
+        .unwrap_or(0);
     let top = round_up(most.max(4));
     let (first, last) = (days.first(), days.last());
     let label = match (first, last) {
@@ -24,7 +28,8 @@ pub(super) fn trend(days: &[(NaiveDate, [usize; 4])]) -> String {
         ),
         _ => "Nothing is known yet".to_owned(),
     };
-    let mut svg = format!(r#"<svg class="trend" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">"#);
+    let mut svg =
+        format!(r#"<svg class="trend" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">"#);
     for step in 0..=4 {
         let value = top * step / 4;
         let y = height(value, top);
@@ -99,7 +104,8 @@ fn round_up(value: usize) -> usize {
 /// Counts by severity as one bar: a share of the largest.
 pub(super) fn severities(counts: [usize; 4], most: usize) -> String {
     let total: usize = counts.iter().sum();
-    let mut svg = format!(r#"<svg class="bar" role="img" aria-label="{total} violations" width="100%" height="10">"#);
+    let mut svg =
+        format!(r#"<svg class="bar" role="img" aria-label="{total} violations" width="100%" height="10">"#);
     let mut start = 0;
     for (severity, count) in Severity::ALL.into_iter().zip(counts) {
         let percent = |part: usize| part.saturating_mul(10_000) / most.max(1);
@@ -135,6 +141,9 @@ mod tests {
     #[test]
     fn nothing_known_is_drawn_as_nothing() {
         let svg = trend(&[]);
-        assert!(svg.contains("Nothing is known yet") && !svg.contains("polygon"), "{svg}");
+        assert!(
+            svg.contains("Nothing is known yet") && !svg.contains("polygon"),
+            "{svg}"
+        );
     }
 }

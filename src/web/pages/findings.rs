@@ -82,11 +82,15 @@ async fn show(
     let (total, pages) = (rows.len(), rows.len().div_ceil(PAGE).max(1));
     let page = page(&fields, pages)?;
     let now = web.clock.now();
-    let shown = rows.into_iter().skip((page - 1) * PAGE).take(PAGE).map(|row| Shown {
-        since: Moment::of(row.first_seen, now),
-        facts: facts(&row),
-        row: visible(row),
-    });
+    let shown = rows
+        .into_iter()
+        .skip((page - 1) * PAGE)
+        .take(PAGE)
+        .map(|row| Shown {
+            since: Moment::of(row.first_seen, now),
+            facts: facts(&row),
+            row: visible(row),
+        });
     html(&FindingsPage {
         frame: Frame::of(&web, &visitor, "/findings", "Findings").await?,
         choices,
@@ -98,7 +102,11 @@ async fn show(
         page,
         pages,
         query: fields.query_without("page"),
-        filtered: filter != FindingFilter { past: filter.past, ..FindingFilter::default() },
+        filtered: filter
+            != FindingFilter {
+                past: filter.past,
+                ..FindingFilter::default()
+            },
     })
 }
 
@@ -106,7 +114,9 @@ fn page(fields: &Fields, pages: usize) -> Result<usize, Problem> {
     match fields.get("page").map(str::parse::<usize>) {
         None => Ok(1),
         Some(Ok(page)) if page >= 1 => Ok(page.min(pages)),
-        Some(_) => Err(Problem::Invalid("page: expected a whole number, 1 or more".to_owned())),
+        Some(_) => Err(Problem::Invalid(
+            "page: expected a whole number, 1 or more".to_owned(),
+        )),
     }
 }
 
@@ -147,7 +157,8 @@ fn choices(rows: &[FindingRow], filter: &FindingFilter) -> Vec<Choice> {
             })
             .collect(),
     };
-    let word = |word: &'static str, chosen: Option<&str>| (word.to_owned(), word.to_owned(), chosen == Some(word));
+    let word =
+        |word: &'static str, chosen: Option<&str>| (word.to_owned(), word.to_owned(), chosen == Some(word));
     let severity = filter.severity.map(Severity::as_str);
     let status = filter.status.map(FindingStatus::as_str);
     vec![
@@ -159,7 +170,9 @@ fn choices(rows: &[FindingRow], filter: &FindingFilter) -> Vec<Choice> {
         Choice {
             name: "status",
             label: "Status",
-            options: FindingStatus::ALL.map(|known| word(known.as_str(), status)).to_vec(),
+            options: FindingStatus::ALL
+                .map(|known| word(known.as_str(), status))
+                .to_vec(),
         },
         choice(
             "rule",

@@ -75,8 +75,7 @@ async fn configuration(State(web): State<Web>, visitor: Visitor) -> Result<Respo
         return Err(Problem::Failed);
     };
     let written = |value: &Value| {
-        toml::to_string_pretty(value)
-            .map_err(|error| Problem::failed("the configuration cannot be shown", &error))
+        toml::to_string(value).map_err(|error| Problem::failed("the configuration cannot be shown", &error))
     };
     let mut sections = Vec::new();
     let plain: Vec<_> = all
@@ -84,7 +83,10 @@ async fn configuration(State(web): State<Web>, visitor: Visitor) -> Result<Respo
         .filter(|(_, value)| !value.is_object() && !value.is_array())
         .map(|(name, _)| name.clone())
         .collect();
-    let plain: serde_json::Map<_, _> = plain.into_iter().filter_map(|name| all.remove_entry(&name)).collect();
+    let plain: serde_json::Map<_, _> = plain
+        .into_iter()
+        .filter_map(|name| all.remove_entry(&name))
+        .collect();
     sections.push(("general".to_owned(), written(&Value::Object(plain))?));
     if let Some(Value::Object(rules)) = all.remove("rules") {
         for (name, settings) in rules {

@@ -126,14 +126,18 @@ async fn spend(web: &Web, visitor: &Visitor, fields: &Fields, purpose: &str) -> 
 
     let now = web.clock.now();
     let nonce = fields.get("nonce").unwrap_or_default();
-    let nonce = visitor.key(web).check(nonce, purpose, now).map_err(|fault| match fault {
-        Fault::Forged => Problem::Origin(
-            "the form was not made here for you and for this: open the page again and do it there".to_owned(),
-        ),
-        Fault::Old => Problem::Conflict(
-            "the form lay open for too long: open the page again, look, and decide there".to_owned(),
-        ),
-    })?;
+    let nonce = visitor
+        .key(web)
+        .check(nonce, purpose, now)
+        .map_err(|fault| match fault {
+            Fault::Forged => Problem::Origin(
+                "the form was not made here for you and for this: open the page again and do it there"
+                    .to_owned(),
+            ),
+            Fault::Old => Problem::Conflict(
+                "the form lay open for too long: open the page again, look, and decide there".to_owned(),
+            ),
+        })?;
     let content = Digest::of_bytes(purpose.as_bytes());
     let seen = web
         .state()?
@@ -166,7 +170,11 @@ pub(super) fn sign_in(web: &Web, next: &str, complaint: Option<&'static str>) ->
 fn sign_in_page(web: &Web, next: &str, complaint: Option<&'static str>) -> SignInPage {
     let house = web.house();
     let auth = &house.config.server.auth;
-    let issuer = auth.oidc.issuer.as_deref().and_then(|issuer| url::Url::parse(issuer).ok());
+    let issuer = auth
+        .oidc
+        .issuer
+        .as_deref()
+        .and_then(|issuer| url::Url::parse(issuer).ok());
     SignInPage {
         frame: Frame::plain(web, None, "/sign-in", "Sign in"),
         next: next.to_owned(),

@@ -62,6 +62,7 @@ async fn show(State(web): State<Web>, visitor: Visitor) -> Result<Response, Prob
     let plan = waiting.as_ref().map(|waiting| waiting.plan.clone());
     let mut waiting = waiting.map(|waiting| waiting.actions).unwrap_or_default();
     let waiting_total = waiting.len();
+    waiting.sort_by_key(|row| (std::cmp::Reverse(row.severity), row.id.clone()));
     waiting.truncate(SHOWN);
     let trend = view::trend(&web, TREND_DAYS).await?;
     let frozen = web.state()?.frozen().await?.is_some();
@@ -78,7 +79,9 @@ async fn show(State(web): State<Web>, visitor: Visitor) -> Result<Response, Prob
         waiting_total,
         plan,
         may_decide: visitor.may_decide(&web.house().config),
-        changes: made.filter(|action| action.outcome == "applied" && action.at >= week).count(),
+        changes: made
+            .filter(|action| action.outcome == "applied" && action.at >= week)
+            .count(),
         trend: chart::trend(&trend),
         trend_rows: trend
             .iter()
@@ -128,7 +131,10 @@ async fn practices(web: &Web) -> Result<Vec<(&'static str, &'static str, String,
             0 => String::new(),
             count => crate::model::counted(count, "finding", "findings"),
         };
-        let notes: Vec<_> = [found, score.note].into_iter().filter(|note| !note.is_empty()).collect();
+        let notes: Vec<_> = [found, score.note]
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .collect();
         (key(score.mark), score.mark.label(), score.title, notes.join("; "))
     });
     Ok(rows.collect())
@@ -141,7 +147,9 @@ async fn freeze(State(web): State<Web>, visitor: Visitor, body: Bytes) -> Result
         Problem::Invalid("the reason is missing: say why, for whoever finds everything frozen".to_owned())
     })?;
     spend(&web, &visitor, &fields, FREEZE).await?;
-    web.state()?.freeze(reason, &visitor.name, web.clock.now()).await?;
+    web.state()?
+        .freeze(reason, &visitor.name, web.clock.now())
+        .await?;
     Ok(Redirect::to("/").into_response())
 }
 

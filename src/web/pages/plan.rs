@@ -101,10 +101,19 @@ async fn show(
     let mut cards: BTreeMap<String, Vec<Card>> = BTreeMap::new();
     for (action, row) in &view.actions {
         let card = card(&web, &visitor, &view, action, row.clone());
-        cards.entry(view::shown(&row.account_name)).or_default().push(card);
+        cards
+            .entry(view::shown(&row.account_name))
+            .or_default()
+            .push(card);
     }
     for cards in cards.values_mut() {
-        cards.sort_by_key(|card| (!card.row.waits(), std::cmp::Reverse(card.row.severity), card.row.id.clone()));
+        cards.sort_by_key(|card| {
+            (
+                !card.row.waits(),
+                std::cmp::Reverse(card.row.severity),
+                card.row.id.clone(),
+            )
+        });
     }
     let waiting = view.actions.iter().filter(|(_, row)| row.waits()).count();
     html(&PlanPage {
@@ -154,7 +163,10 @@ fn purpose(plan: &str) -> String {
 fn card(web: &Web, visitor: &Visitor, view: &PlanView, action: &Action, row: ActionRow) -> Card {
     let now = web.clock.now();
     let (state, words) = standing(&row);
-    let said = row.decisions.iter().map(|said| (said.clone(), Moment::of(said.at, now)));
+    let said = row
+        .decisions
+        .iter()
+        .map(|said| (said.clone(), Moment::of(said.at, now)));
     Card {
         change: plan::render::change(action),
         not_before: action.not_before.map(|at| Moment::of(at, now)),
@@ -173,7 +185,9 @@ fn standing(row: &ActionRow) -> (&'static str, String) {
         return ("applied", "applied".to_owned());
     }
     match row.live() {
-        Some(said) if said.verdict == "approved" => ("approved", format!("approved by {}", view::shown(&said.by))),
+        Some(said) if said.verdict == "approved" => {
+            ("approved", format!("approved by {}", view::shown(&said.by)))
+        }
         Some(said) => ("rejected", format!("rejected by {}", view::shown(&said.by))),
         None if row.waits() => ("waits", "waits for a decision".to_owned()),
         None => match row.withheld_reason {
@@ -237,7 +251,9 @@ async fn confirm(
     let verdict = verdict(&fields)?;
     let rows: Vec<_> = named(&view, &fields)?.into_iter().cloned().collect();
     if rows.is_empty() {
-        return Err(Problem::Conflict("nothing of this plan waits for a decision".to_owned()));
+        return Err(Problem::Conflict(
+            "nothing of this plan waits for a decision".to_owned(),
+        ));
     }
     let mut accounts: BTreeMap<String, usize> = BTreeMap::new();
     for row in &rows {
@@ -258,7 +274,9 @@ async fn confirm(
         irreversible: rows.iter().filter(|row| !row.reversible).count(),
         accounts: accounts.into_iter().collect(),
         rows,
-        nonce: visitor.key(&web).nonce(&purpose(&view.stored.id), web.clock.now()),
+        nonce: visitor
+            .key(&web)
+            .nonce(&purpose(&view.stored.id), web.clock.now()),
         id: view.stored.id,
     })
 }
