@@ -99,7 +99,10 @@ mod tests {
     use super::*;
 
     fn at(listen: SocketAddr) -> ServerSettings {
-        ServerSettings { listen: Some(listen) }
+        ServerSettings {
+            listen: Some(listen),
+            public_url: None,
+        }
     }
 
     /// Answers one request with this text.
@@ -144,7 +147,11 @@ mod tests {
             Err(Unhealthy::Unreachable { .. })
         ));
         assert!(matches!(
-            ask(&ServerSettings { listen: None }).await,
+            ask(&ServerSettings {
+                listen: None,
+                public_url: None
+            })
+            .await,
             Err(Unhealthy::Off)
         ));
         assert!(!run(&at(address)).await);

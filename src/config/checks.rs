@@ -25,7 +25,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 24] = [
+pub(super) const CHECKS: [Check; 25] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -63,8 +63,13 @@ pub(super) const CHECKS: [Check; 24] = [
     },
     Check {
         name: "approvers have names, each once",
-        reads: &["approvals.approvers"],
+        reads: &["approvals.approvers", "approvals.minimum_approvers"],
         run: check_approvers,
+    },
+    Check {
+        name: "people have names, each of one person",
+        reads: &["approvals.people"],
+        run: check_people,
     },
     Check {
         name: "limits of age and pauses are not zero",
@@ -330,6 +335,37 @@ fn check_approvers(config: &Config, tell: &mut Tell<'_>) {
             );
         }
     }
+    let approvals = &config.approvals;
+    let (named, wanted) = (approvals.approvers.len(), approvals.minimum_approvers);
+    if named > 0 && usize::try_from(wanted).is_ok_and(|wanted| wanted > named) {
+        tell(
+            "approvals.minimum_approvers".into(),
+            format!("{wanted} approvers have to say yes, and approvals.approvers names {named}"),
+        );
+    }
+}
+
+fn check_people(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, person) in config.approvals.people.iter().enumerate() {
+        let also = (0..)
+            .zip(&person.also)
+            .map(|(m, name)| (format!("also[{m}]"), name));
+        for (key, name) in std::iter::once(("name".to_owned(), &person.name)).chain(also) {
+            let key = format!("approvals.people[{n}].{key}");
+            if is_blank(name) {
+                tell(key, "the name of a person must not be blank".into());
+            } else if !seen.insert(name.to_lowercase()) {
+                tell(
+                    key,
+                    format!(
+                        "{} is named twice: expected each name of one person, once",
+                        quoted(name)
+                    ),
+                );
+            }
+        }
+    }
 }
 
 fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
@@ -487,6 +523,13 @@ fn check_channels(config: &Config, tell: &mut Tell<'_>) {
                 "only the kind `webhook` is signed: leave the key out".into(),
             ),
             (ChannelKind::Webhook, Some(_)) | (ChannelKind::Slack | ChannelKind::Teams, None) => {}
+        }
+        match (channel.kind, &channel.signing_secret) {
+            (ChannelKind::Teams | ChannelKind::Webhook, Some(_)) => tell(
+                key("signing_secret"),
+                "only the kind `slack` has buttons: leave the key out".into(),
+            ),
+            (ChannelKind::Slack, Some(_)) | (_, None) => {}
         }
         for (m, event) in channel.events.iter().enumerate() {
             if event != "*" && Event::from_name(event).is_none() {

@@ -12,6 +12,7 @@ mod environment;
 mod format;
 mod layers;
 mod lookup;
+mod people;
 mod problem;
 #[cfg(test)]
 mod properties;
@@ -35,8 +36,8 @@ pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessKeyRotation, AccessReview, Account, Approvals, Auth, BroadPolicies, Channel, ChannelKind,
     CloudTrail, Config, Exemption, Guardrails, IamAlarms, MfaScope, Mode, Notifications, OnExcess,
-    OpenIdConnect, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, Role,
-    RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings, TokenEntry,
+    OpenIdConnect, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, PersonEntry, Regions,
+    Role, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings, TokenEntry,
     UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};

@@ -32,7 +32,9 @@ fn the_defaults_are_those_of_the_documentation() {
       "approvals": {
         "approvers": [],
         "command_line": true,
-        "expire_after": "7d"
+        "expire_after": "7d",
+        "minimum_approvers": 1,
+        "people": []
       },
       "dry_run": false,
       "exemptions": [],
@@ -61,7 +63,11 @@ fn the_defaults_are_those_of_the_documentation() {
           "email"
         ],
         "owners": [],
-        "quiet_hours": ""
+        "quiet_hours": "",
+        "slack_hosts": [
+          "hooks.slack.com",
+          "hooks.slack-gov.com"
+        ]
       },
       "regions": {
         "include": []
@@ -118,7 +124,8 @@ fn the_defaults_are_those_of_the_documentation() {
         "default": "0 0 6 * * *"
       },
       "server": {
-        "listen": "127.0.0.1:8787"
+        "listen": "127.0.0.1:8787",
+        "public_url": ""
       },
       "state": {
         "keep_findings": "400d",

@@ -22,9 +22,9 @@ pub use clock::{Clock, ClockHand};
 pub use in_force::InForce;
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Desk, Done, Ending, Errands, ExchangeError,
+    ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, Desk, Done, Ending, Errands, ExchangeError, ExemptionAsked,
     House, PlanFile, Planned, Reach, Reading, RollbackError, RolledBack, Run, Selection, StateOutbox,
-    Surveyed, Telling, Undo, UndoError, Undoable, Verdict, agenda, is_undone, reads_failed, reference,
+    Surveyed, Telling, Undo, UndoError, Undoable, Verdict, agenda, is_undone, reads_failed, reference, saved_plan,
     verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};

@@ -117,6 +117,16 @@ fn parse_decision(row: DecisionRow) -> Result<DecisionRecord, Cause> {
     })
 }
 
+fn parse_plan(row: (String, String, String, String)) -> Result<StoredPlan, Cause> {
+    let (id, created_at, config_digest, document) = row;
+    Ok(StoredPlan {
+        id,
+        created_at: parse_time(&created_at)?,
+        config_digest: parse_json("digest", &json!(config_digest).to_string())?,
+        document,
+    })
+}
+
 impl State {
     /// Keeps a plan for approval. Keeping the same again changes nothing.
     ///
@@ -199,16 +209,31 @@ impl State {
                     examples,
                 });
             }
-            let Some((id, created_at, config_digest, document)) = rows.into_iter().next() else {
-                return Ok(None);
-            };
-            let config_digest = parse_json("digest", &json!(config_digest).to_string())?;
-            Ok(Some(StoredPlan {
-                id,
-                created_at: parse_time(&created_at)?,
-                config_digest,
-                document,
-            }))
+            rows.into_iter().next().map(parse_plan).transpose()
+        })
+        .await
+    }
+
+    /// The newest plan, made at this time or later, that holds the action.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be read.
+    pub async fn newest_plan_holding(
+        &self,
+        action: &ActionId,
+        since: DateTime<Utc>,
+    ) -> Result<Option<StoredPlan>, StateError> {
+        during(format!("reading the newest plan with {action}"), async {
+            let mut connection = self.read().await?;
+            let row: Option<(String, String, String, String)> = sqlx::query_as(
+                "SELECT id, created_at, config_digest, document FROM plans \
+                 WHERE created_at >= $1 AND INSTR(document, $2) > 0 ORDER BY created_at DESC, id DESC LIMIT 1",
+            )
+            .bind(time_text(since))
+            .bind(action.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
+            row.map(parse_plan).transpose()
         })
         .await
     }

@@ -260,10 +260,16 @@ impl From<Ending> for Problem {
 impl From<DecideError> for Problem {
     fn from(error: DecideError) -> Self {
         match error {
-            DecideError::NotAnApprover(_) => Self::Forbidden(error.to_string()),
-            DecideError::NoPlan(_) | DecideError::NoAction { .. } => Self::NotFound(error.to_string()),
-            DecideError::NoActions(_) => Self::Conflict(error.to_string()),
+            DecideError::Refused(_) => Self::Forbidden(error.to_string()),
+            DecideError::NoPlan(_) | DecideError::NoAction { .. } | DecideError::NoExemption(_) => {
+                Self::NotFound(error.to_string())
+            }
+            DecideError::NothingToDecide(_) | DecideError::Settled { .. } => {
+                Self::Conflict(error.to_string())
+            }
+            DecideError::Senseless(_) => Self::Invalid(error.to_string()),
             DecideError::Unreadable { .. } => Self::failed("a saved plan cannot be read", &error),
+            DecideError::NoState => Self::NoState,
             DecideError::State(error) => error.into(),
         }
     }
@@ -272,7 +278,7 @@ impl From<DecideError> for Problem {
 impl From<RollbackError> for Problem {
     fn from(error: RollbackError) -> Self {
         match error {
-            RollbackError::NotAnApprover(_) => Self::Forbidden(error.to_string()),
+            RollbackError::Refused(_) => Self::Forbidden(error.to_string()),
             RollbackError::DryRun | RollbackError::Nothing | RollbackError::Settling => {
                 Self::Conflict(error.to_string())
             }

@@ -16,7 +16,7 @@ use super::guard::{Right, Table};
 use super::*;
 use crate::aws::{Ambient, Pace, Secrets, Sessions};
 use crate::config::{Config, Environment, load_text};
-use crate::daemon::{Check, ClockHand, Shutdown};
+use crate::daemon::{Check, ClockHand, Shutdown, Wake};
 use crate::model::{Digest, RuleName};
 
 const VIEWER: &str = "viewer-0123456789abcdef0123456789";
@@ -63,6 +63,7 @@ async fn town(text: &str) -> Town {
         shutdown: Shutdown::new(),
         holder: "test".to_owned(),
         metrics: None,
+        decided: Wake::new(),
     };
     let metrics = Arc::new(Metrics::new([RuleName::new("password_policy")], &[]));
     let (desk, _) = Desk::open();
@@ -118,6 +119,7 @@ fn table() -> Table {
 /// A path of the table as somebody would ask for it.
 fn asked(path: &str) -> String {
     path.replace("{plan}", "01JDDPLAN")
+        .replace("{exemption}", "exm_01JDD")
 }
 
 const ORIGIN: (&str, &str) = ("origin", "http://127.0.0.1:8787");

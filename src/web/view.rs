@@ -14,10 +14,10 @@ use super::problem::Problem;
 use crate::config::{Config, Mode};
 use crate::daemon::{House, agenda};
 use crate::model::{
-    AccountId, Action, ActionState, Digest, Finding, FindingStatus, Owner, RuleName, Severity, Verdict,
-    visible,
+    AccountId, Action, ActionState, Digest, Finding, FindingStatus, History, Owner, RequestedExemption,
+    RuleName, Severity, Verdict, visible,
 };
-use crate::plan::{self, Plan, Scorecard};
+use crate::plan::{self, Plan, Scorecard, Standing};
 use crate::state::{
     ActionOutcome, ActionRecord, DecisionRecord, Direction, FindingRecord, PlanSummary, RunRecord, State,
     StoredPlan,
@@ -297,6 +297,10 @@ pub(super) struct ActionRow {
     pub(super) reversible: bool,
     /// What people said of it, the latest last; what was said of another precondition or configuration is left out.
     pub(super) decisions: Vec<DecisionRow>,
+    /// How it stands after all that was said of it: `open`, `partly`, `approved` or `rejected`.
+    pub(super) standing: &'static str,
+    /// How many said yes, and how many have to, where some have.
+    pub(super) approvals: Option<(usize, u32)>,
     /// Whether it was applied since the plan was made.
     pub(super) applied: bool,
 }
@@ -316,7 +320,7 @@ impl ActionRow {
         "withheld_reason",
         "not_before",
         "reversible",
-        "decided",
+        "standing",
     ];
 
     /// One line of a table.
@@ -334,21 +338,18 @@ impl ActionRow {
             self.withheld_reason.unwrap_or_default().to_owned(),
             self.not_before.map(|at| at.to_rfc3339()).unwrap_or_default(),
             self.reversible.to_string(),
-            self.decisions
-                .last()
-                .map(|said| said.verdict.to_owned())
-                .unwrap_or_default(),
+            self.standing.to_owned(),
         ]
     }
 
     /// Whether a person has yet to say yes or no.
     pub(super) fn waits(&self) -> bool {
-        self.mode == "approve" && !self.applied && self.live().is_none()
+        self.mode == "approve" && !self.applied && self.is_open()
     }
 
-    /// The latest decision that counts still.
-    pub(super) fn live(&self) -> Option<&DecisionRow> {
-        self.decisions.last().filter(|said| !said.spent && !said.expired)
+    /// Whether nobody said no, and not enough said yes.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.standing, "open" | "partly")
     }
 }
 
@@ -420,6 +421,16 @@ impl DecisionRow {
             self.reason.clone().unwrap_or_default(),
             self.spent.to_string(),
         ]
+    }
+}
+
+/// The word for how an action stands.
+pub(super) fn standing_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Open => "open",
+        Standing::Partly { .. } => "partly",
+        Standing::Approved => "approved",
+        Standing::Rejected => "rejected",
     }
 }
 
@@ -500,9 +511,21 @@ pub(super) async fn plan_view(web: &Web, wanted: &str) -> Result<Option<PlanView
     let plan: Plan = serde_json::from_str(&stored.document)
         .map_err(|error| Problem::failed("a saved plan cannot be read", &error))?;
     let decisions = decisions_of(&state, &plan).await?;
+    let now = web.clock.now();
+    let mut histories = BTreeMap::new();
+    for account in plan.actions.iter().map(|action| &action.account) {
+        if !histories.contains_key(account) {
+            histories.insert(account.clone(), state.history(account, now).await?);
+        }
+    }
     let newest = state.plans(1).await?;
     let applied = applied_since(&state, &plan).await?;
-    let row = |action: &Action| action_row(&house, web.clock.now(), &plan, action, &decisions, &applied);
+    let known = Known {
+        decisions,
+        applied,
+        histories,
+    };
+    let row = |action: &Action| action_row(&house, now, &plan, action, &known);
     let actions = plan
         .actions
         .iter()
@@ -541,17 +564,21 @@ async fn applied_since(state: &State, plan: &Plan) -> Result<BTreeSet<(AccountId
     Ok(applied)
 }
 
-fn action_row(
-    house: &House,
-    now: DateTime<Utc>,
-    plan: &Plan,
-    action: &Action,
-    decisions: &[DecisionRecord],
-    applied: &BTreeSet<(AccountId, String)>,
-) -> ActionRow {
+/// What is known of a plan's actions besides the plan.
+struct Known {
+    decisions: Vec<DecisionRecord>,
+    applied: BTreeSet<(AccountId, String)>,
+    histories: BTreeMap<AccountId, History>,
+}
+
+fn action_row(house: &House, now: DateTime<Utc>, plan: &Plan, action: &Action, known: &Known) -> ActionRow {
     let finding = plan.findings.iter().find(|finding| finding.id == action.finding);
     let precondition = action.precondition_digest();
-    let said = decisions.iter().filter(|record| {
+    let owner = finding.and_then(|finding| finding.owner.as_ref());
+    let none = History::default();
+    let history = known.histories.get(&action.account).unwrap_or(&none);
+    let standing = plan::standing(&house.config, action, owner, history, now);
+    let said = known.decisions.iter().filter(|record| {
         let decision = &record.decision;
         record.account == action.account
             && decision.action == action.id
@@ -565,9 +592,7 @@ fn action_row(
         resource: action.resource.to_string(),
         subject: action.change.subject(),
         title: finding.map(|finding| finding.title.clone()).unwrap_or_default(),
-        owner: finding
-            .and_then(|finding| finding.owner.as_ref())
-            .map(|owner| owner.0.clone()),
+        owner: owner.map(|owner| owner.0.clone()),
         severity: finding.map(|finding| finding.severity),
         mode: plan::render::mode_word(action.mode),
         state: match action.state {
@@ -584,7 +609,14 @@ fn action_row(
         decisions: said
             .map(|record| DecisionRow::of(record, &house.config, now))
             .collect(),
-        applied: applied.contains(&(action.account.clone(), action.id.0.clone())),
+        standing: standing_word(standing),
+        approvals: match standing {
+            Standing::Partly { have, need } => Some((have, need)),
+            Standing::Open | Standing::Approved | Standing::Rejected => None,
+        },
+        applied: known
+            .applied
+            .contains(&(action.account.clone(), action.id.0.clone())),
     }
 }
 
@@ -1001,9 +1033,10 @@ pub(super) async fn scorecard(web: &Web) -> Result<Option<Scorecard>, Problem> {
 pub(super) struct ExemptionRow {
     /// `configuration`, or the id of the request.
     pub(super) source: String,
-    /// `active`, `expiring`, `expired`.
+    /// Of the configuration: `active`, `expiring` or `expired`; on request: `requested`, `granted`, `refused`, `revoked` or
+    /// `ended`.
     pub(super) state: String,
-    /// Whom it covers.
+    /// Whom it covers: patterns of the configuration, or the ARN that was asked for.
     pub(super) principals: Vec<String>,
     /// Of which rules.
     pub(super) rules: Vec<String>,
@@ -1013,11 +1046,17 @@ pub(super) struct ExemptionRow {
     pub(super) until: NaiveDate,
     /// Why.
     pub(super) reason: String,
+    /// Who answers for the thing, where that is known.
+    pub(super) owner: Option<String>,
+    /// Who asked.
+    pub(super) asked_by: Option<String>,
+    /// Who granted, refused or took it back last.
+    pub(super) answered_by: Option<String>,
 }
 
 impl ExemptionRow {
     /// The columns of a table.
-    pub(super) const COLUMNS: [&'static str; 7] = [
+    pub(super) const COLUMNS: [&'static str; 10] = [
         "source",
         "state",
         "principals",
@@ -1025,6 +1064,9 @@ impl ExemptionRow {
         "accounts",
         "until",
         "reason",
+        "owner",
+        "asked_by",
+        "answered_by",
     ];
 
     /// One line of a table.
@@ -1037,6 +1079,9 @@ impl ExemptionRow {
             self.accounts.join(" "),
             self.until.to_string(),
             self.reason.clone(),
+            self.owner.clone().unwrap_or_default(),
+            self.asked_by.clone().unwrap_or_default(),
+            self.answered_by.clone().unwrap_or_default(),
         ]
     }
 }
@@ -1044,10 +1089,10 @@ impl ExemptionRow {
 /// How long before its end an exemption is called expiring.
 const EXPIRING_WITHIN: TimeDelta = TimeDelta::days(14);
 
-/// What is exempt by the configuration.
-pub(super) fn exemptions(web: &Web) -> Vec<ExemptionRow> {
+/// What is exempt by the configuration, and what somebody asked for.
+pub(super) async fn exemptions(web: &Web) -> Result<Vec<ExemptionRow>, Problem> {
     let (config, today) = (web.house().config, web.clock.now().date_naive());
-    let row = |exemption: &crate::config::Exemption| ExemptionRow {
+    let declared = config.exemptions.iter().map(|exemption| ExemptionRow {
         source: "configuration".to_owned(),
         state: match exemption.until {
             until if until < today => "expired",
@@ -1069,8 +1114,36 @@ pub(super) fn exemptions(web: &Web) -> Vec<ExemptionRow> {
             .collect(),
         until: exemption.until,
         reason: exemption.reason.clone(),
-    };
-    config.exemptions.iter().map(row).collect()
+        owner: None,
+        asked_by: None,
+        answered_by: None,
+    });
+    let asked = web.state()?.exemptions().await?;
+    let asked = asked.iter().map(|exemption| requested(exemption, today));
+    Ok(declared.chain(asked).collect())
+}
+
+/// An exemption that somebody asked for, as a row.
+pub(super) fn requested(exemption: &RequestedExemption, today: NaiveDate) -> ExemptionRow {
+    let RequestedExemption {
+        request,
+        answer,
+        revoked,
+    } = exemption;
+    let revoked = revoked.as_ref().map(|revoked| &revoked.by.name);
+    let answered = answer.as_ref().map(|answer| &answer.by.name);
+    ExemptionRow {
+        source: request.id.to_string(),
+        state: exemption.standing(today).as_str().to_owned(),
+        principals: vec![shown(request.resource.as_str())],
+        rules: request.rules.iter().map(RuleName::to_string).collect(),
+        accounts: vec![request.account.to_string()],
+        until: request.until,
+        reason: shown(&request.reason),
+        owner: request.owner.as_ref().map(|owner| shown(&owner.0)),
+        asked_by: Some(shown(&request.by.name)),
+        answered_by: revoked.or(answered).map(|name| shown(name)),
+    }
 }
 
 /// The configuration in force, without what it may be better not to show: hashes of tokens, and the address of the state,

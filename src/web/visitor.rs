@@ -10,7 +10,8 @@ use super::Web;
 use super::nonce::Key;
 use super::problem::Problem;
 use crate::config::{Auth, Config, Role, TokenEntry};
-use crate::model::Digest;
+use crate::model::{Digest, Person, Way};
+use crate::plan;
 use crate::state::SessionRecord;
 
 /// The name of whoever asks where nobody signs in.
@@ -54,22 +55,19 @@ impl Visitor {
         }
     }
 
-    /// Whether the visitor may approve, reject and roll back: by role, and as one of the approvers. On a page an empty list
-    /// of approvers names nobody.
-    pub(super) fn may_decide(&self, config: &Config) -> bool {
-        let approvals = &config.approvals;
-        self.role >= Role::Approver && !approvals.approvers.is_empty() && approvals.may_decide(&self.name)
+    /// The visitor as one who decides.
+    pub(super) fn person(&self) -> Person {
+        Person::new(&self.name, Way::Page)
     }
 
-    /// The same, with the reason why not.
+    /// Whether the visitor may approve, reject and roll back: by role, and as one of the approvers.
+    pub(super) fn may_decide(&self, config: &Config) -> bool {
+        self.role >= Role::Approver && plan::may_decide(config, &self.person()).is_ok()
+    }
+
+    /// The same, with the reason why not. The role was asked for by the guard.
     pub(super) fn check_may_decide(&self, config: &Config) -> Result<(), Problem> {
-        match self.may_decide(config) {
-            true => Ok(()),
-            false => Err(Problem::Forbidden(format!(
-                "{} is not among approvals.approvers and may not decide",
-                self.name
-            ))),
-        }
+        plan::may_decide(config, &self.person()).map_err(|refusal| Problem::Forbidden(refusal.to_string()))
     }
 }
 

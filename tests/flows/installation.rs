@@ -272,6 +272,7 @@ impl Installation {
             clock,
             shutdown: Shutdown::new(),
             holder: "flows".to_owned(),
+            decided: iamwarden::daemon::Wake::new(),
             metrics: None,
         };
         Self {
@@ -415,6 +416,7 @@ impl Installation {
                 decided_at: self.now(),
                 not_before: action.not_before,
                 by: "sec-lead@example.com".to_owned(),
+                via: Default::default(),
             },
         };
         let (state, decisions) = (self.state(), [decision]);

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::{DecideError, DecisionMade, DecisionRequest, House, Reach, Run, Undo, UndoError};
 use crate::daemon::{InForce, Wake};
 use crate::execute::ActionReport;
+use crate::model::Person;
+use crate::plan::{self, Refusal};
 use crate::state::StateError;
 
 /// How many may wait at once.
@@ -25,9 +27,9 @@ pub struct RolledBack {
 /// Why nothing was rolled back.
 #[derive(Debug, thiserror::Error)]
 pub enum RollbackError {
-    /// Not one of those who may.
-    #[error("{0} is not among approvals.approvers and may not roll back")]
-    NotAnApprover(String),
+    /// The person may not.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Nothing is changed in a dry run.
     #[error("dry_run = true in the configuration: nothing is rolled back")]
     DryRun,
@@ -59,7 +61,7 @@ enum Errand {
     ),
     RollBack {
         undo: Undo,
-        by: String,
+        person: Person,
         answer: oneshot::Sender<Result<RolledBack, RollbackError>>,
     },
 }
@@ -76,10 +78,14 @@ impl std::fmt::Debug for Errand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Decide(request, _) => f.debug_tuple("Decide").field(request).finish(),
-            Self::RollBack { undo, by, answer: _ } => f
+            Self::RollBack {
+                undo,
+                person,
+                answer: _,
+            } => f
                 .debug_struct("RollBack")
                 .field("undo", undo)
-                .field("by", by)
+                .field("person", person)
                 .finish(),
         }
     }
@@ -113,10 +119,10 @@ impl Desk {
     pub async fn roll_back(
         &self,
         undo: Undo,
-        by: String,
+        person: Person,
     ) -> Result<Result<RolledBack, RollbackError>, Ending> {
         let (answer, answered) = oneshot::channel();
-        let errand = Errand::RollBack { undo, by, answer };
+        let errand = Errand::RollBack { undo, person, answer };
         self.0.send(errand).await.map_err(|_| Ending)?;
         answered.await.map_err(|_| Ending)
     }
@@ -150,8 +156,8 @@ async fn run(house: House, errand: Errand) {
         Errand::Decide(request, answer) => {
             let _ = answer.send(decide(&house, &request).await);
         }
-        Errand::RollBack { undo, by, answer } => {
-            let _ = answer.send(roll_back(&house, &undo, &by).await);
+        Errand::RollBack { undo, person, answer } => {
+            let _ = answer.send(roll_back(&house, &undo, &person).await);
         }
     }
 }
@@ -159,17 +165,15 @@ async fn run(house: House, errand: Errand) {
 async fn decide(house: &House, request: &DecisionRequest) -> Result<DecisionMade, DecideError> {
     match &house.state {
         Some(state) => Box::pin(house.decide(state, request)).await,
-        None => Err(DecideError::NoPlan(request.plan.clone())),
+        None => Err(DecideError::NoState),
     }
 }
 
-async fn roll_back(house: &House, undo: &Undo, by: &str) -> Result<RolledBack, RollbackError> {
+async fn roll_back(house: &House, undo: &Undo, person: &Person) -> Result<RolledBack, RollbackError> {
     let Some(state) = &house.state else {
         return Err(RollbackError::Nothing);
     };
-    if !house.config.approvals.may_decide(by) {
-        return Err(RollbackError::NotAnApprover(by.to_owned()));
-    }
+    plan::may_decide(&house.config, person)?;
     if house.config.dry_run {
         return Err(RollbackError::DryRun);
     }
@@ -177,10 +181,10 @@ async fn roll_back(house: &House, undo: &Undo, by: &str) -> Result<RolledBack, R
     let undoable = run.undoable(state, undo).await?;
     let reports = match undoable.applied.is_empty() {
         true => Vec::new(),
-        false => Box::pin(run.undo(state, &undoable, by)).await?,
+        false => Box::pin(run.undo(state, &undoable, &person.name)).await?,
     };
     let told: Vec<_> = undoable.settled.iter().chain(&reports).cloned().collect();
-    run.tell_rollback(state, &told, by).await?;
+    run.tell_rollback(state, &told, &person.name).await?;
     if undoable.applied.is_empty() {
         return Err(match undoable.open {
             0 => RollbackError::Nothing,

@@ -7,6 +7,7 @@
 mod change;
 mod decide;
 mod desk;
+mod exemptions;
 mod outside;
 mod settle;
 mod survey;
@@ -19,14 +20,15 @@ use chrono::{DateTime, Utc};
 use tracing::{Instrument, Span};
 
 pub use change::PlanFile;
-pub use decide::{DecideError, DecisionMade, DecisionRequest};
+pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
 pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
+pub use exemptions::ExemptionAsked;
 pub use outside::ExchangeError;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};
 
-use super::{Clock, Shutdown};
+use super::{Clock, Shutdown, Wake};
 use crate::aws::{ConnectError, Purpose, Sessions};
 use crate::config::{Config, Schedule};
 use crate::execute::{ActionReport, ActionResult};
@@ -52,6 +54,8 @@ pub struct House {
     pub holder: String,
     /// Told what happens; `None`: nobody asks.
     pub metrics: Option<Arc<Metrics>>,
+    /// Called when somebody decided something in this process.
+    pub decided: Wake,
 }
 
 /// How far a run may go.

@@ -4,14 +4,16 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::document;
-use crate::daemon::{DecisionRequest, RolledBack, Undo};
-use crate::model::{ActionId, Digest, Verdict};
+use crate::daemon::{DecisionOutcome, DecisionRequest, ExemptionAsked, RolledBack, Undo};
+use crate::model::{
+    AccountId, ActionId, Arn, Digest, ExemptionId, Owner, RequestedExemption, RuleName, Verdict, Way,
+};
 use crate::state::RequestSeen;
 use crate::web::Web;
 use crate::web::guard::{Right, Routes};
@@ -30,6 +32,17 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .post("/api/v1/plans/{plan}/decisions", Right::Decide, decide)
         .post("/api/v1/rollbacks", Right::Decide, roll_back)
+        .post("/api/v1/exemptions", Right::View, ask_for_exemption)
+        .post(
+            "/api/v1/exemptions/{exemption}/answer",
+            Right::Decide,
+            answer_exemption,
+        )
+        .post(
+            "/api/v1/exemptions/{exemption}/revocation",
+            Right::Decide,
+            revoke_exemption,
+        )
         .get("/api/v1/freeze", Right::View, show_freeze)
         .post("/api/v1/freeze", Right::Administer, freeze)
         .post("/api/v1/unfreeze", Right::Administer, unfreeze)
@@ -59,10 +72,25 @@ pub(super) struct DecisionAnswer {
     pub(super) verdict: &'static str,
     /// By whom.
     pub(super) by: String,
-    /// Of which actions.
-    pub(super) actions: Vec<String>,
+    /// Of which actions, each with what came of it.
+    pub(super) actions: Vec<DecidedRow>,
     /// Whether the configuration is another than the plan's: then it counts for nothing now.
     pub(super) outdated: bool,
+}
+
+/// What came of a decision of one action.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DecidedRow {
+    /// Which action.
+    pub(super) action: String,
+    /// `recorded`; `repeated`: it was there already and still counts; `refused`: this person may not decide it.
+    pub(super) outcome: &'static str,
+    /// Why it was refused.
+    pub(super) detail: Option<String>,
+    /// How the action stands now: `open`, `partly`, `approved` or `rejected`.
+    pub(super) standing: &'static str,
+    /// A newer plan that holds the action otherwise: the decision is none of that.
+    pub(super) superseded_by: Option<String>,
 }
 
 /// What is to be undone: either actions or a run.
@@ -98,6 +126,49 @@ pub(in crate::web) struct Undone {
     pub(in crate::web) result: String,
     /// What is said of it.
     pub(in crate::web) detail: Option<String>,
+}
+
+/// An exemption that somebody asks for.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExemptionBody {
+    /// Twelve digits.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    pub(super) account: String,
+    /// The ARN of what is to be left alone.
+    #[schemars(length(min = 1))]
+    pub(super) resource: String,
+    /// By which rules.
+    #[schemars(length(min = 1))]
+    pub(super) rules: Vec<String>,
+    /// The last day, in UTC.
+    pub(super) until: NaiveDate,
+    /// Why.
+    #[schemars(length(min = 1))]
+    pub(super) reason: String,
+    /// Who answers for the thing, where that is known.
+    #[serde(default)]
+    pub(super) owner: Option<String>,
+}
+
+/// What is said of a request.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswerBody {
+    /// Yes or no.
+    pub(super) granted: bool,
+    /// Why.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
+}
+
+/// That a granted exemption is taken back.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevocationBody {
+    /// Why.
+    #[serde(default)]
+    pub(super) reason: Option<String>,
 }
 
 /// Why everything is to stop.
@@ -224,6 +295,7 @@ async fn decide(
         actions: actions.into_iter().map(ActionId).collect(),
         verdict: body.verdict,
         by: visitor.name.clone(),
+        via: Way::Page,
         reason: body.reason.filter(|reason| !reason.trim().is_empty()),
     };
     let work = async {
@@ -232,7 +304,24 @@ async fn decide(
             plan: made.plan,
             verdict: view::verdict_word(body.verdict),
             by: visitor.name.clone(),
-            actions: made.actions.iter().map(|action| action.id.to_string()).collect(),
+            actions: made
+                .decided
+                .iter()
+                .map(|one| DecidedRow {
+                    action: one.action.id.to_string(),
+                    outcome: match &one.outcome {
+                        DecisionOutcome::Recorded => "recorded",
+                        DecisionOutcome::Repeated => "repeated",
+                        DecisionOutcome::Refused(_) => "refused",
+                    },
+                    detail: match &one.outcome {
+                        DecisionOutcome::Refused(refusal) => Some(refusal.to_string()),
+                        DecisionOutcome::Recorded | DecisionOutcome::Repeated => None,
+                    },
+                    standing: view::standing_word(one.standing),
+                    superseded_by: one.superseded_by.clone(),
+                })
+                .collect(),
             outdated: made.outdated,
         })
     };
@@ -259,11 +348,7 @@ async fn roll_back(
             ));
         }
     };
-    let work = async {
-        Ok(rolled_back(
-            web.desk.roll_back(undo, visitor.name.clone()).await??,
-        ))
-    };
+    let work = async { Ok(rolled_back(web.desk.roll_back(undo, visitor.person()).await??)) };
     once(&web, &visitor, &headers, &content, work).await
 }
 
@@ -282,6 +367,80 @@ pub(in crate::web) fn rolled_back(done: RolledBack) -> RollbackAnswer {
             })
             .collect(),
     }
+}
+
+async fn ask_for_exemption(
+    State(web): State<Web>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let body: ExemptionBody = read(&visitor, &headers, &body)?;
+    let content = serde_json::json!(["ask for an exemption", body]);
+    let senseless = |error: &dyn std::error::Error| Problem::Invalid(error.to_string());
+    let account = AccountId::parse(&body.account).map_err(|error| senseless(&error))?;
+    let resource = Arn::parse(&body.resource).map_err(|error| senseless(&error))?;
+    let rules: Vec<_> = body.rules.into_iter().map(|rule| RuleName(rule.into())).collect();
+    let owner = body.owner.filter(|owner| !owner.trim().is_empty()).map(Owner);
+    let (house, person, now) = (web.house(), visitor.person(), web.clock.now());
+    let work = async {
+        let request = house
+            .ask_for_exemption(ExemptionAsked {
+                account: &account,
+                resource: &resource,
+                rules: &rules,
+                until: body.until,
+                reason: &body.reason,
+                owner: owner.as_ref(),
+                person: &person,
+            })
+            .await?;
+        let exemption = RequestedExemption {
+            request,
+            answer: None,
+            revoked: None,
+        };
+        Ok(view::requested(&exemption, now.date_naive()))
+    };
+    once(&web, &visitor, &headers, &content, work).await
+}
+
+async fn answer_exemption(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let body: AnswerBody = read(&visitor, &headers, &body)?;
+    let content = serde_json::json!(["answer an exemption", id, body]);
+    let (house, person, today) = (web.house(), visitor.person(), web.clock.now().date_naive());
+    let work = async {
+        let reason = body.reason.as_deref();
+        let changed = house
+            .answer_exemption(&ExemptionId(id), body.granted, &person, reason)
+            .await?;
+        Ok(view::requested(&changed, today))
+    };
+    once(&web, &visitor, &headers, &content, work).await
+}
+
+async fn revoke_exemption(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let body: RevocationBody = read(&visitor, &headers, &body)?;
+    let content = serde_json::json!(["take an exemption back", id, body]);
+    let (house, person, today) = (web.house(), visitor.person(), web.clock.now().date_naive());
+    let work = async {
+        let reason = body.reason.as_deref();
+        let changed = house.revoke_exemption(&ExemptionId(id), &person, reason).await?;
+        Ok(view::requested(&changed, today))
+    };
+    once(&web, &visitor, &headers, &content, work).await
 }
 
 async fn freeze_answer(web: &Web) -> Result<FreezeAnswer, Problem> {

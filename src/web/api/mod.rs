@@ -161,7 +161,7 @@ async fn decisions(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<
 }
 
 async fn exemptions(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    let rows = view::exemptions(&web);
+    let rows = view::exemptions(&web).await?;
     list(
         &fields(query),
         "exemptions",

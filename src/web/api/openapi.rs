@@ -7,7 +7,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::changes::{DecisionAnswer, DecisionBody, FreezeAnswer, FreezeBody, RollbackAnswer, RollbackBody};
+use super::changes::{
+    AnswerBody, DecisionAnswer, DecisionBody, ExemptionBody, FreezeAnswer, FreezeBody, RevocationBody,
+    RollbackAnswer, RollbackBody,
+};
 use super::{List, MOST, Me};
 use crate::model::{FindingStatus, Severity};
 use crate::web::guard::Right;
@@ -198,6 +201,27 @@ const OPERATIONS: &[Operation] = &[
         of::<RollbackAnswer>,
     ),
     change(
+        "/api/v1/exemptions",
+        "Ask for an exemption",
+        Right::View,
+        Some(of::<ExemptionBody>),
+        of::<view::ExemptionRow>,
+    ),
+    change(
+        "/api/v1/exemptions/{exemption}/answer",
+        "Grant or refuse an exemption",
+        Right::Decide,
+        Some(of::<AnswerBody>),
+        of::<view::ExemptionRow>,
+    ),
+    change(
+        "/api/v1/exemptions/{exemption}/revocation",
+        "Take a granted exemption back",
+        Right::Decide,
+        Some(of::<RevocationBody>),
+        of::<view::ExemptionRow>,
+    ),
+    change(
         "/api/v1/freeze",
         "Stop all changes",
         Right::Administer,
@@ -225,6 +249,13 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         parameters.push(json!({
             "name": "plan", "in": "path", "required": true,
             "description": "The plan's id, the beginning of it, or `latest`.",
+            "schema": {"type": "string", "minLength": 1},
+        }));
+    }
+    if operation.path.contains("{exemption}") {
+        parameters.push(json!({
+            "name": "exemption", "in": "path", "required": true,
+            "description": "The id of the request, `exm_` and a ULID.",
             "schema": {"type": "string", "minLength": 1},
         }));
     }

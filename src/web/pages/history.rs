@@ -195,6 +195,6 @@ async fn roll_back(State(web): State<Web>, visitor: Visitor, body: Bytes) -> Res
     let fields = Fields::parse(&body);
     let undo = wanted(&fields)?;
     spend(&web, &visitor, &fields, &purpose(&undo)).await?;
-    let done = web.desk.roll_back(undo, visitor.name.clone()).await??;
+    let done = web.desk.roll_back(undo, visitor.person()).await??;
     Ok(Redirect::to(&format!("/history?done=yes#run-{}", done.run)).into_response())
 }

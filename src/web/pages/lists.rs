@@ -1,4 +1,4 @@
-//! `/owners`, `/exemptions` and `/configuration`.
+//! `/owners` and `/configuration`.
 
 use askama::Template;
 use axum::extract::State;
@@ -9,13 +9,12 @@ use super::{Frame, Moment, html};
 use crate::web::Web;
 use crate::web::guard::{Right, Routes};
 use crate::web::problem::Problem;
-use crate::web::view::{self, ExemptionRow, OwnerRow};
+use crate::web::view::{self, OwnerRow};
 use crate::web::visitor::Visitor;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .get("/owners", Right::View, owners)
-        .get("/exemptions", Right::View, exemptions)
         .get("/configuration", Right::View, configuration)
 }
 
@@ -38,25 +37,6 @@ async fn owners(State(web): State<Web>, visitor: Visitor) -> Result<Response, Pr
     html(&OwnersPage {
         frame: Frame::of(&web, &visitor, "/owners", "Owners").await?,
         rows: rows.into_iter().map(row).collect(),
-    })
-}
-
-#[derive(Template)]
-#[template(path = "web/templates/exemptions.html")]
-struct ExemptionsPage {
-    frame: Frame,
-    rows: Vec<(ExemptionRow, String)>,
-}
-
-async fn exemptions(State(web): State<Web>, visitor: Visitor) -> Result<Response, Problem> {
-    let now = web.clock.now();
-    let row = |row: ExemptionRow| {
-        let when = crate::model::relative_day(now, row.until);
-        (row, when)
-    };
-    html(&ExemptionsPage {
-        frame: Frame::of(&web, &visitor, "/exemptions", "Exemptions").await?,
-        rows: view::exemptions(&web).into_iter().map(row).collect(),
     })
 }
 

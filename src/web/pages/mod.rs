@@ -2,6 +2,7 @@
 //! before. What a page offers to do, a form carries with a nonce of its own.
 
 mod chart;
+mod exemptions;
 mod findings;
 mod history;
 mod lists;
@@ -24,7 +25,7 @@ use crate::state::RequestSeen;
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let routes = plan::routes(findings::routes(overview::routes(routes)));
-    lists::routes(history::routes(routes))
+    exemptions::routes(lists::routes(history::routes(routes)))
 }
 
 /// What is around every page.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::{Frame, Moment, fields, html, spend};
 use crate::daemon::DecisionRequest;
-use crate::model::{Action, ActionId, Verdict, counted};
+use crate::model::{Action, ActionId, Verdict, Way, counted};
 use crate::plan;
 use crate::web::Web;
 use crate::web::fields::Fields;
@@ -146,14 +146,19 @@ fn why_not(visitor: &Visitor, config: &crate::config::Config) -> &'static str {
 
 /// What was just done, in words of ours: the address carries a number and a word, and nothing else of it is shown.
 fn done(text: &str) -> Option<String> {
-    let (count, verdict) = text.split_once('-')?;
-    let count: usize = count.parse().ok()?;
+    let mut parts = text.split('-');
+    let (count, verdict, refused) = (parts.next()?, parts.next()?, parts.next()?);
+    let (count, refused): (usize, usize) = (count.parse().ok()?, refused.parse().ok()?);
     let word = match verdict {
         "approved" => "Approved",
         "rejected" => "Rejected",
         _ => return None,
     };
-    Some(format!("{word}: {}.", counted(count, "action", "actions")))
+    let not = match refused {
+        0 => String::new(),
+        _ => format!(" {refused} not: nobody decides for himself, so another approver has to."),
+    };
+    Some(format!("{word}: {}.{not}", counted(count, "action", "actions")))
 }
 
 fn purpose(plan: &str) -> String {
@@ -184,16 +189,27 @@ fn standing(row: &ActionRow) -> (&'static str, String) {
     if row.applied {
         return ("applied", "applied".to_owned());
     }
-    match row.live() {
-        Some(said) if said.verdict == "approved" => {
-            ("approved", format!("approved by {}", view::shown(&said.by)))
-        }
-        Some(said) => ("rejected", format!("rejected by {}", view::shown(&said.by))),
-        None if row.waits() => ("waits", "waits for a decision".to_owned()),
-        None => match row.withheld_reason {
-            Some(reason) => ("held", format!("held back: {}", reason.replace('_', " "))),
-            None => ("due", "due now".to_owned()),
-        },
+    let by = |verdict: &str| {
+        let said = row
+            .decisions
+            .iter()
+            .rev()
+            .find(|said| said.verdict == verdict && !said.spent);
+        said.map(|said| format!("{verdict} by {}", view::shown(&said.by)))
+    };
+    match (row.standing, row.approvals, row.withheld_reason) {
+        ("approved", ..) => (
+            "approved",
+            by("approved").unwrap_or_else(|| "approved".to_owned()),
+        ),
+        ("rejected", ..) => (
+            "rejected",
+            by("rejected").unwrap_or_else(|| "rejected".to_owned()),
+        ),
+        (_, Some((have, need)), _) => ("waits", format!("{have} of {need} approvals")),
+        _ if row.waits() => ("waits", "waits for a decision".to_owned()),
+        (.., Some(reason)) => ("held", format!("held back: {}", reason.replace('_', " "))),
+        (.., None) => ("due", "due now".to_owned()),
     }
 }
 
@@ -296,15 +312,19 @@ async fn decide(
     }
     // The nonce names the plan by its whole id, so the beginning of another does not do.
     spend(&web, &visitor, &fields, &purpose(&id)).await?;
-    let count = actions.len();
+
     let request = DecisionRequest {
         plan: id.clone(),
         actions,
         verdict,
         by: visitor.name.clone(),
+        via: Way::Page,
         reason: fields.get("reason").map(ToOwned::to_owned),
     };
     let made = web.desk.decide(request).await??;
     let word = view::verdict_word(verdict);
-    Ok(Redirect::to(&format!("/plans/{}?done={count}-{word}", made.plan)).into_response())
+    let refused = made.refused().count();
+    let count = made.decided.len() - refused;
+    let path = format!("/plans/{}?done={count}-{word}-{refused}", made.plan);
+    Ok(Redirect::to(&path).into_response())
 }
