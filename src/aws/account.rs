@@ -7,7 +7,8 @@ use aws_sdk_iam::types::{AssignmentStatusType, SummaryKeyType, VirtualMfaDevice 
 use super::convert::{self, Odd};
 use super::errors::AwsError;
 use super::operation;
-use super::reader::{PAGE, Pages, Reader, usable};
+use super::pages::PAGE;
+use super::reader::{Reader, usable};
 use crate::inventory::{RootSummary, VirtualMfaDevice};
 
 impl Reader {
@@ -30,21 +31,19 @@ impl Reader {
     /// [`AwsError`].
     pub async fn virtual_mfa_devices(&self) -> Result<Vec<VirtualMfaDevice>, AwsError> {
         let scope = self.scope(operation::LIST_VIRTUAL_MFA_DEVICES, None);
-        let mut devices = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.list_virtual_mfa_devices();
-            let call = call.assignment_status(AssignmentStatusType::Any);
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            for device in page.virtual_mfa_devices {
-                devices.push(usable(scope, device_of(device))?);
-            }
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                break;
-            }
-        }
+        let listed = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_virtual_mfa_devices();
+                    let call = call.assignment_status(AssignmentStatusType::Any);
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| (page.virtual_mfa_devices, page.is_truncated, page.marker),
+            )
+            .await?;
+        let devices: Result<Vec<_>, _> = listed.into_iter().map(device_of).collect();
+        let mut devices = usable(scope, devices)?;
         devices.sort();
         Ok(devices)
     }

@@ -8,7 +8,8 @@ use aws_sdk_iam::types::{EntityType, ManagedPolicyDetail};
 use super::convert::{self, Odd};
 use super::errors::AwsError;
 use super::operation;
-use super::reader::{PAGE, Pages, Reader, usable};
+use super::pages::{PAGE, Pages};
+use super::reader::{Reader, usable};
 use crate::inventory::{Authorization, Group, ManagedPolicy, Role, User};
 use crate::model::Arn;
 

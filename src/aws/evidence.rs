@@ -12,7 +12,8 @@ use chrono::{DateTime, Utc};
 use super::convert::{self, Odd};
 use super::errors::{AwsError, ErrorKind, Scope};
 use super::operation;
-use super::reader::{PAGE, Pages, Polling, Reader, ReportFile, usable};
+use super::pages::{PAGE, Pages};
+use super::reader::{Polling, Reader, ReportFile, usable};
 use crate::inventory::{Granularity, ServiceLastAccessed, ServiceUse};
 use crate::model::Arn;
 

@@ -15,6 +15,7 @@ mod evidence;
 mod meter;
 pub mod operation;
 mod other_credentials;
+mod pages;
 pub mod permissions;
 mod reader;
 mod regional;

@@ -4,7 +4,8 @@ use aws_sdk_iam::types::StatusType;
 
 use super::errors::AwsError;
 use super::operation;
-use super::reader::{PAGE, Pages, Reader, usable};
+use super::pages::PAGE;
+use super::reader::Reader;
 use crate::inventory::{OtherCredential, OtherCredentialKind};
 use crate::model::Arn;
 
@@ -16,24 +17,32 @@ impl Reader {
     pub async fn ssh_public_keys(&self, user: &Arn) -> Result<Vec<OtherCredential>, AwsError> {
         let scope = self.scope(operation::LIST_SSH_PUBLIC_KEYS, Some(user));
         let name = self.user_name(scope, user)?;
-        let mut found = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.list_ssh_public_keys().user_name(name);
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            found.extend(page.ssh_public_keys.unwrap_or_default().into_iter().map(|key| {
+        let listed = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_ssh_public_keys().user_name(name);
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| {
+                    (
+                        page.ssh_public_keys.unwrap_or_default(),
+                        page.is_truncated,
+                        page.marker,
+                    )
+                },
+            )
+            .await?;
+        let found = listed.into_iter();
+        Ok(found
+            .map(|found| {
                 credential(
                     OtherCredentialKind::SshPublicKey,
-                    key.ssh_public_key_id,
-                    &key.status,
+                    found.ssh_public_key_id,
+                    &found.status,
                 )
-            }));
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                return Ok(found);
-            }
-        }
+            })
+            .collect())
     }
 
     /// The user's signing certificates. `ListSigningCertificates`, all pages.
@@ -43,24 +52,26 @@ impl Reader {
     pub async fn signing_certificates(&self, user: &Arn) -> Result<Vec<OtherCredential>, AwsError> {
         let scope = self.scope(operation::LIST_SIGNING_CERTIFICATES, Some(user));
         let name = self.user_name(scope, user)?;
-        let mut found = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.list_signing_certificates().user_name(name);
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            found.extend(page.certificates.into_iter().map(|certificate| {
+        let listed = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_signing_certificates().user_name(name);
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| (page.certificates, page.is_truncated, page.marker),
+            )
+            .await?;
+        let found = listed.into_iter();
+        Ok(found
+            .map(|found| {
                 credential(
                     OtherCredentialKind::SigningCertificate,
-                    certificate.certificate_id,
-                    &certificate.status,
+                    found.certificate_id,
+                    &found.status,
                 )
-            }));
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                return Ok(found);
-            }
-        }
+            })
+            .collect())
     }
 
     /// The user's service-specific credentials. `ListServiceSpecificCredentials`, all pages.
@@ -70,25 +81,32 @@ impl Reader {
     pub async fn service_specific_credentials(&self, user: &Arn) -> Result<Vec<OtherCredential>, AwsError> {
         let scope = self.scope(operation::LIST_SERVICE_SPECIFIC_CREDENTIALS, Some(user));
         let name = self.user_name(scope, user)?;
-        let mut found = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.list_service_specific_credentials().user_name(name);
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            let listed = page.service_specific_credentials.unwrap_or_default();
-            found.extend(listed.into_iter().map(|listed| {
+        let listed = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_service_specific_credentials().user_name(name);
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| {
+                    (
+                        page.service_specific_credentials.unwrap_or_default(),
+                        page.is_truncated,
+                        page.marker,
+                    )
+                },
+            )
+            .await?;
+        let found = listed.into_iter();
+        Ok(found
+            .map(|found| {
                 credential(
                     OtherCredentialKind::ServiceSpecificCredential,
-                    listed.service_specific_credential_id,
-                    &listed.status,
+                    found.service_specific_credential_id,
+                    &found.status,
                 )
-            }));
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                return Ok(found);
-            }
-        }
+            })
+            .collect())
     }
 }
 

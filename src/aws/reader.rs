@@ -3,7 +3,7 @@
 //!
 //! A method answers whole or fails: all pages, or an error. What is not there any more is [`ErrorKind::Gone`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,15 +18,13 @@ use tokio::time::Instant;
 use super::convert::{self, Odd};
 use super::errors::{AwsError, ErrorKind, Scope};
 use super::operation;
+use super::pages::{PAGE, Pages};
 use super::regional::Regional;
 use super::session::Shared;
 use crate::inventory::{AttachedPolicy, Caller, LastUsed, ManagedPolicy};
 use crate::model::{
     AccessKeyId, AccountId, Arn, KeyStatus, Partition, PasswordPolicy, PrincipalKind, Region,
 };
-
-/// Most items of a page.
-pub(super) const PAGE: i32 = 1000;
 
 /// An access key as `ListAccessKeys` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,25 +186,25 @@ impl Reader {
     pub async fn access_keys(&self, user: &Arn) -> Result<Vec<KeyDescription>, AwsError> {
         let scope = self.scope(operation::LIST_ACCESS_KEYS, Some(user));
         let name = self.user_name(scope, user)?;
+        let listed = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_access_keys().user_name(name);
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| (page.access_key_metadata, page.is_truncated, page.marker),
+            )
+            .await?;
         let mut keys = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.list_access_keys().user_name(name);
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            for key in page.access_key_metadata {
-                if key
-                    .user_name()
-                    .is_some_and(|owner| !owner.eq_ignore_ascii_case(name))
-                {
-                    return Err(AwsError::unusable(scope, "a key of somebody else is listed"));
-                }
-                keys.push(usable(scope, convert::key(key))?);
+        for key in listed {
+            if key
+                .user_name()
+                .is_some_and(|owner| !owner.eq_ignore_ascii_case(name))
+            {
+                return Err(AwsError::unusable(scope, "a key of somebody else is listed"));
             }
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                break;
-            }
+            keys.push(usable(scope, convert::key(key))?);
         }
         keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         Ok(keys)
@@ -242,18 +240,17 @@ impl Reader {
     pub async fn mfa_devices(&self, user: &Arn) -> Result<Vec<String>, AwsError> {
         let scope = self.scope(operation::LIST_MFA_DEVICES, Some(user));
         let name = self.user_name(scope, user)?;
-        let mut serials = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let call = self.iam.list_mfa_devices().user_name(name);
-            let page = self
-                .ask(scope, call.set_marker(pages.marker()).max_items(PAGE).send())
-                .await?;
-            serials.extend(page.mfa_devices.into_iter().map(|device| device.serial_number));
-            if !usable(scope, pages.turn(page.is_truncated, page.marker))? {
-                break;
-            }
-        }
+        let devices = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_mfa_devices().user_name(name);
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| (page.mfa_devices, page.is_truncated, page.marker),
+            )
+            .await?;
+        let mut serials: Vec<_> = devices.into_iter().map(|device| device.serial_number).collect();
         serials.sort();
         Ok(serials)
     }
@@ -443,65 +440,64 @@ impl Reader {
         };
         let scope = self.scope(operation, Some(principal));
         let kind = kind.ok_or_else(|| AwsError::unusable(scope, "this is no user, group or role"))?;
-        let mut policies = Vec::new();
-        let mut pages = Pages::default();
-        loop {
-            let (page, truncated, marker) = self
-                .attached_page(scope, kind, principal.name(), pages.marker())
-                .await?;
-            for policy in page {
-                policies.push(usable(scope, convert::attached_policy(policy))?);
-            }
-            if !usable(scope, pages.turn(truncated, marker))? {
-                break;
-            }
-        }
-        policies.sort();
-        Ok(policies)
-    }
-
-    async fn attached_page(
-        &self,
-        scope: Scope<'_>,
-        kind: PrincipalKind,
-        name: &str,
-        marker: Option<String>,
-    ) -> Result<(Vec<aws_sdk_iam::types::AttachedPolicy>, bool, Option<String>), AwsError> {
-        match kind {
+        let name = principal.name();
+        let listed = match kind {
             PrincipalKind::User => {
-                let call = self.iam.list_attached_user_policies().user_name(name);
-                let page = self
-                    .ask(scope, call.set_marker(marker).max_items(PAGE).send())
-                    .await?;
-                Ok((
-                    page.attached_policies.unwrap_or_default(),
-                    page.is_truncated,
-                    page.marker,
-                ))
+                self.list(
+                    scope,
+                    |marker| {
+                        let call = self.iam.list_attached_user_policies().user_name(name);
+                        call.set_marker(marker).max_items(PAGE).send()
+                    },
+                    |page| {
+                        (
+                            page.attached_policies.unwrap_or_default(),
+                            page.is_truncated,
+                            page.marker,
+                        )
+                    },
+                )
+                .await?
             }
             PrincipalKind::Group => {
-                let call = self.iam.list_attached_group_policies().group_name(name);
-                let page = self
-                    .ask(scope, call.set_marker(marker).max_items(PAGE).send())
-                    .await?;
-                Ok((
-                    page.attached_policies.unwrap_or_default(),
-                    page.is_truncated,
-                    page.marker,
-                ))
+                self.list(
+                    scope,
+                    |marker| {
+                        let call = self.iam.list_attached_group_policies().group_name(name);
+                        call.set_marker(marker).max_items(PAGE).send()
+                    },
+                    |page| {
+                        (
+                            page.attached_policies.unwrap_or_default(),
+                            page.is_truncated,
+                            page.marker,
+                        )
+                    },
+                )
+                .await?
             }
             PrincipalKind::Role => {
-                let call = self.iam.list_attached_role_policies().role_name(name);
-                let page = self
-                    .ask(scope, call.set_marker(marker).max_items(PAGE).send())
-                    .await?;
-                Ok((
-                    page.attached_policies.unwrap_or_default(),
-                    page.is_truncated,
-                    page.marker,
-                ))
+                self.list(
+                    scope,
+                    |marker| {
+                        let call = self.iam.list_attached_role_policies().role_name(name);
+                        call.set_marker(marker).max_items(PAGE).send()
+                    },
+                    |page| {
+                        (
+                            page.attached_policies.unwrap_or_default(),
+                            page.is_truncated,
+                            page.marker,
+                        )
+                    },
+                )
+                .await?
             }
-        }
+        };
+        let policies: Result<Vec<_>, _> = listed.into_iter().map(convert::attached_policy).collect();
+        let mut policies = usable(scope, policies)?;
+        policies.sort();
+        Ok(policies)
     }
 
     /// A managed policy with its default version, the only one read. `GetPolicy`, `GetPolicyVersion`.
@@ -543,35 +539,6 @@ pub(super) fn usable<T>(scope: Scope<'_>, converted: Result<T, Odd>) -> Result<T
     converted.map_err(|Odd(why)| AwsError::unusable(scope, why))
 }
 
-/// Where in a paged answer a reader is. `IsTruncated` decides, not the number of items.
-#[derive(Debug, Default)]
-pub(super) struct Pages {
-    seen: BTreeSet<String>,
-    next: Option<String>,
-}
-
-impl Pages {
-    /// What to send for the next page.
-    pub(super) fn marker(&self) -> Option<String> {
-        self.next.clone()
-    }
-
-    /// Turns the page; `false`: it was the last.
-    pub(super) fn turn(&mut self, truncated: bool, marker: Option<String>) -> Result<bool, Odd> {
-        if !truncated {
-            return Ok(false);
-        }
-        let marker = marker
-            .filter(|marker| !marker.is_empty())
-            .ok_or_else(|| Odd("there are more pages, but no marker to ask for them".to_owned()))?;
-        if !self.seen.insert(marker.clone()) {
-            return Err(Odd("the marker of an earlier page came again".to_owned()));
-        }
-        self.next = Some(marker);
-        Ok(true)
-    }
-}
-
 /// Pauses between looks at something that AWS is making: growing, and only so long in all.
 #[derive(Debug)]
 pub(super) struct Polling {
@@ -610,18 +577,6 @@ impl Polling {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_truncated_page_needs_a_new_marker() {
-        let mut pages = Pages::default();
-        assert_eq!(pages.turn(true, Some("a".to_owned())), Ok(true));
-        assert_eq!(pages.marker().as_deref(), Some("a"));
-        assert_eq!(pages.turn(true, Some("b".to_owned())), Ok(true));
-        assert!(pages.turn(true, Some("a".to_owned())).is_err());
-        assert!(pages.turn(true, None).is_err());
-        assert!(pages.turn(true, Some(String::new())).is_err());
-        assert_eq!(pages.turn(false, Some("a".to_owned())), Ok(false));
-    }
 
     #[test]
     fn polling_slows_down_and_ends() {

@@ -117,7 +117,6 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
     let authorization = match authorization {
         Ok(mut authorization) => {
             if let Some(report) = report.filter(|_| of_users) {
-                let users = std::mem::take(&mut authorization.users);
                 let look = Look {
                     reader,
                     credentials,
@@ -129,7 +128,7 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
                     report,
                     outage: Outage::default(),
                 };
-                authorization.users = look.at_all(users, &mut gaps).await;
+                look.at_all(&mut authorization.users, &mut gaps).await;
             }
             if let Some(choose) = needs.last_accessed {
                 let principals = choose(&authorization);
@@ -245,43 +244,51 @@ impl From<Gap> for Found {
 }
 
 impl Look<'_> {
-    async fn at_all(&self, users: Vec<User>, gaps: &mut BTreeSet<Gap>) -> Vec<User> {
-        let looks = stream::iter(users).map(|mut user| async move {
-            let asked = LoginProfile::default();
-            let mut missing = Vec::new();
-            if self.credentials {
-                match self.at(&user, &asked).await {
-                    Found::Here(credentials, gaps) => {
-                        user.credentials = Some(credentials);
-                        missing.extend(gaps);
-                    }
-                    Found::Gone => return None,
+    /// Fills in what was asked for, user by user in place; those that are not there any more are left out.
+    async fn at_all(&self, users: &mut Vec<User>, gaps: &mut BTreeSet<Gap>) {
+        let looks = stream::iter(users.iter_mut().enumerate())
+            .map(|(place, user)| async move { (place, self.at_one(user).await) });
+        let mut gone = BTreeSet::new();
+        let mut looks = looks.buffer_unordered(USERS_AT_A_TIME);
+        while let Some((place, missing)) = looks.next().await {
+            match missing {
+                Some(missing) => gaps.extend(missing),
+                None => {
+                    gone.insert(place);
                 }
             }
-            if let Some(of) = self.sign_in {
-                let found = self.sign_in(&user, of, &asked).await?;
-                missing.extend(found.gap().cloned());
-                user.sign_in = Some(found);
-            }
-            if let Some(needs) = self.idle {
-                let Idle { password, others } = self.idle(&user, needs, &asked).await?;
-                missing.extend(password.gap().cloned());
-                missing.extend(others.iter().filter_map(Reading::gap).cloned());
-                user.password_use = Some(password);
-                user.other_credentials = others;
-            }
-            Some((user, missing))
-        });
-        let mut seen = Vec::new();
-        let mut looks = looks.buffer_unordered(USERS_AT_A_TIME);
-        while let Some(look) = looks.next().await {
-            if let Some((user, missing)) = look {
-                seen.push(user);
-                gaps.extend(missing);
+        }
+        drop(looks);
+        let mut places = 0..;
+        users.retain(|_| places.next().is_none_or(|place| !gone.contains(&place)));
+    }
+
+    /// What is missing in what was found out about the user; `None`: it is not there any more.
+    async fn at_one(&self, user: &mut User) -> Option<Vec<Gap>> {
+        let asked = LoginProfile::default();
+        let mut missing = Vec::new();
+        if self.credentials {
+            match self.at(user, &asked).await {
+                Found::Here(credentials, gaps) => {
+                    user.credentials = Some(credentials);
+                    missing.extend(gaps);
+                }
+                Found::Gone => return None,
             }
         }
-        seen.sort_by(|a, b| a.arn.cmp(&b.arn));
-        seen
+        if let Some(of) = self.sign_in {
+            let found = self.sign_in(user, of, &asked).await?;
+            missing.extend(found.gap().cloned());
+            user.sign_in = Some(found);
+        }
+        if let Some(needs) = self.idle {
+            let Idle { password, others } = self.idle(user, needs, &asked).await?;
+            missing.extend(password.gap().cloned());
+            missing.extend(others.iter().filter_map(Reading::gap).cloned());
+            user.password_use = Some(password);
+            user.other_credentials = others;
+        }
+        Some(missing)
     }
 
     async fn at(&self, user: &User, asked: &LoginProfile) -> Found {

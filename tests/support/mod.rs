@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_simulator::{Hold, Release, Seed, Server, Simulator};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -315,24 +315,16 @@ impl World {
         self.let_readings_agree_for(TimeDelta::seconds(60));
     }
 
-    /// What so much time does to the readings of attempts that wait for their outcome.
+    /// From now on, the readings of attempts that wait for their outcome have agreed for so long, however long the test
+    /// itself took until here.
     pub(crate) fn let_readings_agree_for(&self, time: TimeDelta) {
+        let since = (Utc::now() - time).to_rfc3339_opts(SecondsFormat::Micros, true);
         self.database(async |connection| {
-            let settling: Vec<(i64, String)> =
-                sqlx::query_as("SELECT seq, settling_since FROM intents WHERE settling_since IS NOT NULL")
-                    .fetch_all(&mut *connection)
-                    .await
-                    .unwrap();
-            for (seq, since) in settling {
-                let since: DateTime<Utc> = since.parse().unwrap();
-                let earlier = (since - time).to_rfc3339_opts(SecondsFormat::Micros, true);
-                sqlx::query("UPDATE intents SET settling_since = $1 WHERE seq = $2")
-                    .bind(earlier)
-                    .bind(seq)
-                    .execute(&mut *connection)
-                    .await
-                    .unwrap();
-            }
+            sqlx::query("UPDATE intents SET settling_since = $1 WHERE settling_since IS NOT NULL")
+                .bind(since)
+                .execute(connection)
+                .await
+                .unwrap();
         });
     }
 

@@ -3,7 +3,8 @@
 use super::super::convert::{Converted, odd};
 use super::super::errors::{AwsError, Scope};
 use super::super::operation;
-use super::super::reader::{Pages, Reader, usable};
+use super::super::pages::Pages;
+use super::super::reader::{Reader, usable};
 use super::element::Element;
 use super::wire::{Question, Service};
 use crate::model::{MetricAlarm, MetricName, Region};

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::super::errors::{AwsError, ErrorKind};
 use super::super::operation;
-use super::super::reader::{Pages, Reader, usable};
+use super::super::pages::Pages;
+use super::super::reader::{Reader, usable};
 use super::wire::{Question, Service};
 use crate::model::{Arn, Feed, MetricFilter, MetricName, Region, log_group_name};
 

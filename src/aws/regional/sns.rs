@@ -2,7 +2,8 @@
 
 use super::super::errors::AwsError;
 use super::super::operation;
-use super::super::reader::{Pages, Reader, usable};
+use super::super::pages::Pages;
+use super::super::reader::{Reader, usable};
 use super::element::Element;
 use super::wire::{Question, Service};
 use crate::model::Arn;
