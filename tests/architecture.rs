@@ -77,12 +77,13 @@ const EXCEPTIONS: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates that one module alone may use, by the beginning of their names.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("aws_sdk_", "aws"),
     ("aws_config", "aws"),
     ("aws_smithy_", "aws"),
     ("sqlx", "state"),
     ("reqwest", "notify"),
+    ("openidconnect", "web"),
 ];
 
 /// Modules that decide, and so are functions of what they are given.

@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 
 use super::Web;
 use super::fields::Fields;
-use super::guard::{Right, Routes, is_on_this_machine};
+use super::guard::{Right, Routes};
 use super::problem::Problem;
 use super::sign_in::{begin, destination, set_cookie};
 use super::visitor::named_cookie;
@@ -83,11 +83,16 @@ impl<'c> AsyncHttpClient<'c> for Http {
     }
 }
 
-fn cookie_name(headers: &HeaderMap) -> &'static str {
-    match is_on_this_machine(headers) {
-        true => "iamwarden-sign-in",
-        false => "__Host-iamwarden-sign-in",
+/// The provider sends people back to the public URL, so that tells whether they speak TLS.
+fn cookie_name(back: &RedirectUrl) -> &'static str {
+    match is_secure(back) {
+        true => "__Host-iamwarden-sign-in",
+        false => "iamwarden-sign-in",
     }
+}
+
+fn is_secure(back: &RedirectUrl) -> bool {
+    back.url().scheme() == "https"
 }
 
 /// What the configuration says of the provider.
@@ -141,17 +146,13 @@ async fn client_secret(house: &House, oidc: &OpenIdConnect) -> Result<Option<Cli
 }
 
 /// Sends the visitor to the provider.
-async fn start(
-    State(web): State<Web>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
+async fn start(State(web): State<Web>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let house = web.house();
     let (oidc, issuer, back) = declared(&house)?;
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
     let metadata = provider(&web, &house, &issuer).await?;
     let client = CoreClient::from_provider_metadata(metadata, ClientId::new(oidc.client_id.clone()), None)
-        .set_redirect_uri(back);
+        .set_redirect_uri(back.clone());
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let mut request = client.authorize_url(
         AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
@@ -172,7 +173,7 @@ async fn start(
     let pending = serde_json::to_vec(&pending)
         .map_err(|error| Problem::failed("a cookie cannot be written", &error))?;
     let held = URL_SAFE_NO_PAD.encode(pending);
-    let cookie = set_cookie(&headers, cookie_name(&headers), &held, PATIENCE.num_seconds())?;
+    let cookie = set_cookie(cookie_name(&back), &held, PATIENCE.num_seconds())?;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(url.as_str())).into_response())
 }
 
@@ -180,8 +181,8 @@ fn refused(why: &str) -> Problem {
     Problem::Credentials(format!("the provider did not sign you in: {why}; start again"))
 }
 
-fn pending(headers: &HeaderMap, now: DateTime<Utc>) -> Result<Pending, Problem> {
-    let held = named_cookie(headers, cookie_name(headers));
+fn pending(headers: &HeaderMap, name: &str, now: DateTime<Utc>) -> Result<Pending, Problem> {
+    let held = named_cookie(headers, name);
     let held = held.and_then(|held| URL_SAFE_NO_PAD.decode(held).ok());
     let pending: Option<Pending> = held.and_then(|held| serde_json::from_slice(&held).ok());
     match pending {
@@ -200,7 +201,7 @@ async fn finish(
     let house = web.house();
     let (oidc, issuer, back) = declared(&house)?;
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    let pending = pending(&headers, web.clock.now())?;
+    let pending = pending(&headers, cookie_name(&back), web.clock.now())?;
     let state = fields.get("state").unwrap_or_default();
     if !bool::from(subtle::ConstantTimeEq::ct_eq(
         state.as_bytes(),
@@ -218,7 +219,7 @@ async fn finish(
     let metadata = provider(&web, &house, &issuer).await?;
     let secret = client_secret(&house, &oidc).await?;
     let client = CoreClient::from_provider_metadata(metadata, ClientId::new(oidc.client_id.clone()), secret)
-        .set_redirect_uri(back);
+        .set_redirect_uri(back.clone());
     let http = Http(house.clone());
     let tokens = client
         .exchange_code(AuthorizationCode::new(code.to_owned()))
@@ -264,8 +265,8 @@ async fn finish(
             oidc.role_claim
         )));
     }
-    let mut response = begin(&web, &headers, subject, issuer, values, &pending.next).await?;
-    let over = set_cookie(&headers, cookie_name(&headers), "", 0)?;
+    let mut response = begin(&web, is_secure(&back), subject, issuer, values, &pending.next).await?;
+    let over = set_cookie(cookie_name(&back), "", 0)?;
     response.headers_mut().append(header::SET_COOKIE, over);
     // What the provider put into the address is not to be kept.
     response
@@ -336,8 +337,8 @@ mod tests {
                 .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()))
                 .collect::<HeaderMap>()
         };
-        assert!(pending(&held(now + PATIENCE), now).is_ok());
-        assert!(pending(&held(now), now).is_err());
-        assert!(pending(&HeaderMap::new(), now).is_err());
+        assert!(pending(&held(now + PATIENCE), "iamwarden-sign-in", now).is_ok());
+        assert!(pending(&held(now), "iamwarden-sign-in", now).is_err());
+        assert!(pending(&HeaderMap::new(), "iamwarden-sign-in", now).is_err());
     }
 }

@@ -50,13 +50,21 @@ async fn sign_in(
         return Ok(page);
     };
     let (name, credential) = (entry.name.clone(), entry.hash.clone());
-    begin(&web, &headers, name, credential, Vec::new(), &next).await
+    begin(&web, is_secure(&headers), name, credential, Vec::new(), &next).await
+}
+
+/// Whether the browser speaks TLS, to us or to a proxy that tells us nothing but where the form came from.
+fn is_secure(headers: &HeaderMap) -> bool {
+    let origin = headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok());
+    !is_on_this_machine(headers) || origin.is_some_and(|origin| origin.starts_with("https://"))
 }
 
 /// Signs somebody in and leads to a page.
 pub(super) async fn begin(
     web: &Web,
-    headers: &HeaderMap,
+    secure: bool,
     subject: String,
     credential: String,
     claims: Vec<String>,
@@ -73,30 +81,29 @@ pub(super) async fn begin(
     };
     web.state()?.begin_session(&session_id(&held), &session).await?;
     tracing::info!(subject = session.subject, "signed in");
-    let cookie = set_cookie(headers, cookie_name(headers), &held, i64::from(length.seconds()))?;
+    let cookie = set_cookie(cookie_name(secure), &held, i64::from(length.seconds()))?;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())
 }
 
-async fn sign_out(State(web): State<Web>, visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
+async fn sign_out(State(web): State<Web>, visitor: Visitor) -> Result<Response, Problem> {
     match &visitor.means {
         Means::Session { id, .. } => web.state()?.end_session(id).await?,
         Means::Off | Means::Token => {}
     }
-    let cookie = set_cookie(&headers, cookie_name(&headers), "", 0)?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/sign-in")).into_response())
+    let mut response = Redirect::to("/sign-in").into_response();
+    for secure in [true, false] {
+        let over = set_cookie(cookie_name(secure), "", 0)?;
+        response.headers_mut().append(header::SET_COOKIE, over);
+    }
+    Ok(response)
 }
 
 /// A cookie that scripts do not see, that goes to this host alone, and not along with what another site sends.
-pub(super) fn set_cookie(
-    headers: &HeaderMap,
-    name: &str,
-    value: &str,
-    seconds: i64,
-) -> Result<HeaderValue, Problem> {
-    let secure = if is_on_this_machine(headers) {
-        ""
-    } else {
+pub(super) fn set_cookie(name: &str, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
+    let secure = if name.starts_with("__Host-") {
         "; Secure"
+    } else {
+        ""
     };
     let text = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::from_str(&text).map_err(|error| Problem::failed("cannot write a cookie", &error))

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::Web;
+use super::guard::is_on_this_machine;
 use super::nonce::Key;
 use super::problem::Problem;
 use crate::config::{Auth, Config, Role, TokenEntry};
@@ -176,17 +177,17 @@ pub(super) const SECURE_COOKIE: &str = "__Host-iamwarden";
 /// On this machine there is no TLS.
 pub(super) const LOCAL_COOKIE: &str = "iamwarden";
 
-/// What the browser holds.
+/// What the browser holds. Beyond this machine only the cookie counts that nobody else could have set.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let name = cookie_name(headers);
-    named_cookie(headers, name)
+    let local = || named_cookie(headers, LOCAL_COOKIE).filter(|_| is_on_this_machine(headers));
+    named_cookie(headers, SECURE_COOKIE).or_else(local)
 }
 
 /// The name of the session's cookie.
-pub(super) fn cookie_name(headers: &HeaderMap) -> &'static str {
-    match super::guard::is_on_this_machine(headers) {
-        true => LOCAL_COOKIE,
-        false => SECURE_COOKIE,
+pub(super) fn cookie_name(secure: bool) -> &'static str {
+    match secure {
+        true => SECURE_COOKIE,
+        false => LOCAL_COOKIE,
     }
 }
 

@@ -126,6 +126,29 @@ def test_several_at_once_without_scripts(keys, daemon, tmp_path):
     assert len(keys.decisions()) == 2
 
 
+def test_an_exemption_is_asked_for_granted_and_taken_back(keys, daemon, tmp_path):
+    with browser(daemon.url, tmp_path / "browser") as page:
+        page.sign_in(VIC, "/findings?owner=ben@example.com")
+        page.find("#results summary").click()
+        page.click("#results details a")
+        page.look("ask-for-an-exemption")
+        page.find("#reason").send_keys("moves to a role in January")
+        page.click("form.stack button.primary")
+        assert "waits for an answer" in page.text()
+        assert not page.all("button.good"), "who asks does not answer"
+        page.click(".person button")
+        page.sign_in(ANN, "/exemptions")
+        page.look("exemption-requested")
+        page.click("button.good")
+        page.look("exemptions")
+        assert page.find("tbody .chip").text == "granted"
+        plan = keys.warden.plan()
+        assert [action["resource"].split("/")[-1] for action in plan["actions"]] == ["alice"], "ben is left alone"
+        page.click("td.act button")
+        assert page.find("tbody .chip").text == "revoked"
+    assert len(keys.warden.plan()["actions"]) == 2
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_on_a_desk_and_on_a_phone(keys, daemon, tmp_path, scheme):
     with browser(daemon.url, tmp_path / "browser") as page:

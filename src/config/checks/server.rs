@@ -136,3 +136,110 @@ pub(super) fn check_oidc(config: &Config, tell: &mut Tell<'_>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::{Environment, load_text};
+
+    /// The keys of which something is said, and what.
+    fn refused(text: &str) -> Vec<String> {
+        match load_text(Path::new("test.toml"), text, &Environment::empty()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.to_string().lines().map(ToOwned::to_owned).collect(),
+        }
+    }
+
+    fn is_refused(text: &str, key: &str, word: &str) {
+        let told = refused(text);
+        let fits = |line: &&String| line.contains(key) && line.contains(word);
+        assert_eq!(told.iter().filter(fits).count(), 1, "{told:?}");
+    }
+
+    const HASH: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    fn token(name: &str, hash: &str) -> String {
+        format!("[[server.auth.tokens]]\nname = \"{name}\"\nrole = \"viewer\"\nhash = \"{hash}\"\n")
+    }
+
+    #[test]
+    fn no_sign_in_is_for_this_machine_alone() {
+        assert!(refused("server.auth.off = true").is_empty());
+        assert!(refused("server.auth.off = true\nserver.listen = \"[::1]:8787\"").is_empty());
+        let wide = "server.auth.off = true\nserver.listen = \"0.0.0.0:8787\"";
+        is_refused(wide, "server.auth.off", "loopback");
+        let both = format!("server.auth.off = true\n{}", token("ci", HASH));
+        is_refused(&both, "server.auth.off", "leave out one");
+    }
+
+    #[test]
+    fn a_token_is_declared_by_its_hash_and_never_repeated() {
+        assert!(refused(&token("ci", HASH)).is_empty());
+        for wrong in [
+            "canary-0123456789abcdef0123456789",
+            "",
+            "sha256:00",
+            &HASH.to_uppercase(),
+        ] {
+            is_refused(&token("ci", wrong), "tokens[0].hash", "not the hash");
+            assert!(!refused(&token("ci", wrong)).concat().contains("canary"));
+        }
+        let other = HASH.replace("9f86", "9f87");
+        is_refused(
+            &(token("ci", HASH) + &token("ci", &other)),
+            "tokens[1].name",
+            "once",
+        );
+        is_refused(
+            &(token("ci", HASH) + &token("cd", HASH)),
+            "tokens[1].hash",
+            "another name",
+        );
+        is_refused(&token(" ", HASH), "tokens[0].name", "blank");
+    }
+
+    #[test]
+    fn a_provider_is_complete_and_gives_somebody_a_role() {
+        let declared = |issuer: &str, more: &str| {
+            format!(
+                "server.public_url = \"https://warden.example.com\"\n[server.auth.oidc]\nissuer = \"{issuer}\"\n{more}"
+            )
+        };
+        let id = "https://id.example.com";
+        assert!(refused(&declared(id, "client_id = \"x\"\nviewers = [\"*\"]")).is_empty());
+        is_refused(&declared(id, "viewers = [\"*\"]"), "oidc.client_id", "blank");
+        is_refused(&declared(id, "client_id = \"x\""), "oidc.viewers", "nobody");
+        is_refused(
+            &declared("http://id", "client_id = \"x\"\nviewers = [\"a\"]"),
+            "oidc.issuer",
+            "https",
+        );
+        let everybody = declared(id, "client_id = \"x\"\napprovers = [\"*\"]");
+        is_refused(&everybody, "oidc.approvers", "viewers alone");
+        let nowhere = format!("[server.auth.oidc]\nissuer = \"{id}\"\nclient_id = \"x\"\nviewers = [\"*\"]");
+        is_refused(&nowhere, "oidc.issuer", "public_url");
+    }
+
+    #[test]
+    fn the_public_url_is_an_origin() {
+        let url = |url: &str| format!("server.public_url = \"{url}\"");
+        for fits in [
+            "https://warden.example.com",
+            "https://warden.example.com:8443/",
+            "http://localhost:8787",
+        ] {
+            assert!(refused(&url(fits)).is_empty(), "{fits}");
+        }
+        for wrong in [
+            "http://warden.example.com",
+            "https://w/x",
+            "https://u:p@w",
+            "https://w/?a",
+            "warden",
+            "file:///x",
+        ] {
+            is_refused(&url(wrong), "server.public_url", "https://");
+        }
+    }
+}
