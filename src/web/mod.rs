@@ -19,7 +19,7 @@ mod problem;
 mod sign_in;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod visitor;
 

@@ -51,6 +51,11 @@ struct Town {
     hand: ClockHand,
 }
 
+/// The routes of a house of its own, under this configuration.
+pub(crate) async fn router_of(text: &str) -> Router {
+    town(text).await.router
+}
+
 async fn town(text: &str) -> Town {
     let (clock, hand) = Clock::manual("2026-11-23T06:00:00Z".parse().unwrap());
     let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
@@ -541,7 +546,22 @@ async fn ask_with(server: &Server, method: &str, path: &str, headers: &str) -> S
 #[tokio::test]
 async fn health_is_a_plain_yes_with_security_headers() {
     let server = start().await;
-    insta::assert_snapshot!(ask(&server, "GET", "/healthz").await, @"");
+    insta::assert_snapshot!(ask(&server, "GET", "/healthz").await, @r#"
+    HTTP/1.1 200 OK
+    content-type: text/plain; charset=utf-8
+    cache-control: no-store
+    content-security-policy: default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
+    x-content-type-options: nosniff
+    x-frame-options: DENY
+    referrer-policy: same-origin
+    cross-origin-resource-policy: same-origin
+    cross-origin-opener-policy: same-origin
+    permissions-policy: camera=(), geolocation=(), microphone=()
+    content-length: 3
+    connection: close
+
+    ok
+    "#);
     let head = ask(&server, "HEAD", "/healthz").await;
     assert!(
         head.starts_with("HTTP/1.1 200") && !head.contains("\nok"),

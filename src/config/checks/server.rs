@@ -102,8 +102,8 @@ pub(super) fn check_oidc(config: &Config, tell: &mut Tell<'_>) {
     }
     if is_blank(&oidc.client_id) {
         tell(
-            key("client_id"),
-            "the id is blank: write the one that the provider gave".into(),
+            key("issuer"),
+            "the provider knows iamwarden by an id: declare `server.auth.oidc.client_id`".into(),
         );
     }
     if config.server.public_url.is_none() {
@@ -131,8 +131,8 @@ pub(super) fn check_oidc(config: &Config, tell: &mut Tell<'_>) {
     }
     if oidc.viewers.is_empty() && oidc.approvers.is_empty() && oidc.admins.is_empty() {
         tell(
-            key("viewers"),
-            "nobody may do anything after signing in: name values of the claim, or `*` for everybody".into(),
+            key("issuer"),
+            "nobody may do anything after signing in: declare `viewers`, `approvers` or `admins` of `server.auth.oidc`".into(),
         );
     }
 }
@@ -208,8 +208,8 @@ mod tests {
         };
         let id = "https://id.example.com";
         assert!(refused(&declared(id, "client_id = \"x\"\nviewers = [\"*\"]")).is_empty());
-        is_refused(&declared(id, "viewers = [\"*\"]"), "oidc.client_id", "blank");
-        is_refused(&declared(id, "client_id = \"x\""), "oidc.viewers", "nobody");
+        is_refused(&declared(id, "viewers = [\"*\"]"), "oidc.issuer", "client_id");
+        is_refused(&declared(id, "client_id = \"x\""), "oidc.issuer", "nobody");
         is_refused(
             &declared("http://id", "client_id = \"x\"\nviewers = [\"a\"]"),
             "oidc.issuer",

@@ -5,8 +5,8 @@ use chrono::NaiveDate;
 use crate::model::Severity;
 
 /// In units of the drawing.
-const WIDTH: usize = 720;
-const HEIGHT: usize = 200;
+const WIDTH: usize = 480;
+const HEIGHT: usize = 168;
 const LEFT: usize = 36;
 const BOTTOM: usize = 24;
 const TOP: usize = 8;
@@ -135,7 +135,25 @@ mod tests {
     fn areas_stand_upon_one_another_within_the_drawing() {
         let day = |n: u32, counts| (NaiveDate::from_ymd_opt(2026, 11, n).unwrap(), counts);
         let svg = trend(&[day(1, [0, 1, 0, 3]), day(2, [1, 1, 0, 0])]);
-        insta::assert_snapshot!(svg.replace("><", ">\n<"), @"");
+        insta::assert_snapshot!(svg.replace("><", ">\n<"), @r#"
+        <svg class="trend" viewBox="0 0 480 168" role="img" aria-label="Violations from 2026-11-01 to 2026-11-02: 4 at first, 2 now">
+        <line class="grid" x1="36" x2="480" y1="144" y2="144"/>
+        <text class="tick" x="28" y="148" text-anchor="end">0</text>
+        <line class="grid" x1="36" x2="480" y1="110" y2="110"/>
+        <text class="tick" x="28" y="114" text-anchor="end">1</text>
+        <line class="grid" x1="36" x2="480" y1="76" y2="76"/>
+        <text class="tick" x="28" y="80" text-anchor="end">2</text>
+        <line class="grid" x1="36" x2="480" y1="42" y2="42"/>
+        <text class="tick" x="28" y="46" text-anchor="end">3</text>
+        <line class="grid" x1="36" x2="480" y1="8" y2="8"/>
+        <text class="tick" x="28" y="12" text-anchor="end">4</text>
+        <polygon class="area critical" points="36,144 480,110 480,144 36,144"/>
+        <polygon class="area high" points="36,110 480,76 480,110 36,144"/>
+        <polygon class="area low" points="36,8 480,76 480,76 36,110"/>
+        <text class="tick" x="36" y="162">1 Nov</text>
+        <text class="tick" x="480" y="162">2 Nov</text>
+        </svg>
+        "#);
     }
 
     #[test]
