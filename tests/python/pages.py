@@ -107,8 +107,9 @@ class Browser:
         return self.driver.execute_script("return document.documentElement.scrollWidth > window.innerWidth + 1")
 
     def complaints(self) -> list[str]:
-        """What the console says: a policy that is broken, a file that is missing."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        """What the console says: a policy that is broken, a file that is missing. Not that one has to sign in first."""
+        told = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [message for message in told if self.url in message and "401 (Unauthorized)" not in message]
 
 
 def is_gone(element) -> bool:  # noqa: ANN001

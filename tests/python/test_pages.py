@@ -200,9 +200,9 @@ def ask(daemon, method: str, path: str, data: dict | None = None, **headers: str
 
     try:
         with urllib.request.build_opener(Stay).open(request, timeout=20) as answer:
-            return answer.status, answer.read().decode(), dict(answer.headers)
+            return answer.status, answer.read().decode(), {name.lower(): value for name, value in answer.headers.items()}
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(), dict(error.headers)
+        return error.code, error.read().decode(), {name.lower(): value for name, value in error.headers.items()}
 
 
 def signed_in(daemon, token: str) -> str:
