@@ -14,8 +14,8 @@ use super::{Exit, print, results};
 use crate::aws::{self, CallCount, Purpose, operation};
 use crate::config::{Config, Schedule};
 use crate::daemon::{
-    Chat, Check, Clock, House, InForce, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection, Tick,
-    TickStore, Tried, Verdict, Wake, repeat,
+    Chat, Check, Clock, Desk, House, InForce, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection,
+    Tick, TickStore, Tried, Verdict, Wake, agenda, repeat,
 };
 use crate::model::{AccountId, RuleName};
 use crate::notify::DeliveryReport;
@@ -113,6 +113,7 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     let decided = house.decided.clone();
     let in_force = InForce::new(house);
     let (chat, clicks) = Chat::open(in_force.clone());
+    let (desk, errands) = Desk::open();
     let wakes = Wakes::default();
     let scheduler = Scheduler {
         clock: clock.clone(),
@@ -122,8 +123,18 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         metrics: Arc::clone(&metrics),
     };
     let ended = tokio_util::sync::CancellationToken::new();
-    let router = web::router(readiness.clone(), Arc::clone(&metrics), clock.clone());
+    let router = web::router(web::Web::new(
+        in_force.clone(),
+        desk,
+        readiness.clone(),
+        Arc::clone(&metrics),
+    ));
     let router = router.merge(web::slack::routes(chat));
+    if in_force.get().config.server.auth.off && listener.is_some() {
+        warn!(
+            "server.auth.off = true: whoever reaches this machine's loopback address may look at everything and decide"
+        );
+    }
     let end = ended.clone();
     let served = async {
         match listener {
@@ -199,8 +210,9 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         reports,
     );
     let clicks = clicks.serve(&in_force, &wakes.delivery);
+    let errands = errands.serve(&in_force, &wakes.delivery);
     info!("iamwarden runs");
-    let others = async { tokio::join!(approved, reports, clicks) };
+    let others = async { tokio::join!(approved, reports, clicks, errands) };
     let (scheduled, served, (), (), (), (), _) = tokio::join!(
         scheduled,
         served,
@@ -218,19 +230,6 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     state.close().await;
     info!("iamwarden stopped");
     Ok(Exit::Ok)
-}
-
-/// The rules that are not off, with their schedules.
-fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
-    let on = rules::enabled(config, &[]);
-    on.into_iter()
-        .filter_map(|rule| {
-            config
-                .schedule_of(&rule)
-                .cloned()
-                .map(|schedule| (rule, schedule))
-        })
-        .collect()
 }
 
 /// One tick: the rules due, in one run.
@@ -289,7 +288,7 @@ fn reloaded(
     let mut config = opening.load()?.config;
     config.dry_run |= dry_run;
     let before = in_force.get().config;
-    if config.state.url != before.state.url || config.server != before.server {
+    if config.state.url != before.state.url || config.server.listen != before.server.listen {
         warn!("state.url and server.listen take effect at the next start");
     }
     let agenda = agenda(&config);

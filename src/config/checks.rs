@@ -3,6 +3,7 @@
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
 mod regional;
+mod server;
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 22] = [
+pub(super) const CHECKS: [Check; 25] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -69,11 +70,6 @@ pub(super) const CHECKS: [Check; 22] = [
         name: "people have names, each of one person",
         reads: &["approvals.people"],
         run: check_people,
-    },
-    Check {
-        name: "the public URL is one",
-        reads: &["server.public_url"],
-        run: check_public_url,
     },
     Check {
         name: "limits of age and pauses are not zero",
@@ -127,6 +123,30 @@ pub(super) const CHECKS: [Check; 22] = [
             "reports.channels",
         ],
         run: check_channel_references,
+    },
+    Check {
+        name: "people can reach the pages where it says",
+        reads: &["server.public_url"],
+        run: server::check_public_url,
+    },
+    Check {
+        name: "pages without a sign-in are for this machine alone",
+        reads: &["server.listen", "server.auth"],
+        run: server::check_auth_off,
+    },
+    Check {
+        name: "tokens have names and hashes of their own",
+        reads: &["server.auth.tokens"],
+        run: server::check_tokens,
+    },
+    Check {
+        name: "a provider is complete, and gives somebody a role",
+        reads: &[
+            "server.auth.oidc",
+            "server.public_url",
+            "notifications.allow_http",
+        ],
+        run: server::check_oidc,
     },
     Check {
         name: "regions are named once each",
@@ -346,24 +366,6 @@ fn check_people(config: &Config, tell: &mut Tell<'_>) {
                 );
             }
         }
-    }
-}
-
-fn check_public_url(config: &Config, tell: &mut Tell<'_>) {
-    let Some(text) = &config.server.public_url else {
-        return;
-    };
-    let sound = url::Url::parse(text).is_ok_and(|url| {
-        matches!(url.scheme(), "https" | "http")
-            && url.host().is_some()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
-    if !sound {
-        let why = "expected where people reach the server, such as \"https://iamwarden.example.com\"";
-        tell("server.public_url".into(), why.into());
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
+mod auth;
 mod regional;
 
 use chrono::NaiveDate;
@@ -9,6 +10,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::auth::{Auth, OpenIdConnect, Role, TokenEntry};
 pub use self::regional::{CloudTrail, IamAlarms, OwnPattern, Regions, WatchedEvent};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
@@ -26,7 +28,7 @@ pub struct Config {
     pub schedule: ScheduleSettings,
     /// Where iamwarden keeps its state.
     pub state: StateSettings,
-    /// HTTP for health checks and metrics.
+    /// HTTP for health checks, metrics, pages and the API.
     pub server: ServerSettings,
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
@@ -92,6 +94,8 @@ pub struct ServerSettings {
     #[serde(with = "optional_text")]
     #[schemars(with = "String")]
     pub public_url: Option<String>,
+    /// Who may look at the pages and the API, and who may decide there.
+    pub auth: Auth,
 }
 
 /// `[[accounts]]`

@@ -129,6 +129,24 @@ fn the_defaults_are_those_of_the_documentation() {
         "default": "0 0 6 * * *"
       },
       "server": {
+        "auth": {
+          "off": false,
+          "oidc": {
+            "admins": [],
+            "approvers": [],
+            "client_id": "",
+            "client_secret": "",
+            "issuer": "",
+            "role_claim": "groups",
+            "scopes": [
+              "email"
+            ],
+            "subject_claim": "email",
+            "viewers": []
+          },
+          "session_length": "12h",
+          "tokens": []
+        },
         "listen": "127.0.0.1:8787",
         "public_url": ""
       },

@@ -22,6 +22,7 @@ mod click;
 mod compose;
 mod delivery;
 mod egress;
+mod exchange;
 mod message;
 mod outbox;
 mod quiet_hours;
@@ -46,6 +47,7 @@ pub use click::{
 pub use compose::{News, Tidings, plan_messages};
 pub use delivery::{Courier, CourierSettings, DeliveryError, DeliveryReport};
 pub use egress::{EgressGuard, EgressRefusal, HostLookup, SystemLookup};
+pub use exchange::{ExchangeError, Exchanges};
 pub use message::{
     AccountLabel, ActionOutcome, ActionResult, Announced, Decided, Dispute, ExemptionEnding, GrantedTo, Item,
     Matter, Message, Part, PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled,

@@ -24,4 +24,4 @@ pub use document::{
     AccountStatus, AccountSummary, EXPIRING_WITHIN_DAYS, ExemptionState, ExemptionSummary, Plan,
     PrincipalCounts, assemble,
 };
-pub use scorecard::{Mark, Score, Scorecard};
+pub use scorecard::{Mark, Score, Scorecard, score};

@@ -29,6 +29,7 @@ mod outbox;
 mod plans;
 mod reviews;
 mod runs;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -43,7 +44,8 @@ pub use journal::{JournalHead, JournalHeadError, JournalKind};
 pub use lease::{LEASE_DURATION, LEASE_SAFE_FOR, Lease};
 pub use observations::ObservationKind;
 pub use outbox::{Audience, DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
-pub use plans::{DecisionId, DecisionRecord, NewDecision, StoredPlan};
+pub use plans::{DecisionId, DecisionRecord, NewDecision, PlanSummary, StoredPlan};
 pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
+pub use sessions::{RequestSeen, SessionRecord};
 pub use verify::{Fault, VerifyReport};

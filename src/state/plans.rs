@@ -40,6 +40,17 @@ pub struct StoredPlan {
     pub document: String,
 }
 
+/// A plan that was kept, without its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanSummary {
+    /// Its ULID.
+    pub id: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Of the configuration that it was made under.
+    pub config_digest: Digest,
+}
+
 /// A person's decision of one action of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDecision {
@@ -223,6 +234,31 @@ impl State {
             .fetch_optional(&mut *connection)
             .await?;
             row.map(parse_plan).transpose()
+        })
+        .await
+    }
+
+    /// The plans that were kept, newest first.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StateError> {
+        during("reading which plans were kept", async {
+            let mut connection = self.read().await?;
+            let rows: Vec<(String, String, String)> = sqlx::query_as(
+                "SELECT id, created_at, config_digest FROM plans ORDER BY created_at DESC, id DESC LIMIT $1",
+            )
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
+            .await?;
+            let parse = |(id, created_at, digest): (String, String, String)| {
+                Ok(PlanSummary {
+                    id,
+                    created_at: parse_time(&created_at)?,
+                    config_digest: parse_json("digest", &json!(digest).to_string())?,
+                })
+            };
+            rows.into_iter().map(parse).collect()
         })
         .await
     }

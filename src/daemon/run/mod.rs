@@ -7,7 +7,9 @@
 mod approved;
 mod change;
 mod decide;
+mod desk;
 mod exemptions;
+mod outside;
 mod report;
 mod settle;
 mod survey;
@@ -22,16 +24,18 @@ use tracing::{Instrument, Span};
 pub use approved::Tried;
 pub use change::PlanFile;
 pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
+pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
 pub use exemptions::ExemptionAsked;
+pub use outside::ExchangeError;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};
 
 use super::{Clock, Shutdown, Wake};
 use crate::aws::{ConnectError, Purpose, Sessions};
-use crate::config::Config;
+use crate::config::{Config, Schedule};
 use crate::execute::{ActionReport, ActionResult};
-use crate::model::{ActionState, Arn, WithheldReason};
+use crate::model::{ActionState, Arn, RuleName, WithheldReason};
 use crate::plan::{self, AccountStatus, Plan, PlanOptions};
 use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
@@ -344,6 +348,19 @@ impl House {
         }
         Ok(())
     }
+}
+
+/// The rules that are not off, with their schedules.
+pub fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
+    let on = crate::rules::enabled(config, &[]);
+    on.into_iter()
+        .filter_map(|rule| {
+            config
+                .schedule_of(&rule)
+                .cloned()
+                .map(|schedule| (rule, schedule))
+        })
+        .collect()
 }
 
 /// What the exit code tells, gravest first.
