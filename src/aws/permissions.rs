@@ -133,8 +133,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
     actions
 }
 
-/// The actions by which a change of this kind is re-checked right before, and verified after, sorted. The same for its
-/// inverse.
+/// The actions by which a change of this kind is re-checked right before, and verified after, sorted.
 pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
     match kind {
         ChangeKind::DisableAccessKey | ChangeKind::DeleteAccessKey => {
@@ -184,6 +183,32 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
     }
 }
 
+/// The same for its inverse, which compares what stands with what was left, and asks for no reasons; none where it cannot
+/// be undone.
+pub fn inverse_rereads(kind: ChangeKind) -> &'static [&'static str] {
+    match kind {
+        ChangeKind::DisableAccessKey => &[LIST_ACCESS_KEYS],
+        ChangeKind::DeleteAccessKey | ChangeKind::DeleteLoginProfile => &[],
+        ChangeKind::UpdatePasswordPolicy => &[GET_ACCOUNT_PASSWORD_POLICY],
+        ChangeKind::DetachPolicy => &[
+            GET_GROUP,
+            GET_POLICY,
+            GET_POLICY_VERSION,
+            GET_ROLE,
+            GET_USER,
+            LIST_ATTACHED_GROUP_POLICIES,
+            LIST_ATTACHED_ROLE_POLICIES,
+            LIST_ATTACHED_USER_POLICIES,
+        ],
+        ChangeKind::RequireMfa | ChangeKind::LiftMfaRequirement => &[GET_USER, GET_USER_POLICY],
+        ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
+        ChangeKind::StartLogging => &[GET_TRAIL_STATUS],
+        ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
+        ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
+        ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+    }
+}
+
 /// The actions that undo a change of this kind, sorted; none where it cannot be undone.
 pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
     match kind {
@@ -227,6 +252,7 @@ mod tests {
         for kind in ChangeKind::ALL {
             lists.extend([
                 rereads(kind).to_vec(),
+                inverse_rereads(kind).to_vec(),
                 writes(kind).to_vec(),
                 inverse(kind).to_vec(),
             ]);
@@ -281,6 +307,7 @@ mod tests {
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {
             assert!(rereads(kind).iter().all(reading), "{kind}");
+            assert!(inverse_rereads(kind).iter().all(reading), "{kind}");
             assert!(!writes(kind).iter().any(reading), "{kind}");
         }
         insta::assert_snapshot!(reads(Reads { keys: true, ..Reads::default() }).join(" "), @"iam:GenerateCredentialReport iam:GetAccessKeyLastUsed iam:GetAccountAuthorizationDetails iam:GetCredentialReport iam:ListAccessKeys");

@@ -138,7 +138,7 @@ fn undoing(config: &Config) -> Vec<Value> {
     let reads: BTreeSet<_> = kinds
         .iter()
         .copied()
-        .flat_map(permissions::rereads)
+        .flat_map(permissions::inverse_rereads)
         .copied()
         .collect();
     let inverses: BTreeSet<_> = kinds
