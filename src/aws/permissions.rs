@@ -32,6 +32,8 @@ pub struct Reads {
     pub buckets: bool,
     /// The log groups of trails, alarms and their topics.
     pub alarms: bool,
+    /// Running instances and instance profiles.
+    pub instances: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -91,6 +93,11 @@ const ALARMS: &[&str] = &[
     DESCRIBE_METRIC_FILTERS,
     LIST_SUBSCRIPTIONS_BY_TOPIC,
 ];
+const INSTANCES: &[&str] = &[
+    DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+    DESCRIBE_INSTANCES,
+    LIST_INSTANCE_PROFILES,
+];
 
 /// The actions that collecting an inventory needs, sorted.
 pub fn reads(needs: Reads) -> Vec<&'static str> {
@@ -107,6 +114,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         idle_users,
         buckets,
         alarms,
+        instances,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -122,6 +130,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (idle_users, IDLE_USERS),
         (buckets, BUCKETS),
         (alarms, ALARMS),
+        (instances, INSTANCES),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -161,6 +170,11 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => &[
+            DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+            DESCRIBE_INSTANCES,
+            GET_INSTANCE_PROFILE,
+        ],
     }
 }
 
@@ -180,6 +194,7 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
         ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
+        ChangeKind::AssociateInstanceProfile => &[ASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
 
@@ -206,6 +221,9 @@ pub fn inverse_rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => {
+            &[DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS, DESCRIBE_INSTANCES]
+        }
     }
 }
 
@@ -225,6 +243,7 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[DELETE_TRAIL],
         ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => &[DISASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
 
@@ -247,6 +266,7 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            instances: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
@@ -303,6 +323,7 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            instances: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {

@@ -14,6 +14,7 @@ mod calm;
 mod daemon;
 mod guardrails;
 mod installation;
+mod instances;
 mod keys;
 mod mfa;
 mod permissions;

@@ -105,6 +105,8 @@ def not_checked_by_moto(account) -> Callable:
             wanted = (f"iam:{action}", "*")
         elif action in ("CreateTrail", "UpdateTrail") and (role := call.get("CloudWatchLogsRoleArn")):
             wanted = ("iam:PassRole", role)
+        elif action == "AssociateIamInstanceProfile":
+            wanted = ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/baseline")
         if wanted and not allowed(account, call, *wanted):
             return error("AccessDenied", f"not authorized to perform: {wanted[0]} on {wanted[1]}", "403 Forbidden")
         return None
@@ -290,6 +292,15 @@ def unwatched(account, cloud) -> None:
     )
 
 
+def bare_instance(_account, cloud) -> None:
+    """An instance without a profile, and one to be given to it."""
+    cloud("iam").create_role(RoleName="baseline", AssumeRolePolicyDocument=statement({}))
+    cloud("iam").create_instance_profile(InstanceProfileName="baseline")
+    cloud("iam").add_role_to_instance_profile(InstanceProfileName="baseline", RoleName="baseline")
+    image = cloud("ec2").describe_images()["Images"][0]["ImageId"]
+    cloud("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)
+
+
 AT_ONCE = 'minimum_notice = "0s"\n'
 STRONG = "minimum_length = 14\nrequire_uppercase = true\nrequire_lowercase = true\nrequire_numbers = true\n"
 WORLDS: dict[str, tuple[str, list[Callable]]] = {
@@ -307,6 +318,7 @@ WORLDS: dict[str, tuple[str, list[Callable]]] = {
     "root_account": ("", [root]),
     "cloudtrail": ('bucket = "trail-logs"\nlog_group = "trail"\nlog_role = "trail"\n', [stopped_trail, weak_trail, no_trail]),
     "iam_alarms": ('topic = "security"\n', [unwatched]),
+    "instance_roles": ('default_profile = "baseline"\ndefault_role = "baseline"\n', [bare_instance]),
 }
 """For each rule: its settings, and accounts in which it needs what it may do."""
 
