@@ -1,15 +1,18 @@
-//! What IAM says of the account as a whole: its root user, and its virtual MFA devices.
+//! What IAM says of the account as a whole: its root user, its virtual MFA devices, and its instance profiles.
 
 use std::collections::HashMap;
 
-use aws_sdk_iam::types::{AssignmentStatusType, SummaryKeyType, VirtualMfaDevice as Described};
+use aws_sdk_iam::types::{
+    AssignmentStatusType, InstanceProfile as DescribedProfile, SummaryKeyType, VirtualMfaDevice as Described,
+};
 
 use super::convert::{self, Odd};
 use super::errors::AwsError;
 use super::operation;
 use super::pages::PAGE;
 use super::reader::{Reader, usable};
-use crate::inventory::{RootSummary, VirtualMfaDevice};
+use crate::inventory::{InstanceProfile, RootSummary, VirtualMfaDevice};
+use crate::model::Arn;
 
 impl Reader {
     /// What the root user can sign in with. `GetAccountSummary`.
@@ -47,6 +50,45 @@ impl Reader {
         devices.sort();
         Ok(devices)
     }
+
+    /// The instance profiles of the account, by ARN. `ListInstanceProfiles`, all pages.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn instance_profiles(&self) -> Result<Vec<InstanceProfile>, AwsError> {
+        let scope = self.scope(operation::LIST_INSTANCE_PROFILES, None);
+        let listed = self
+            .list(
+                scope,
+                |marker| {
+                    let call = self.iam.list_instance_profiles();
+                    call.set_marker(marker).max_items(PAGE).send()
+                },
+                |page| (page.instance_profiles, page.is_truncated, page.marker),
+            )
+            .await?;
+        let profiles: Result<Vec<_>, _> = listed.into_iter().map(profile_of).collect();
+        let mut profiles = usable(scope, profiles)?;
+        profiles.sort();
+        Ok(profiles)
+    }
+
+    /// The instance profile of that name, as it is now; its ARN may be another. `GetInstanceProfile`.
+    ///
+    /// # Errors
+    /// [`AwsError`]; of kind `Gone` where there is none of that name.
+    pub async fn instance_profile(&self, profile: &Arn) -> Result<InstanceProfile, AwsError> {
+        let scope = self.scope(operation::GET_INSTANCE_PROFILE, Some(profile));
+        let call = self
+            .iam
+            .get_instance_profile()
+            .instance_profile_name(profile.name());
+        let answer = self.ask(scope, call.send()).await?;
+        let found = answer
+            .instance_profile
+            .ok_or_else(|| AwsError::unusable(scope, "the instance profile is missing"))?;
+        usable(scope, profile_of(found))
+    }
 }
 
 fn root_of(summary: &HashMap<SummaryKeyType, i32>) -> Result<RootSummary, Odd> {
@@ -58,6 +100,23 @@ fn root_of(summary: &HashMap<SummaryKeyType, i32>) -> Result<RootSummary, Odd> {
         access_keys: needed(SummaryKeyType::AccountAccessKeysPresent)?,
         password: told(&SummaryKeyType::AccountPasswordPresent),
         signing_certificates: told(&SummaryKeyType::AccountSigningCertificatesPresent),
+    })
+}
+
+/// A profile holds one role at most.
+fn profile_of(profile: DescribedProfile) -> Result<InstanceProfile, Odd> {
+    let mut roles = profile.roles.into_iter();
+    let role = roles
+        .next()
+        .map(|role| convert::arn(Some(role.arn), "the ARN of a profile's role"))
+        .transpose()?;
+    if roles.next().is_some() {
+        return Err(Odd(format!("`{}` holds more than one role", profile.arn)));
+    }
+    Ok(InstanceProfile {
+        arn: convert::arn(Some(profile.arn), "the ARN of an instance profile")?,
+        id: profile.instance_profile_id,
+        role,
     })
 }
 

@@ -118,6 +118,19 @@ pub const PUT_METRIC_ALARM: &str = "cloudwatch:PutMetricAlarm";
 /// `DeleteAlarms` (CloudWatch).
 pub const DELETE_ALARMS: &str = "cloudwatch:DeleteAlarms";
 
+/// `ListInstanceProfiles`.
+pub const LIST_INSTANCE_PROFILES: &str = "iam:ListInstanceProfiles";
+/// `GetInstanceProfile`.
+pub const GET_INSTANCE_PROFILE: &str = "iam:GetInstanceProfile";
+/// `DescribeInstances` (EC2).
+pub const DESCRIBE_INSTANCES: &str = "ec2:DescribeInstances";
+/// `DescribeIamInstanceProfileAssociations` (EC2).
+pub const DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS: &str = "ec2:DescribeIamInstanceProfileAssociations";
+/// `AssociateIamInstanceProfile` (EC2).
+pub const ASSOCIATE_IAM_INSTANCE_PROFILE: &str = "ec2:AssociateIamInstanceProfile";
+/// `DisassociateIamInstanceProfile` (EC2).
+pub const DISASSOCIATE_IAM_INSTANCE_PROFILE: &str = "ec2:DisassociateIamInstanceProfile";
+
 /// `GetAccountSummary`.
 pub const GET_ACCOUNT_SUMMARY: &str = "iam:GetAccountSummary";
 /// `ListVirtualMFADevices`.
@@ -131,7 +144,7 @@ pub const LIST_SIGNING_CERTIFICATES: &str = "iam:ListSigningCertificates";
 pub const LIST_SERVICE_SPECIFIC_CREDENTIALS: &str = "iam:ListServiceSpecificCredentials";
 
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 61] = [
+pub const ALL: [&str; 67] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -193,4 +206,10 @@ pub const ALL: [&str; 61] = [
     DELETE_METRIC_FILTER,
     PUT_METRIC_ALARM,
     DELETE_ALARMS,
+    LIST_INSTANCE_PROFILES,
+    GET_INSTANCE_PROFILE,
+    DESCRIBE_INSTANCES,
+    DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+    ASSOCIATE_IAM_INSTANCE_PROFILE,
+    DISASSOCIATE_IAM_INSTANCE_PROFILE,
 ];

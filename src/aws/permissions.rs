@@ -32,6 +32,8 @@ pub struct Reads {
     pub buckets: bool,
     /// The log groups of trails, alarms and their topics.
     pub alarms: bool,
+    /// Running instances and instance profiles.
+    pub instances: bool,
 }
 
 /// Users, groups, roles and policies: always.
@@ -91,6 +93,11 @@ const ALARMS: &[&str] = &[
     DESCRIBE_METRIC_FILTERS,
     LIST_SUBSCRIPTIONS_BY_TOPIC,
 ];
+const INSTANCES: &[&str] = &[
+    DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+    DESCRIBE_INSTANCES,
+    LIST_INSTANCE_PROFILES,
+];
 
 /// The actions that collecting an inventory needs, sorted.
 pub fn reads(needs: Reads) -> Vec<&'static str> {
@@ -107,6 +114,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         idle_users,
         buckets,
         alarms,
+        instances,
     } = needs;
     let parts = [
         (true, ALWAYS),
@@ -122,6 +130,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (idle_users, IDLE_USERS),
         (buckets, BUCKETS),
         (alarms, ALARMS),
+        (instances, INSTANCES),
     ];
     let mut actions: Vec<_> = parts
         .into_iter()
@@ -133,8 +142,7 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
     actions
 }
 
-/// The actions by which a change of this kind is re-checked right before, and verified after, sorted. The same for its
-/// inverse.
+/// The actions by which a change of this kind is re-checked right before, and verified after, sorted.
 pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
     match kind {
         ChangeKind::DisableAccessKey | ChangeKind::DeleteAccessKey => {
@@ -162,6 +170,11 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => &[
+            DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
+            DESCRIBE_INSTANCES,
+            GET_INSTANCE_PROFILE,
+        ],
     }
 }
 
@@ -181,6 +194,36 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
         ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
+        ChangeKind::AssociateInstanceProfile => &[ASSOCIATE_IAM_INSTANCE_PROFILE],
+    }
+}
+
+/// The same for its inverse, which compares what stands with what was left, and asks for no reasons; none where it cannot
+/// be undone.
+pub fn inverse_rereads(kind: ChangeKind) -> &'static [&'static str] {
+    match kind {
+        ChangeKind::DisableAccessKey => &[LIST_ACCESS_KEYS],
+        ChangeKind::DeleteAccessKey | ChangeKind::DeleteLoginProfile => &[],
+        ChangeKind::UpdatePasswordPolicy => &[GET_ACCOUNT_PASSWORD_POLICY],
+        ChangeKind::DetachPolicy => &[
+            GET_GROUP,
+            GET_POLICY,
+            GET_POLICY_VERSION,
+            GET_ROLE,
+            GET_USER,
+            LIST_ATTACHED_GROUP_POLICIES,
+            LIST_ATTACHED_ROLE_POLICIES,
+            LIST_ATTACHED_USER_POLICIES,
+        ],
+        ChangeKind::RequireMfa | ChangeKind::LiftMfaRequirement => &[GET_USER, GET_USER_POLICY],
+        ChangeKind::QuarantineRole => &[GET_ROLE, GET_ROLE_POLICY],
+        ChangeKind::StartLogging => &[GET_TRAIL_STATUS],
+        ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
+        ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
+        ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => {
+            &[DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS, DESCRIBE_INSTANCES]
+        }
     }
 }
 
@@ -200,6 +243,7 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[DELETE_TRAIL],
         ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
+        ChangeKind::AssociateInstanceProfile => &[DISASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
 
@@ -222,11 +266,13 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            instances: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
         for kind in ChangeKind::ALL {
             lists.extend([
                 rereads(kind).to_vec(),
+                inverse_rereads(kind).to_vec(),
                 writes(kind).to_vec(),
                 inverse(kind).to_vec(),
             ]);
@@ -277,10 +323,12 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            instances: true,
         };
         assert!(reads(all).iter().all(reading));
         for kind in ChangeKind::ALL {
             assert!(rereads(kind).iter().all(reading), "{kind}");
+            assert!(inverse_rereads(kind).iter().all(reading), "{kind}");
             assert!(!writes(kind).iter().any(reading), "{kind}");
         }
         insta::assert_snapshot!(reads(Reads { keys: true, ..Reads::default() }).join(" "), @"iam:GenerateCredentialReport iam:GetAccessKeyLastUsed iam:GetAccountAuthorizationDetails iam:GetCredentialReport iam:ListAccessKeys");

@@ -306,7 +306,7 @@ impl Writer {
 /// A request on its way, to tell what became of it.
 #[derive(Debug)]
 pub(super) struct Sent<'a> {
-    scope: Scope<'a>,
+    pub(super) scope: Scope<'a>,
     departure: &'a Departure,
 }
 

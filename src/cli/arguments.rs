@@ -1,13 +1,26 @@
 //! The command line as clap sees it. Its doc comments are the help texts.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The version, and the commit where the build was told of it (`deploy/image` tells it).
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let version = env!("CARGO_PKG_VERSION");
+        option_env!("IAMWARDEN_COMMIT").map_or_else(
+            || version.to_owned(),
+            |commit| format!("{version} (commit {commit})"),
+        )
+    });
+    VERSION.as_str()
+}
+
 /// Keeps AWS IAM as tidy as the declared policy says.
 #[derive(Debug, Parser)]
-#[command(name = "iamwarden", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "iamwarden", version = version(), propagate_version = true, max_term_width = 100)]
 pub struct Arguments {
     /// The configuration [default: config/iamwarden.toml].
     #[arg(long, global = true, value_name = "PATH")]

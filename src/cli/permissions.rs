@@ -60,6 +60,7 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
             statements.extend(never(config, &partition, &writes));
         }
         statements.extend(passing_log_role(config, &partition));
+        statements.extend(passing_instance_role(config, &partition));
     }
     if part == Part::Whole {
         statements.extend(roles(config));
@@ -78,6 +79,10 @@ fn never(config: &Config, partition: &Partition, writes: &BTreeSet<&'static str>
     let mut resources = BTreeSet::new();
     for pattern in &config.guardrails.protected {
         let pattern = pattern.as_str();
+        if pattern.starts_with("instance/") {
+            resources.insert(format!("arn:{partition}:ec2:*:*:{pattern}"));
+            continue;
+        }
         resources.insert(format!("arn:{partition}:iam::*:{pattern}"));
         // The name without its path is tried too.
         if let Some((kind, name)) = pattern.split_once('/').filter(|(_, name)| !name.contains('/')) {
@@ -95,7 +100,13 @@ fn never(config: &Config, partition: &Partition, writes: &BTreeSet<&'static str>
 /// All that is called in an account: what is read, and what the modes allow to change.
 pub(super) fn needed(config: &Config) -> BTreeSet<&'static str> {
     let writes = changes(config).into_iter().flat_map(permissions::writes).copied();
-    reads(config).into_iter().chain(writes).collect()
+    let partition = Partition::new("aws");
+    let passing = [
+        passing_log_role(config, &partition),
+        passing_instance_role(config, &partition),
+    ];
+    let passes = passing.iter().any(Option::is_some).then_some(PASS_ROLE);
+    reads(config).into_iter().chain(writes).chain(passes).collect()
 }
 
 /// What the rules that are on read, and what is read again right before a change that they may make.
@@ -115,6 +126,7 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         trails: regional.trails,
         buckets: regional.buckets,
         alarms: regional.alarms,
+        instances: regional.instances,
     };
     let again = changes(config)
         .into_iter()
@@ -138,7 +150,7 @@ fn undoing(config: &Config) -> Vec<Value> {
     let reads: BTreeSet<_> = kinds
         .iter()
         .copied()
-        .flat_map(permissions::rereads)
+        .flat_map(permissions::inverse_rereads)
         .copied()
         .collect();
     let inverses: BTreeSet<_> = kinds
@@ -162,6 +174,22 @@ fn passing_log_role(config: &Config, partition: &Partition) -> Option<Value> {
     let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
     let mut statement = allow("PassLogRole", [PASS_ROLE], resource);
     statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": "cloudtrail.amazonaws.com"}});
+    Some(statement)
+}
+
+/// Giving an instance a profile hands EC2 the role in it. Where the role is not declared, it may be any.
+fn passing_instance_role(config: &Config, partition: &Partition) -> Option<Value> {
+    if !changes(config).contains(&ChangeKind::AssociateInstanceProfile) {
+        return None;
+    }
+    let role = config.rules.instance_roles.default_role.as_deref().unwrap_or("*");
+    let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
+    let service = match partition.as_str() {
+        "aws-cn" => "ec2.amazonaws.com.cn",
+        _ => "ec2.amazonaws.com",
+    };
+    let mut statement = allow("PassInstanceRole", [PASS_ROLE], resource);
+    statement["Condition"] = json!({"StringEquals": {"iam:PassedToService": service}});
     Some(statement)
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 25] = [
+pub(super) const CHECKS: [Check; 26] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -162,6 +162,11 @@ pub(super) const CHECKS: [Check; 25] = [
         name: "patterns of one's own have names and can be compared",
         reads: &["rules.iam_alarms"],
         run: regional::check_iam_alarms,
+    },
+    Check {
+        name: "the profile that instances get, and its role, have names that IAM takes",
+        reads: &["rules.instance_roles"],
+        run: regional::check_instance_roles,
     },
 ];
 

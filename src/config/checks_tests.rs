@@ -436,6 +436,20 @@ fn a_trail_that_is_made_or_mended_has_what_cloudtrail_takes() {
 }
 
 #[test]
+fn the_profile_that_instances_get_has_a_name_that_iam_takes() {
+    let rule = |text: &str| refused(&format!("rules.instance_roles = {{{text}}}"));
+    insta::assert_snapshot!(rule(r#"default_profile = "arn:aws:iam::1:instance-profile/x", default_role = "a b""#), @r"
+    test.toml:1:43: rules.instance_roles.default_profile: `arn:aws:iam::1:instance-profile/x` is not the name of an instance profile: expected up to 128 letters, digits and `_+=,.@-`, no path, no ARN
+    test.toml:1:95: rules.instance_roles.default_role: `a b` is not the name of a role (its path before it, if it has one), no ARN
+    ");
+    insta::assert_snapshot!(rule(r#"default_role = "baseline""#), @"test.toml:1:40: rules.instance_roles.default_role: `baseline` is the role of no profile: name the profile that holds it as `default_profile`");
+    assert_eq!(
+        rule(r#"default_profile = "baseline", default_role = "ec2/baseline""#),
+        "nothing"
+    );
+}
+
+#[test]
 fn patterns_of_ones_own_have_names_and_can_be_compared() {
     let text = r#"
         [rules.iam_alarms]

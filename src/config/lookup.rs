@@ -39,12 +39,13 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 15] = [
         "access_key_rotation",
         "access_review",
         "broad_policies",
         "cloudtrail",
         "iam_alarms",
+        "instance_roles",
         "password_policy",
         "role_trust",
         "root_account",
@@ -73,6 +74,7 @@ impl Rules {
             unused_roles,
             broad_policies,
             iam_alarms,
+            instance_roles,
         } = self;
         match rule.as_str() {
             "access_key_rotation" => Some((access_key_rotation.mode, access_key_rotation.schedule.as_ref())),
@@ -89,6 +91,7 @@ impl Rules {
             "unused_roles" => Some((unused_roles.mode, unused_roles.schedule.as_ref())),
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             "iam_alarms" => Some((iam_alarms.mode, iam_alarms.schedule.as_ref())),
+            "instance_roles" => Some((instance_roles.mode, instance_roles.schedule.as_ref())),
             _ => None,
         }
     }

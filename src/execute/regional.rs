@@ -2,7 +2,9 @@
 
 use super::precondition::{LiveError, gone_is_none};
 use crate::aws::Reader;
-use crate::model::{Arn, Change, Inverse, Region, RegionalChange, RegionalInverse, RegionalState};
+use crate::model::{
+    Arn, Change, InstanceGrounds, Inverse, Region, RegionalChange, RegionalInverse, RegionalState,
+};
 use crate::plan::Operation;
 
 /// Reads what is so right now, of the kind that `planned` is. `None`: the thing is gone.
@@ -31,7 +33,39 @@ pub(super) async fn read(
             let alarm = reader.metric_alarm(&home(resource)?, named(operation)?).await?;
             Ok(Some(RegionalState::MetricAlarm { alarm }))
         }
+        RegionalState::InstanceProfile { grounds, .. } => {
+            let Some(instance) = gone_is_none(reader.instance(resource).await)? else {
+                return Ok(None);
+            };
+            let grounds = match grounds {
+                Some(_) => Some(InstanceGrounds {
+                    state: instance.state,
+                    role: role_to_be_given(reader, operation).await?,
+                }),
+                None => None,
+            };
+            Ok(Some(RegionalState::InstanceProfile {
+                profile: instance.profile.map(|profile| profile.arn),
+                grounds,
+            }))
+        }
     }
+}
+
+/// The role in the profile that an instance is to get; `None`: it holds none, or there is no such profile.
+async fn role_to_be_given(reader: &Reader, operation: &Operation) -> Result<Option<Arn>, LiveError> {
+    let Operation::Apply(Change::Regional(RegionalChange::AssociateInstanceProfile { profile_arn })) =
+        operation
+    else {
+        return Err(LiveError::Unknown(
+            "the operation gives no instance profile".to_owned(),
+        ));
+    };
+    let profile = gone_is_none(reader.instance_profile(profile_arn).await)?;
+    // A namesake under another path is another profile.
+    Ok(profile
+        .filter(|profile| profile.arn == *profile_arn)
+        .and_then(|profile| profile.role))
 }
 
 /// The trail that is made or unmade: the resource is the account then.
@@ -51,14 +85,16 @@ fn named(operation: &Operation) -> Result<&str, LiveError> {
             RegionalChange::PutMetricAlarm(alarm) => Some(&alarm.name),
             RegionalChange::StartLogging {}
             | RegionalChange::UpdateTrail(_)
-            | RegionalChange::CreateTrail(_) => None,
+            | RegionalChange::CreateTrail(_)
+            | RegionalChange::AssociateInstanceProfile { .. } => None,
         },
         Operation::Undo(Inverse::Regional(inverse)) => match inverse {
             RegionalInverse::DeleteMetricFilter { filter_name: name }
             | RegionalInverse::DeleteMetricAlarm { alarm_name: name } => Some(name),
             RegionalInverse::StopLogging {}
             | RegionalInverse::RestoreTrail(_)
-            | RegionalInverse::DeleteTrail(_) => None,
+            | RegionalInverse::DeleteTrail(_)
+            | RegionalInverse::DisassociateInstanceProfile { .. } => None,
         },
         Operation::Apply(_) | Operation::Undo(_) => None,
     };

@@ -18,7 +18,8 @@ pub use file::SnapshotFileError;
 pub use idle::{IdleNeeds, OtherCredential, OtherCredentialKind, PasswordUse};
 pub use keys::KeyNeeds;
 pub use regional::{
-    BucketExposure, LogGroup, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail,
+    AssociatedProfile, BucketExposure, Instance, InstanceProfile, LogGroup, ManagementEvents,
+    RegionalInventory, RegionalNeeds, Regions, Trail,
 };
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};
 pub use sign_in::SignInOf;

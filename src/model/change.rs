@@ -73,11 +73,13 @@ pub enum ChangeKind {
     PutMetricFilter,
     /// `PutMetricAlarm` of a name that is not taken.
     PutMetricAlarm,
+    /// `AssociateIamInstanceProfile` with an instance that has none.
+    AssociateInstanceProfile,
 }
 
 impl ChangeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DisableAccessKey,
         Self::DeleteAccessKey,
         Self::UpdatePasswordPolicy,
@@ -91,6 +93,7 @@ impl ChangeKind {
         Self::CreateTrail,
         Self::PutMetricFilter,
         Self::PutMetricAlarm,
+        Self::AssociateInstanceProfile,
     ];
 
     /// The name in plans, messages, metrics and logs.
@@ -109,6 +112,7 @@ impl ChangeKind {
             Self::CreateTrail => "create_trail",
             Self::PutMetricFilter => "put_metric_filter",
             Self::PutMetricAlarm => "put_metric_alarm",
+            Self::AssociateInstanceProfile => "associate_instance_profile",
         }
     }
 }

@@ -101,11 +101,17 @@ pub enum Event {
     /// A metric filter or an alarm was made.
     #[serde(rename = "alarm.created")]
     AlarmCreated,
+    /// An instance has no role, or its metadata is too easy to reach, and only people can put that right.
+    #[serde(rename = "instance.at_risk")]
+    InstanceAtRisk,
+    /// An instance was given an instance profile.
+    #[serde(rename = "instance.changed")]
+    InstanceChanged,
 }
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -137,6 +143,8 @@ impl Event {
         Self::TrailChanged,
         Self::AlarmMissing,
         Self::AlarmCreated,
+        Self::InstanceAtRisk,
+        Self::InstanceChanged,
     ];
 
     /// The name in plans, webhooks and the configuration.
@@ -173,6 +181,8 @@ impl Event {
             Self::TrailChanged => "trail.changed",
             Self::AlarmMissing => "alarm.missing",
             Self::AlarmCreated => "alarm.created",
+            Self::InstanceAtRisk => "instance.at_risk",
+            Self::InstanceChanged => "instance.changed",
         }
     }
 
@@ -191,6 +201,7 @@ impl Event {
                 Self::TrailChanged
             }
             ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => Self::AlarmCreated,
+            ChangeKind::AssociateInstanceProfile => Self::InstanceChanged,
         }
     }
 
@@ -216,7 +227,8 @@ impl Event {
             | Self::RoleUnused
             | Self::ReviewOverdue
             | Self::TrailAtRisk
-            | Self::AlarmMissing => true,
+            | Self::AlarmMissing
+            | Self::InstanceAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
             | Self::PasswordPolicyUpdated
@@ -232,7 +244,8 @@ impl Event {
             | Self::PasswordDeleted
             | Self::RoleQuarantined
             | Self::TrailChanged
-            | Self::AlarmCreated => false,
+            | Self::AlarmCreated
+            | Self::InstanceChanged => false,
         }
     }
 }

@@ -46,7 +46,7 @@ pub use person::{Person, Way};
 pub use policy_document::{ActionPattern, Actions, Effect, PolicyDocument, PolicyDocumentError, Statement};
 pub use precondition::{Grounds, PolicyUse, Precondition};
 pub use region::{Region, RegionError};
-pub use regional::{RegionalChange, RegionalInverse, RegionalState};
+pub use regional::{InstanceGrounds, RegionalChange, RegionalInverse, RegionalState};
 pub use span::{Span, SpanError};
 pub use trail::{LogDestination, TrailSettings, TrailUpdate, log_group_name};
 pub use visible::visible;

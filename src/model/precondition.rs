@@ -153,7 +153,7 @@ impl Precondition {
                 created_at: *created_at,
                 last_used: None,
             },
-            Self::Regional(state) => Self::Regional(state.clone()),
+            Self::Regional(state) => Self::Regional(state.without_grounds()),
         }
     }
 

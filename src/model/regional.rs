@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
+use super::{Arn, ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
 
 /// A change to something in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,11 @@ pub enum RegionalChange {
     PutMetricFilter(MetricFilter),
     /// Makes an alarm on a metric that the log group feeds.
     PutMetricAlarm(MetricAlarm),
+    /// Gives the instance, which has none, an instance profile.
+    AssociateInstanceProfile {
+        /// The profile.
+        profile_arn: Arn,
+    },
 }
 
 impl RegionalChange {
@@ -31,6 +36,7 @@ impl RegionalChange {
             Self::CreateTrail(_) => ChangeKind::CreateTrail,
             Self::PutMetricFilter(_) => ChangeKind::PutMetricFilter,
             Self::PutMetricAlarm(_) => ChangeKind::PutMetricAlarm,
+            Self::AssociateInstanceProfile { .. } => ChangeKind::AssociateInstanceProfile,
         }
     }
 
@@ -42,6 +48,7 @@ impl RegionalChange {
             Self::CreateTrail(settings) => json!(settings),
             Self::PutMetricFilter(filter) => json!(filter),
             Self::PutMetricAlarm(alarm) => json!(alarm),
+            Self::AssociateInstanceProfile { profile_arn } => json!({"profile_arn": profile_arn}),
         }
     }
 
@@ -51,6 +58,8 @@ impl RegionalChange {
             Self::StartLogging {} | Self::UpdateTrail(_) => true,
             // Only ever made where there is none of the name, and the same twice.
             Self::PutMetricFilter(_) | Self::PutMetricAlarm(_) => true,
+            // AWS refuses the second while the first stands.
+            Self::AssociateInstanceProfile { .. } => true,
             Self::CreateTrail(_) => false,
         }
     }
@@ -63,6 +72,7 @@ impl RegionalChange {
             Self::CreateTrail(settings) => settings.arn.to_string(),
             Self::PutMetricFilter(filter) => format!("filter/{}", filter.name),
             Self::PutMetricAlarm(alarm) => format!("alarm/{}", alarm.name),
+            Self::AssociateInstanceProfile { .. } => "instance-profile".to_owned(),
         }
     }
 
@@ -89,11 +99,18 @@ impl RegionalChange {
                 })
             }
             (
+                Self::AssociateInstanceProfile { profile_arn },
+                RegionalState::InstanceProfile { profile: None, .. },
+            ) => Some(RegionalInverse::DisassociateInstanceProfile {
+                profile_arn: profile_arn.clone(),
+            }),
+            (
                 Self::StartLogging {}
                 | Self::UpdateTrail(_)
                 | Self::CreateTrail(_)
                 | Self::PutMetricFilter(_)
-                | Self::PutMetricAlarm(_),
+                | Self::PutMetricAlarm(_)
+                | Self::AssociateInstanceProfile { .. },
                 _,
             ) => None,
         }
@@ -120,6 +137,11 @@ pub enum RegionalInverse {
         /// Its name.
         alarm_name: String,
     },
+    /// Takes the instance profile from the instance again.
+    DisassociateInstanceProfile {
+        /// The profile: another is left alone.
+        profile_arn: Arn,
+    },
 }
 
 impl RegionalInverse {
@@ -131,6 +153,7 @@ impl RegionalInverse {
             Self::DeleteTrail(_) => "delete_trail",
             Self::DeleteMetricFilter { .. } => "delete_metric_filter",
             Self::DeleteMetricAlarm { .. } => "delete_metric_alarm",
+            Self::DisassociateInstanceProfile { .. } => "disassociate_instance_profile",
         }
     }
 }
@@ -159,9 +182,40 @@ pub enum RegionalState {
         /// All of it that matters.
         alarm: Option<MetricAlarm>,
     },
+    /// The instance profile that an instance has or is just getting or losing; `None`: it has none.
+    InstanceProfile {
+        /// The profile.
+        profile: Option<Arn>,
+        /// What justifies the change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grounds: Option<InstanceGrounds>,
+    },
+}
+
+/// What justifies giving an instance a profile, read again right before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceGrounds {
+    /// What the instance does: `running`.
+    pub state: String,
+    /// The role in the profile that it is to get; `None`: it holds none, or there is no such profile.
+    pub role: Option<Arn>,
 }
 
 impl RegionalState {
+    /// The same without what only justifies the change: what is compared after it.
+    pub fn without_grounds(&self) -> Self {
+        match self {
+            Self::InstanceProfile { profile, grounds: _ } => Self::InstanceProfile {
+                profile: profile.clone(),
+                grounds: None,
+            },
+            other @ (Self::Trail { .. }
+            | Self::Logging { .. }
+            | Self::MetricFilter { .. }
+            | Self::MetricAlarm { .. }) => other.clone(),
+        }
+    }
+
     /// What is true after the change where this was true before. As it is, where it is of another kind than the change.
     pub fn after(&self, change: &RegionalChange) -> Self {
         match (change, self) {
@@ -178,12 +232,19 @@ impl RegionalState {
             (RegionalChange::PutMetricAlarm(alarm), Self::MetricAlarm { .. }) => Self::MetricAlarm {
                 alarm: Some(alarm.clone()),
             },
+            (RegionalChange::AssociateInstanceProfile { profile_arn }, Self::InstanceProfile { .. }) => {
+                Self::InstanceProfile {
+                    profile: Some(profile_arn.clone()),
+                    grounds: None,
+                }
+            }
             (
                 RegionalChange::StartLogging {}
                 | RegionalChange::UpdateTrail(_)
                 | RegionalChange::CreateTrail(_)
                 | RegionalChange::PutMetricFilter(_)
-                | RegionalChange::PutMetricAlarm(_),
+                | RegionalChange::PutMetricAlarm(_)
+                | RegionalChange::AssociateInstanceProfile { .. },
                 other,
             ) => other.clone(),
         }
@@ -204,12 +265,19 @@ impl RegionalState {
             (RegionalInverse::DeleteMetricAlarm { .. }, Self::MetricAlarm { .. }) => {
                 Some(Self::MetricAlarm { alarm: None })
             }
+            (RegionalInverse::DisassociateInstanceProfile { .. }, Self::InstanceProfile { .. }) => {
+                Some(Self::InstanceProfile {
+                    profile: None,
+                    grounds: None,
+                })
+            }
             (
                 RegionalInverse::StopLogging {}
                 | RegionalInverse::RestoreTrail(_)
                 | RegionalInverse::DeleteTrail(_)
                 | RegionalInverse::DeleteMetricFilter { .. }
-                | RegionalInverse::DeleteMetricAlarm { .. },
+                | RegionalInverse::DeleteMetricAlarm { .. }
+                | RegionalInverse::DisassociateInstanceProfile { .. },
                 _,
             ) => None,
         }
@@ -218,7 +286,7 @@ impl RegionalState {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Arn, Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region};
+    use super::super::{Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region};
     use super::*;
 
     fn arn(text: &str) -> Arn {
@@ -313,6 +381,15 @@ mod tests {
                 RegionalChange::PutMetricAlarm(alarm()),
                 RegionalState::MetricAlarm { alarm: None },
             ),
+            (
+                RegionalChange::AssociateInstanceProfile {
+                    profile_arn: arn("arn:aws:iam::123456789012:instance-profile/baseline"),
+                },
+                RegionalState::InstanceProfile {
+                    profile: None,
+                    grounds: None,
+                },
+            ),
         ]
     }
 
@@ -324,6 +401,29 @@ mod tests {
             assert_ne!(after, before, "{change:?}");
             assert_eq!(after.undone(&inverse), Some(before), "{change:?}");
         }
+    }
+
+    #[test]
+    fn what_an_instance_does_matters_before_the_change_alone() {
+        let running = |grounds| RegionalState::InstanceProfile {
+            profile: None,
+            grounds,
+        };
+        let before = Precondition::Regional(running(Some(InstanceGrounds {
+            state: "running".to_owned(),
+            role: Some(arn("arn:aws:iam::123456789012:role/baseline")),
+        })));
+        assert_eq!(before.without_use(), Precondition::Regional(running(None)));
+        let (change, _) = changes().pop().unwrap();
+        let after = before.after(&Change::Regional(change.clone())).unwrap();
+        assert_eq!(after, after.without_use());
+        let has_one = RegionalState::InstanceProfile {
+            profile: Some(arn("arn:aws:iam::123456789012:instance-profile/other")),
+            grounds: None,
+        };
+        assert_eq!(change.inverse(&has_one), None, "it was never to be given then");
+        let again: Precondition = serde_json::from_value(json!(before)).unwrap();
+        assert_eq!(again, before);
     }
 
     #[test]

@@ -142,7 +142,9 @@ fn is_of_owner(event: Event) -> bool {
         | Event::TrailAtRisk
         | Event::TrailChanged
         | Event::AlarmMissing
-        | Event::AlarmCreated => false,
+        | Event::AlarmCreated
+        | Event::InstanceAtRisk
+        | Event::InstanceChanged => false,
     }
 }
 

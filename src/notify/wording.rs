@@ -166,6 +166,7 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::CreateTrail | ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => {
             ("make ", "made")
         }
+        ChangeKind::AssociateInstanceProfile => ("give an instance profile to ", "given an instance profile"),
     }
 }
 
@@ -353,6 +354,8 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
             lines
         }
         Event::AlarmMissing => regional::alarm_steps(items),
+        Event::InstanceAtRisk => regional::instance_steps(items),
+        Event::InstanceChanged => regional::after_association(),
         Event::TrailChanged
         | Event::AlarmCreated
         | Event::MfaRequirementLifted

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::Value;
 
 use super::announce::{self, Notices, Timing};
 use super::consent::{Decisions, Measure};
@@ -14,7 +14,7 @@ use crate::model::{
     AccountId, Action, ActionId, ActionMode, ActionState, Digest, Event, Finding, FindingStatus, History,
     NoticeItem, Notification, Owner, Severity, Span, WithheldReason,
 };
-use crate::rules::{Announcement, Context, Judgement, REGISTRY, Remedy, Reminder};
+use crate::rules::{self, Announcement, Context, Judgement, REGISTRY, Remedy, Reminder};
 
 /// What may differ from one planning to another with the same inputs.
 #[derive(Debug, Clone, Default)]
@@ -365,7 +365,7 @@ impl Planner<'_> {
         errors.extend(
             findings
                 .iter()
-                .filter(|f| f.evidence.get("cause") == Some(&json!("weaker_than_built_in")))
+                .filter(|f| f.evidence.get("cause").is_some_and(is_of_the_declaration))
                 .map(|finding| Gap {
                     operation: format!("rule:{}", finding.rule),
                     resource: Some(finding.resource.clone()),
@@ -388,6 +388,13 @@ impl Planner<'_> {
             scorecard: Some(scorecard::score(self.ctx.config, selected, findings)),
         }
     }
+}
+
+/// Whether what a finding names as its cause is a declaration that cannot be carried out.
+fn is_of_the_declaration(cause: &Value) -> bool {
+    [rules::WEAKER_THAN_BUILT_IN, rules::UNUSABLE_PROFILE]
+        .iter()
+        .any(|known| cause == known)
 }
 
 /// The findings of one message, the dates that it announces, and when it is said again.

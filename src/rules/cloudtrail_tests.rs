@@ -300,6 +300,7 @@ fn a_region_that_fails_is_unknown_and_not_in_order() {
     let mut snapshot = snapshot_with_trails(vec![trail("audit")]);
     let down = RegionalInventory {
         trails: Some(Reading::Unknown(gap("cloudtrail:DescribeTrails"))),
+        ..RegionalInventory::default()
     };
     snapshot.regions.by_name.insert(region("us-east-1"), down);
     assert_eq!(

@@ -39,6 +39,7 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.root_account.mode = Mode::Off;
     config.rules.broad_policies.mode = Mode::Off;
     config.rules.iam_alarms.mode = Mode::Off;
+    config.rules.instance_roles.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;
     config
 }
@@ -193,6 +194,7 @@ pub(crate) fn snapshot_with_trails(trails: Vec<Trail>) -> Snapshot {
     let seen = trails.iter().map(|trail| trail.settings.arn.clone()).collect();
     let inventory = RegionalInventory {
         trails: Some(Reading::Known(seen)),
+        ..RegionalInventory::default()
     };
     let regions = &mut snapshot.regions;
     regions.by_name.insert(region("eu-central-1"), inventory);

@@ -12,6 +12,7 @@ mod context;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod iam_alarms;
+mod instance_roles;
 mod needs;
 mod password_policy;
 mod region;
@@ -32,8 +33,9 @@ pub use broad_policies::RULE as BROAD_POLICIES;
 pub use cloudtrail::RULE as CLOUDTRAIL;
 pub use context::{Announcement, Context, Judgement, Remedy, Reminder, Standing};
 pub use iam_alarms::RULE as IAM_ALARMS;
+pub use instance_roles::{RULE as INSTANCE_ROLES, UNUSABLE_PROFILE};
 pub use needs::{RuleNeeds, enabled, needs, reports, seen_keys};
-pub use password_policy::RULE as PASSWORD_POLICY;
+pub use password_policy::{RULE as PASSWORD_POLICY, WEAKER_THAN_BUILT_IN};
 pub use registry::{CONTROLS_FACT, Practice, REGISTRY, Rule, find};
 pub use role_trust::RULE as ROLE_TRUST;
 pub use root_account::RULE as ROOT_ACCOUNT;

@@ -97,12 +97,13 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
 /// What has to be known of which regions, where any rule looks there.
 fn regional(config: &Config, on: &[RuleName]) -> Option<RegionalNeeds> {
     let (buckets, alarms) = (on.contains(&super::CLOUDTRAIL), on.contains(&super::IAM_ALARMS));
-    let trails = buckets || alarms;
-    trails.then(|| RegionalNeeds {
+    let (trails, instances) = (buckets || alarms, on.contains(&super::INSTANCE_ROLES));
+    (trails || instances).then(|| RegionalNeeds {
         regions: config.regions.include.clone(),
         trails,
         buckets,
         alarms,
+        instances,
     })
 }
 

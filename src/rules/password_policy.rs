@@ -21,6 +21,9 @@ use crate::model::{
 /// The rule's name.
 pub const RULE: RuleName = RuleName::new("password_policy");
 
+/// The cause of a finding on a declaration that cannot be carried out: it would weaken the account.
+pub const WEAKER_THAN_BUILT_IN: &str = "weaker_than_built_in";
+
 pub(super) const ENTRY: Rule = Rule {
     name: "password_policy",
     summary: "the account password policy falls short of what is declared",
@@ -54,7 +57,7 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
     if current.is_none()
         && let Some(why) = weaker_than_built_in(&target)
     {
-        return vec![unknown(ctx, &why, Some("weaker_than_built_in"))];
+        return vec![unknown(ctx, &why, Some(WEAKER_THAN_BUILT_IN))];
     }
     vec![judge(ctx, current.as_ref(), &target)]
 }

@@ -2,8 +2,8 @@
 
 use super::{
     Context, Judgement, access_key_rotation, access_review, broad_policies, cloudtrail, iam_alarms,
-    password_policy, role_trust, root_account, unused_access_keys, unused_passwords, unused_permissions,
-    unused_roles, unused_users, user_mfa,
+    instance_roles, password_policy, role_trust, root_account, unused_access_keys, unused_passwords,
+    unused_permissions, unused_roles, unused_users, user_mfa,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -90,7 +90,7 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 14] = [
+pub const REGISTRY: [Rule; 15] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
@@ -105,6 +105,7 @@ pub const REGISTRY: [Rule; 14] = [
     unused_roles::ENTRY,
     broad_policies::ENTRY,
     iam_alarms::ENTRY,
+    instance_roles::ENTRY,
 ];
 
 /// The rule of that name.

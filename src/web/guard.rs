@@ -168,7 +168,9 @@ impl Guard {
         }
         check_host(headers, &server)?;
         let visitor = identify(&self.web, &server.auth, headers, from).await;
-        if changes {
+        // Who says nothing of himself is asked that first.
+        let is_nobody = matches!(visitor, Ok(None)) && right != Some(Right::Anybody);
+        if changes && !is_nobody {
             let by_token = headers.contains_key(header::AUTHORIZATION);
             check_origin(headers, &server, by_token || server.auth.off)?;
         }

@@ -21,7 +21,7 @@ import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = ROOT / "target" / "bench-venv"
-PINNED = ["c7n==0.9.53", "moto[server,iam,sts,secretsmanager,cloudtrail,cloudwatch,logs,s3,sns]==5.2.1"]
+PINNED = ["c7n==0.9.53", "moto[server,iam,sts,secretsmanager,cloudtrail,cloudwatch,ec2,logs,s3,sns]==5.2.1"]
 
 BOTO3_SCRIPT = """
 import csv, datetime, io, time

@@ -16,6 +16,7 @@ mod consent;
 mod daemon;
 mod guardrails;
 mod installation;
+mod instances;
 mod keys;
 mod mfa;
 mod permissions;

@@ -20,6 +20,7 @@ import boto3
 import moto.iam.responses
 from moto.cloudtrail.models import cloudtrail_backends
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.ec2.models import ec2_backends
 from moto.iam.models import AccessKeyLastUsed, get_account_id_from, iam_backends
 from moto.iam.responses import IamResponse
 from moto.logs.models import logs_backends
@@ -34,7 +35,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 ACCOUNT = "123456789012"
 SOMEBODY = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-REGIONAL = (cloudtrail_backends, cloudwatch_backends, logs_backends, s3_backends, sns_backends)
+REGIONAL = (cloudtrail_backends, cloudwatch_backends, ec2_backends, logs_backends, s3_backends, sns_backends)
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",

@@ -154,7 +154,8 @@ impl World {
     pub(crate) fn declare(&self, rules: &str) {
         let state = self.state_url();
         let text = format!(
-            "state.url = \"{state}\"\nserver.listen = \"\"\nrules.cloudtrail.mode = \"off\"\n{rules}"
+            "state.url = \"{state}\"\nserver.listen = \"\"\nrules.cloudtrail.mode = \"off\"\n\
+             rules.instance_roles.mode = \"off\"\n{rules}"
         );
         std::fs::write(self.config(), text).unwrap();
     }

@@ -9,6 +9,7 @@
 )]
 
 mod collect;
+mod instances;
 mod reader;
 mod sessions;
 mod sign_in;

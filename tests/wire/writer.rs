@@ -7,7 +7,8 @@ use iamwarden::aws::{ErrorKind, RequestError, WriteError};
 use iamwarden::config::Config;
 use iamwarden::model::{
     AccessKeyId, AccountId, Action, ActionId, ActionMode, ActionState, Arn, Change, FindingId, History,
-    InlinePolicyText, Inverse, KeyStatus, OwnPolicy, PasswordPolicy, Precondition, RuleName,
+    InlinePolicyText, Inverse, KeyStatus, OwnPolicy, PasswordPolicy, Precondition, RegionalChange,
+    RegionalInverse, RuleName,
 };
 use iamwarden::plan::{AppliedChange, Approved, confirm};
 use iamwarden::state::{Lease, State};
@@ -384,4 +385,110 @@ async fn what_is_refused_for_want_of_room_had_no_effect() {
     assert!(!error.may_have_had_effect(), "{error}");
     assert_eq!(error.aws().unwrap().kind, ErrorKind::LimitExceeded);
     assert_eq!(world.calls_of("PutUserPolicy"), 1, "it is not tried again");
+}
+
+const INSTANCES: &str = r#"
+[[accounts.roles]]
+name = "web"
+assumed_by = ["ec2.amazonaws.com"]
+instance_profiles = ["web", "other"]
+[[accounts.regions.eu-central-1.instances]]
+id = "i-00000000000000001"
+[[accounts.regions.eu-central-1.instances]]
+id = "i-00000000000000002"
+profile = "other"
+"#;
+
+fn instance(n: u32) -> Arn {
+    Arn::parse(&format!(
+        "arn:aws:ec2:eu-central-1:123456789012:instance/i-{n:017}"
+    ))
+    .unwrap()
+}
+
+fn associate(n: u32) -> Approved {
+    let change = RegionalChange::AssociateInstanceProfile {
+        profile_arn: arn("instance-profile/web"),
+    };
+    consent(&instance(n), Change::Regional(change))
+}
+
+fn disassociate(n: u32) -> Approved {
+    let inverse = RegionalInverse::DisassociateInstanceProfile {
+        profile_arn: arn("instance-profile/web"),
+    };
+    rollback(&instance(n), Inverse::Regional(inverse))
+}
+
+#[tokio::test]
+async fn an_instance_profile_is_given_once_and_taken_again() {
+    let world = World::plant(INSTANCES);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let profile = async |n: u32| {
+        let instance = session.reader().instance(&instance(n)).await.unwrap();
+        instance.profile.map(|profile| profile.arn.name().to_owned())
+    };
+    session.writer().perform(&associate(1), &lease).await.unwrap();
+    assert_eq!(profile(1).await.as_deref(), Some("web"));
+    let again = session.writer().perform(&associate(1), &lease).await.unwrap_err();
+    assert!(
+        matches!(&again, WriteError::Refused(error) if error.kind == ErrorKind::Conflict),
+        "{again:?}"
+    );
+    session.writer().perform(&disassociate(1), &lease).await.unwrap();
+    assert_eq!(profile(1).await, None);
+
+    let writes = world.simulator.counts().mutations;
+    for n in [1, 2] {
+        let none = session
+            .writer()
+            .perform(&disassociate(n), &lease)
+            .await
+            .unwrap_err();
+        assert!(matches!(&none, WriteError::NotSent(_)), "{none:?}");
+    }
+    assert_eq!(
+        profile(2).await.as_deref(),
+        Some("other"),
+        "another profile is somebody else's"
+    );
+    assert_eq!(world.simulator.counts().mutations, writes, "nothing was sent");
+}
+
+#[tokio::test]
+async fn what_became_of_an_association_is_known_or_said_not_to_be() {
+    for (fault, effect) in [
+        (Fault::new(FaultKind::error("UnauthorizedOperation")), false),
+        (Fault::new(FaultKind::error("InternalError")), true),
+        (Fault::new(FaultKind::Reset).after_effect(), true),
+        (Fault::new(FaultKind::MalformedBody), true),
+    ] {
+        let world = World::plant(INSTANCES);
+        let session = world.session().await;
+        let lease = lease_of(&id()).await;
+        world
+            .simulator
+            .faults()
+            .add(fault.clone().on("AssociateIamInstanceProfile"));
+        let error = session.writer().perform(&associate(1), &lease).await.unwrap_err();
+        assert_eq!(error.may_have_had_effect(), effect, "{fault:?}: {error:?}");
+        assert_eq!(
+            world.calls_of("AssociateIamInstanceProfile"),
+            1,
+            "it is sent once"
+        );
+    }
+    // What is asked before a disassociation fails: nothing was sent.
+    let world = World::plant(INSTANCES);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    world.break_down(FaultKind::Reset, "DescribeIamInstanceProfileAssociations");
+    let error = session
+        .writer()
+        .perform(&disassociate(2), &lease)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, WriteError::NotSent(_)), "{error:?}");
+    assert_eq!(world.calls_of("DisassociateIamInstanceProfile"), 0);
 }

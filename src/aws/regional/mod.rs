@@ -6,6 +6,7 @@
 
 mod cloudtrail;
 mod cloudwatch;
+mod ec2;
 mod element;
 mod logs;
 mod request;
@@ -24,6 +25,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 pub use self::cloudtrail::LiveTrail;
+pub use self::ec2::LiveInstance;
 pub(super) use self::request::{Home, RegionalRequest};
 use super::meter::Meter;
 use super::session::Shared;

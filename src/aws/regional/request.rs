@@ -28,6 +28,17 @@ pub(in crate::aws) enum RegionalRequest {
     PutMetricAlarm(Region, MetricAlarm),
     /// `DeleteAlarms`.
     DeleteMetricAlarm(Region, String),
+    /// `AssociateIamInstanceProfile`.
+    AssociateInstanceProfile(InstanceId, Arn),
+    /// `DisassociateIamInstanceProfile`, of the association that is found then, if it is with this profile.
+    DisassociateInstanceProfile(InstanceId, Arn),
+}
+
+/// An instance of this account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::aws) struct InstanceId {
+    pub(super) region: Region,
+    pub(super) arn: Arn,
 }
 
 /// A log group of this account.
@@ -74,6 +85,9 @@ impl RegionalRequest {
             RegionalChange::PutMetricAlarm(alarm) => {
                 Self::PutMetricAlarm(group_of(resource, home)?.region, on_one_metric(alarm, resource)?)
             }
+            RegionalChange::AssociateInstanceProfile { profile_arn } => {
+                Self::AssociateInstanceProfile(instance_of(resource, home)?, profile_of(profile_arn, home)?)
+            }
         })
     }
 
@@ -98,6 +112,12 @@ impl RegionalRequest {
             RegionalInverse::DeleteMetricAlarm { alarm_name } => {
                 Self::DeleteMetricAlarm(group_of(resource, home)?.region, alarm_name.clone())
             }
+            RegionalInverse::DisassociateInstanceProfile { profile_arn } => {
+                Self::DisassociateInstanceProfile(
+                    instance_of(resource, home)?,
+                    profile_of(profile_arn, home)?,
+                )
+            }
         })
     }
 
@@ -113,6 +133,8 @@ impl RegionalRequest {
             Self::DeleteMetricFilter(..) => operation::DELETE_METRIC_FILTER,
             Self::PutMetricAlarm(..) => operation::PUT_METRIC_ALARM,
             Self::DeleteMetricAlarm(..) => operation::DELETE_ALARMS,
+            Self::AssociateInstanceProfile(..) => operation::ASSOCIATE_IAM_INSTANCE_PROFILE,
+            Self::DisassociateInstanceProfile(..) => operation::DISASSOCIATE_IAM_INSTANCE_PROFILE,
         }
     }
 }
@@ -171,6 +193,34 @@ fn group_of(resource: &Arn, home: Home<'_>) -> Result<GroupName, RequestError> {
         region,
         name: name.to_owned(),
     })
+}
+
+fn instance_of(resource: &Arn, home: Home<'_>) -> Result<InstanceId, RequestError> {
+    const EXPECTED: &str = "instance of this partition";
+    let region = region_of(resource, "ec2", home, EXPECTED)?;
+    let id = resource.resource().strip_prefix("instance/i-");
+    let plain = |id: &&str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit());
+    id.filter(plain).ok_or_else(|| wrong(resource, EXPECTED))?;
+    Ok(InstanceId {
+        region,
+        arn: resource.clone(),
+    })
+}
+
+/// The profile, if it is an instance profile of this account: nothing of elsewhere is handed to an instance.
+fn profile_of(profile: &Arn, home: Home<'_>) -> Result<Arn, RequestError> {
+    if profile.account() != home.account.as_str() {
+        return Err(RequestError::WrongAccount {
+            what: "instance profile",
+            found: profile.account().to_owned(),
+            session: home.account.clone(),
+        });
+    }
+    let fits = profile.service() == "iam" && profile.partition() == *home.partition;
+    match fits && profile.resource().starts_with("instance-profile/") && !profile.name().is_empty() {
+        true => Ok(profile.clone()),
+        false => Err(wrong(profile, "instance profile of this partition")),
+    }
 }
 
 /// The alarm, if it is of the kind that is made here.
@@ -300,6 +350,54 @@ mod tests {
             home_region: Region::parse("us-east-1").unwrap(),
             ..settings()
         }));
+    }
+
+    #[test]
+    fn a_profile_of_this_account_is_given_to_an_instance_of_this_account_alone() {
+        let (profile, instance) = (
+            "arn:aws:iam::123456789012:instance-profile/ops/baseline",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/i-0123456789abcdef0",
+        );
+        let request = |instance: &str, profile: &str| {
+            let change = RegionalChange::AssociateInstanceProfile {
+                profile_arn: arn(profile),
+            };
+            let inverse = RegionalInverse::DisassociateInstanceProfile {
+                profile_arn: arn(profile),
+            };
+            at_home(|home| {
+                let undone = RegionalRequest::of_inverse(&inverse, &arn(instance), home);
+                RegionalRequest::of_change(&change, &arn(instance), home).and_then(|made| Ok((made, undone?)))
+            })
+        };
+        let (made, undone) = request(instance, profile).unwrap();
+        assert_eq!(
+            (made.operation(), undone.operation()),
+            (
+                "ec2:AssociateIamInstanceProfile",
+                "ec2:DisassociateIamInstanceProfile"
+            )
+        );
+        for wrong in [
+            "arn:aws:ec2:eu-central-1:210987654321:instance/i-0123456789abcdef0",
+            "arn:aws-cn:ec2:cn-north-1:123456789012:instance/i-0123456789abcdef0",
+            "arn:aws:ec2::123456789012:instance/i-0123456789abcdef0",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/i-",
+            "arn:aws:ec2:eu-central-1:123456789012:instance/i-0&Name=x",
+            "arn:aws:ec2:eu-central-1:123456789012:volume/i-0123456789abcdef0",
+            "arn:aws:iam::123456789012:root",
+        ] {
+            assert!(request(wrong, profile).is_err(), "{wrong}");
+        }
+        for wrong in [
+            "arn:aws:iam::210987654321:instance-profile/baseline",
+            "arn:aws-cn:iam::123456789012:instance-profile/baseline",
+            "arn:aws:iam::123456789012:role/baseline",
+            "arn:aws:iam::123456789012:instance-profile/",
+        ] {
+            assert!(request(instance, wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::super::errors::AwsError;
 use super::super::meter::Departure;
 use super::super::operation;
 use super::super::writer::{Sent, WriteError, Writer};
 use super::cloudwatch::{self, CLOUDWATCH};
+use super::ec2::{self, EC2};
 use super::element::Element;
 use super::logs::{self, LOGS};
-use super::request::{GroupName, RegionalRequest, TrailName};
+use super::request::{GroupName, InstanceId, RegionalRequest, TrailName};
 use crate::model::{Arn, Feed, MetricAlarm, Region, TrailSettings, TrailUpdate};
 
 impl Writer {
@@ -50,6 +52,17 @@ impl Writer {
                 self.send_to_cloudwatch(&region, parameters, sent, departure)
                     .await
             }
+            RegionalRequest::AssociateInstanceProfile(instance, profile) => {
+                let parameters = vec![
+                    ("InstanceId", instance.arn.name().to_owned()),
+                    ("IamInstanceProfile.Arn", profile.to_string()),
+                ];
+                self.send_to_ec2(&instance.region, parameters, sent, departure)
+                    .await
+            }
+            RegionalRequest::DisassociateInstanceProfile(instance, profile) => {
+                self.disassociate(&instance, &profile, sent, departure).await
+            }
             RegionalRequest::DeleteTrail(TrailName { home, name }) => {
                 let call = self.regional.cloudtrail(&home).delete_trail().name(name);
                 sent.outcome(call.customize().interceptor(departure).send().await)
@@ -90,6 +103,64 @@ impl Writer {
             Some(departure),
         );
         sent.outcome(call.await)
+    }
+
+    async fn send_to_ec2(
+        &self,
+        region: &Region,
+        parameters: Vec<(&'static str, String)>,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let question = ec2::question(parameters);
+        let operation = sent.operation();
+        let call = self
+            .regional
+            .ask_by_hand::<Element>(&EC2, region, operation, question, Some(departure));
+        sent.outcome(call.await)
+    }
+
+    /// Ends the association by its id, which is known by asking alone. One with another profile is somebody else's: it is
+    /// left alone.
+    async fn disassociate(
+        &self,
+        instance: &InstanceId,
+        profile: &Arn,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let asking = sent.of(operation::DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS);
+        let association = self.association(instance, profile, &asking).await?;
+        self.shared.budget.acquire().await;
+        let parameters = vec![("AssociationId", association)];
+        self.send_to_ec2(&instance.region, parameters, sent, departure)
+            .await
+    }
+
+    /// The id of the instance's association with this profile.
+    async fn association(
+        &self,
+        instance: &InstanceId,
+        profile: &Arn,
+        asking: &Sent<'_>,
+    ) -> Result<String, WriteError> {
+        let question = ec2::question(ec2::association_parameters(Some(&instance.arn), None));
+        let (operation, region) = (asking.operation(), &instance.region);
+        let answer: Element = self
+            .regional
+            .ask_by_hand(&EC2, region, operation, question, None)
+            .await
+            .map_err(|error| not_sent(AwsError::from_sdk(asking.scope, error)))?;
+        let place = ec2::Place {
+            region,
+            account: &self.shared.account,
+            partition: &self.shared.partition,
+        };
+        let unusable = |why: String| not_sent(AwsError::unusable(asking.scope, why));
+        let (associations, _) = place.associations(&answer).map_err(|odd| unusable(odd.0))?;
+        let known = associations.into_iter().find(|one| one.profile.arn == *profile);
+        let none = || unusable(format!("the instance has no association with {profile}"));
+        known.map(|one| one.id).ok_or_else(none)
     }
 
     async fn start_logging(
@@ -175,6 +246,11 @@ impl Writer {
             outcome => outcome,
         }
     }
+}
+
+/// What was asked for the change did not come, so the change was never sent.
+fn not_sent(error: AwsError) -> WriteError {
+    WriteError::NotSent(Box::new(error))
 }
 
 fn transformation(feed: &Feed) -> Value {

@@ -93,6 +93,26 @@ pub(super) fn check_iam_alarms(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
+pub(super) fn check_instance_roles(config: &Config, tell: &mut Tell<'_>) {
+    let rule = &config.rules.instance_roles;
+    let mut refuse = |key: &str, why: String| tell(format!("rules.instance_roles.{key}"), why);
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    let is_name = |name: &str| (1..=128).contains(&name.len()) && name.bytes().all(allowed);
+    if let Some(profile) = rule.default_profile.as_deref().filter(|name| !is_name(name)) {
+        let why = "is not the name of an instance profile: expected up to 128 letters, digits and `_+=,.@-`, no path, no ARN";
+        refuse("default_profile", format!("{} {why}", quoted(profile)));
+    }
+    if let Some(role) = rule.default_role.as_deref() {
+        if !is_role_path(role) {
+            let why = "is not the name of a role (its path before it, if it has one), no ARN";
+            refuse("default_role", format!("{} {why}", quoted(role)));
+        } else if rule.default_profile.is_none() {
+            let why = "is the role of no profile: name the profile that holds it as `default_profile`";
+            refuse("default_role", format!("{} {why}", quoted(role)));
+        }
+    }
+}
+
 fn is_trail_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric();
     let ends = name.bytes().next().is_some_and(plain) && name.bytes().next_back().is_some_and(plain);

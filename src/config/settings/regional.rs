@@ -63,6 +63,27 @@ pub struct IamAlarms {
     pub patterns: Vec<OwnPattern>,
 }
 
+/// `[rules.instance_roles]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceRoles {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// The instance profile, by its name in the instance's account, that running instances get which have none; empty:
+    /// nothing is changed.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub default_profile: Option<String>,
+    /// The role that the default profile has to hold, by its path and name; empty: any. Naming it lets `iamwarden
+    /// permissions` ask for `iam:PassRole` of that role alone.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub default_role: Option<String>,
+}
+
 /// An event that has to be watched, with a pattern that is built in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, stream};
 
 use super::super::{Gap, GapCause, Reading};
-use super::{RegionalInventory, RegionalNeeds, Regions, Trail, log_groups};
+use super::{RegionalInventory, RegionalNeeds, Regions, Trail, instances, log_groups};
 use crate::aws::{LiveTrail, Reader, operation};
 use crate::model::{Arn, Region};
 
@@ -21,7 +21,7 @@ pub(in crate::inventory) async fn collect(
     let own = reader.region().filter(|_| needs.regions.is_empty());
     let regions: BTreeSet<Region> = named.chain(own.cloned()).collect();
     if regions.is_empty() {
-        gaps.insert(no_region());
+        gaps.insert(no_region(needs));
     }
     let mut found = Regions {
         by_name: regions
@@ -36,12 +36,19 @@ pub(in crate::inventory) async fn collect(
     if needs.alarms {
         log_groups::read(reader, &mut found, gaps).await;
     }
+    if needs.instances {
+        instances::read(reader, &mut found, gaps).await;
+    }
     found
 }
 
-fn no_region() -> Gap {
+fn no_region(needs: &RegionalNeeds) -> Gap {
+    let operation = match needs.trails {
+        true => operation::DESCRIBE_TRAILS,
+        false => operation::DESCRIBE_INSTANCES,
+    };
     Gap {
-        operation: operation::DESCRIBE_TRAILS.to_owned(),
+        operation: operation.to_owned(),
         resource: None,
         cause: GapCause::Unusable,
         detail: "the ambient configuration names no region: set AWS_REGION, or regions.include".to_owned(),

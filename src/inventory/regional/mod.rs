@@ -1,6 +1,7 @@
 //! What is known of services that live in regions.
 
 mod collect;
+mod instances;
 mod log_groups;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::collect::collect;
+pub use self::instances::{AssociatedProfile, Instance, InstanceProfile};
 use super::Reading;
 use crate::model::{Arn, MetricAlarm, MetricFilter, Region, TrailSettings};
 
@@ -22,6 +24,8 @@ pub struct RegionalNeeds {
     pub buckets: bool,
     /// What looks for events in the log groups of trails, and who is told.
     pub alarms: bool,
+    /// Running instances, and the account's instance profiles.
+    pub instances: bool,
 }
 
 /// What is known of one region. What nobody asked for is not there.
@@ -30,6 +34,9 @@ pub struct RegionalInventory {
     /// The trails that log there, wherever they were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trails: Option<Reading<BTreeSet<Arn>>>,
+    /// The instances that run there, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Reading<Vec<Instance>>>,
 }
 
 /// What is known of the regions of an account.
@@ -42,6 +49,9 @@ pub struct Regions {
     /// The log groups of these trails that are of the account, by their ARN without `:*`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_groups: BTreeMap<Arn, LogGroup>,
+    /// The instance profiles of the account, by ARN. IAM has them for all regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_profiles: Option<Reading<Vec<InstanceProfile>>>,
 }
 
 /// A log group of CloudWatch, and what comes of its events.

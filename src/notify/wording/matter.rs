@@ -64,6 +64,8 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::TrailChanged
         | Event::AlarmMissing
         | Event::AlarmCreated
+        | Event::InstanceAtRisk
+        | Event::InstanceChanged
         | Event::ActionFailed
         | Event::ActionRolledBack
         | Event::ApprovalRequested

@@ -1,7 +1,7 @@
 //! What messages say of what lives in regions.
 
 use super::{Item, exemption_advice};
-use crate::model::{Arn, RegionalChange, log_group_name};
+use crate::model::{Arn, Finding, RegionalChange, log_group_name};
 use crate::notify::text::Text;
 
 /// The thing that a change is made to, as it reads in a sentence.
@@ -24,6 +24,10 @@ pub(super) fn target(text: Text, resource: &Arn, change: &RegionalChange) -> Tex
         }
         RegionalChange::PutMetricAlarm(alarm) => {
             let text = text.say("alarm ").code(&alarm.name);
+            text.say(" (").say(resource.region()).say(")")
+        }
+        RegionalChange::AssociateInstanceProfile { .. } => {
+            let text = text.say("instance ").code(resource.name());
             text.say(" (").say(resource.region()).say(")")
         }
     }
@@ -71,4 +75,76 @@ pub(super) fn alarm_steps(items: &[Item]) -> Vec<Text> {
     ];
     lines.extend(exemption_advice(items, "If it is watched elsewhere"));
     lines
+}
+
+/// What an instance lacks, as the evidence of its findings names it.
+fn lack(items: &[Item], fault: &str) -> bool {
+    let lacks = |finding: &Finding| finding.evidence.get("fault").is_some_and(|known| known == fault);
+    items.iter().any(|item| match item {
+        Item::Matter(matter) => matter.findings.iter().any(lacks),
+        Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => {
+            false
+        }
+    })
+}
+
+pub(super) fn instance_steps(items: &[Item]) -> Vec<Text> {
+    let mut steps = Vec::new();
+    if lack(items, "no_profile") {
+        steps.push(Text::new().say(
+            "Make a role that EC2 may assume and that allows what the programs on the instance do: console, IAM, Roles, Create \
+             role, AWS service, EC2. The instance profile of the same name is made with it.",
+        ));
+        steps.push(
+            Text::new()
+                .say("Give it to the instance, which need not be restarted: ")
+                .code("aws ec2 associate-iam-instance-profile --region REGION --instance-id ID --iam-instance-profile Name=PROFILE"),
+        );
+        steps.push(Text::new().say(
+            "Take the access keys out of the programs' environment and configuration, which come before the role, and then \
+             delete them.",
+        ));
+    }
+    if lack(items, "no_role") {
+        steps.push(
+            Text::new()
+                .say("Put a role into the instance profile: ")
+                .code("aws iam add-role-to-instance-profile --instance-profile-name PROFILE --role-name ROLE")
+                .say("; where the profile is gone or was made anew, give the instance another one in its place: ")
+                .code("aws ec2 describe-iam-instance-profile-associations --region REGION --filters Name=instance-id,Values=ID")
+                .say(", ")
+                .code("aws ec2 replace-iam-instance-profile-association --region REGION --association-id ASSOCIATION --iam-instance-profile Name=PROFILE"),
+        );
+    }
+    if lack(items, "imds_v1") {
+        steps.push(Text::new().say(
+            "See that no program on the instance asks for metadata without a token any more: in CloudWatch its metric \
+             MetadataNoToken stays at 0. Newer SDKs and agents need no change.",
+        ));
+        steps.push(
+            Text::new()
+                .say("Then require tokens: ")
+                .code("aws ec2 modify-instance-metadata-options --region REGION --instance-id ID --http-tokens required"),
+        );
+    }
+    steps.push(Text::new().say(
+        "Say the same in the launch template or the infrastructure code that the instance comes from, or the next one is like \
+         it.",
+    ));
+    let mut lines = vec![Text::new().strong("To mend it:")];
+    for (n, step) in steps.into_iter().enumerate() {
+        let mut line = Text::new().say(&format!("{}. ", n + 1));
+        line.0.extend(step.0);
+        lines.push(line);
+    }
+    lines.extend(exemption_advice(items, "If it is meant to be so"));
+    lines
+}
+
+pub(super) fn after_association() -> Vec<Text> {
+    vec![Text::new().say(
+        "Programs on the instance may now do what the role in the profile may. Access keys in their environment or \
+         configuration still come first: take those out, and then delete them. An instance that replaces this one has no \
+         profile unless its launch template names it.",
+    )]
 }

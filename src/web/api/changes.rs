@@ -235,6 +235,7 @@ async fn once<T: Serialize>(
     let key = key
         .to_str()
         .ok()
+        .filter(|key| key.bytes().all(|b| b.is_ascii_graphic()))
         .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
     let key = key.ok_or_else(|| {
         Problem::Invalid(format!(

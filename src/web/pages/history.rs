@@ -26,11 +26,20 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/history/rollback", Right::Decide, roll_back)
 }
 
+/// A run as it is shown.
+struct Shown {
+    row: RunRow,
+    at: Moment,
+    actions: Vec<(RunActionRow, Moment)>,
+    /// Whether there is more than one change to undo.
+    several: bool,
+}
+
 #[derive(Template)]
 #[template(path = "web/templates/history.html")]
 struct HistoryPage {
     frame: Frame,
-    runs: Vec<(RunRow, Moment, Vec<(RunActionRow, Moment)>, bool)>,
+    runs: Vec<Shown>,
     quiet: usize,
     decisions: Vec<(DecisionRow, Moment)>,
     head: String,
@@ -60,7 +69,12 @@ async fn show(
             (visible(action), at)
         });
         let (at, actions) = (Moment::of(run.started_at, now), actions.collect());
-        runs.push((run, at, actions, undoable > 1));
+        runs.push(Shown {
+            row: run,
+            at,
+            actions,
+            several: undoable > 1,
+        });
     }
     let decisions = view::decisions(&web, DECISIONS).await?;
     html(&HistoryPage {

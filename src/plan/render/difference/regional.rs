@@ -13,6 +13,7 @@ pub(super) fn verb(change: &RegionalChange) -> &'static str {
         RegionalChange::CreateTrail(_) => "create trail",
         RegionalChange::PutMetricFilter(_) => "put metric filter",
         RegionalChange::PutMetricAlarm(_) => "put metric alarm",
+        RegionalChange::AssociateInstanceProfile { .. } => "associate instance profile",
     }
 }
 
@@ -44,6 +45,10 @@ pub(super) fn difference(change: &RegionalChange, before: Before<'_>) -> Differe
                 vec![field(&metrics.join(", "), "no such alarm", &tells)],
             )
         }
+        RegionalChange::AssociateInstanceProfile { profile_arn } => (
+            String::new(),
+            vec![field("instance profile", "none", profile_arn.name())],
+        ),
     };
     Difference {
         verb: verb(change),

@@ -38,9 +38,9 @@ pub(super) fn describe(cx: &mut Context<'_>) -> Answer {
     let associations = instances.filter_map(|instance| Some((instance, instance.profile.as_ref()?)));
     let wanted =
         associations.filter(|(_, association)| ids.is_empty() || ids.contains(&association.id.as_str()));
-    let chosen = Filters::read(cx.query).choose(wanted, |(instance, _), name| match name {
+    let chosen = Filters::read(cx.query).choose(wanted, |(instance, association), name| match name {
         "instance-id" => Some(vec![instance.id.clone()]),
-        "state" => Some(vec![ASSOCIATED.to_owned()]),
+        "state" => Some(vec![association.state.clone()]),
         _ => None,
     })?;
     let mut keyed: Vec<_> = chosen.into_iter().map(|one| (one.1.id.clone(), one)).collect();
@@ -51,7 +51,7 @@ pub(super) fn describe(cx: &mut Context<'_>) -> Answer {
         "iamInstanceProfileAssociationSet",
         page.items,
         |x, (instance, association)| {
-            write(x, &instance.id, association, ASSOCIATED);
+            write(x, &instance.id, association, &association.state);
         },
     );
     xml.optional("nextToken", page.next);
@@ -100,6 +100,7 @@ fn new_association(cx: &mut Context<'_>) -> Result<Association, AwsError> {
         id: format!("iip-assoc-{}", cx.ids.hex(17)),
         profile_arn,
         profile_id,
+        state: ASSOCIATED.to_owned(),
         since: cx.now,
     })
 }

@@ -119,7 +119,9 @@ fn write(xml: &mut Xml, instance: &Instance) {
         x.text("availabilityZone", &instance.zone)
             .text("tenancy", "default");
     });
-    if let Some(association) = &instance.profile {
+    // What is on its way shows among the associations alone.
+    let associated = instance.profile.as_ref();
+    if let Some(association) = associated.filter(|association| association.state == "associated") {
         xml.node("iamInstanceProfile", |x| {
             x.text("arn", &association.profile_arn)
                 .text("id", &association.profile_id);
@@ -137,5 +139,9 @@ fn write(xml: &mut Xml, instance: &Instance) {
         x.text("httpEndpoint", &instance.metadata.endpoint)
             .text("httpProtocolIpv6", "disabled")
             .text("instanceMetadataTags", "disabled");
+    });
+    xml.node("operator", |x| {
+        x.text("managed", instance.managed_by.is_some())
+            .optional("principal", instance.managed_by.as_ref());
     });
 }

@@ -50,6 +50,8 @@ pub(crate) struct Instance {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) metadata: Metadata,
     pub(crate) profile: Option<Association>,
+    /// The service that manages it.
+    pub(crate) managed_by: Option<String>,
 }
 
 /// How an instance's metadata is reached.
@@ -68,6 +70,8 @@ pub(crate) struct Association {
     pub(crate) id: String,
     pub(crate) profile_arn: String,
     pub(crate) profile_id: String,
+    /// `associated`, `associating` or `disassociating`.
+    pub(crate) state: String,
     pub(crate) since: DateTime<Utc>,
 }
 

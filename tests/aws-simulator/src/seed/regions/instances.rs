@@ -18,6 +18,10 @@ pub struct InstanceSeed {
     pub state: String,
     /// The name of its instance profile, if it has one; one that IAM does not know has gone since.
     pub profile: Option<String>,
+    /// How far that profile is: `associated` unless given, or `associating` or `disassociating`.
+    pub profile_state: String,
+    /// The service that manages it, such as `eks.amazonaws.com`.
+    pub managed_by: Option<String>,
     /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
@@ -40,6 +44,8 @@ impl Default for InstanceSeed {
             repeat: None,
             state: "running".to_owned(),
             profile: None,
+            profile_state: "associated".to_owned(),
+            managed_by: None,
             kind: "t3.micro".to_owned(),
             age: When::days(30),
             http_tokens: "required".to_owned(),

@@ -37,6 +37,7 @@ fn instance(
         zone: format!("{}a", site.region),
         launched,
         tags: seed.tags.clone(),
+        managed_by: seed.managed_by.clone(),
         metadata: Metadata {
             tokens: seed.http_tokens.clone(),
             endpoint: seed.http_endpoint.clone(),
@@ -50,6 +51,7 @@ fn instance(
                 id: format!("iip-assoc-{}", ids.hex(17)),
                 profile_arn: format!("arn:{partition}:iam::{account}:instance-profile{path}{name}"),
                 profile_id: known.map_or_else(|| ids.unique("AIPA"), |profile| profile.id.clone()),
+                state: seed.profile_state.clone(),
                 since: launched,
             }
         }),
