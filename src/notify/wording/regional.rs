@@ -82,9 +82,14 @@ fn lack(items: &[Item], fault: &str) -> bool {
     let lacks = |finding: &Finding| finding.evidence.get("fault").is_some_and(|known| known == fault);
     items.iter().any(|item| match item {
         Item::Matter(matter) => matter.findings.iter().any(lacks),
-        Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => {
-            false
-        }
+        Item::Result(_)
+        | Item::Decision(_)
+        | Item::Exemption(_)
+        | Item::Failure(_)
+        | Item::Digest(_)
+        | Item::Request(_)
+        | Item::Dispute(_)
+        | Item::Report(_) => false,
     })
 }
 
