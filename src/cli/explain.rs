@@ -95,9 +95,11 @@ async fn explained(
     let mut text = format!("{arn}\n");
     facts(&mut text, authorization, snapshot, arn);
     key_ids(&mut text, authorization, session, arn).await;
+    mfa_devices(&mut text, authorization, session, arn).await;
     text.push_str("\n  What the rules say\n");
+    let carriers = carriers(authorization, arn);
     for rule in &REGISTRY {
-        verdict(&mut text, rule, (rule.mode)(&house.config), &plan, arn);
+        verdict(&mut text, rule, (rule.mode)(&house.config), &plan, &carriers);
     }
     actions(&mut text, &past);
     text.push('\n');
@@ -215,6 +217,43 @@ async fn key_ids(text: &mut String, authorization: &Authorization, session: &Ses
     }
 }
 
+/// Of most users a plan knows at most that there is one; one principal's devices are worth a call.
+async fn mfa_devices(text: &mut String, authorization: &Authorization, session: &Session, arn: &Arn) {
+    if authorization.users.iter().any(|user| user.arn == *arn) {
+        let devices = match session.reader().mfa_devices(arn).await {
+            Ok(serials) => list(serials.into_iter()),
+            Err(error) => format!("not known: {error}"),
+        };
+        fact(text, "MFA devices", devices);
+    }
+}
+
+/// Itself, and the groups that it is in: whose policies it has.
+fn carriers(authorization: &Authorization, arn: &Arn) -> Vec<Arn> {
+    let mut users = authorization.users.iter().filter(|user| user.arn == *arn);
+    let names = users.next().map_or(&[][..], |user| user.groups.as_slice());
+    let groups = authorization
+        .groups
+        .iter()
+        .filter(|group| names.contains(&group.name));
+    std::iter::once(arn)
+        .chain(groups.map(|group| &group.arn))
+        .cloned()
+        .collect()
+}
+
+/// Whether the finding is about the first of these, or about a policy that one of them carries.
+fn concerns(finding: &Finding, carriers: &[Arn]) -> bool {
+    let carried_by = ["attached_to", "left_alone"]
+        .iter()
+        .filter_map(|fact| finding.evidence.get(*fact)?.as_array())
+        .flatten();
+    let names_one = carried_by
+        .filter_map(|name| name.as_str())
+        .any(|name| carriers.iter().any(|carrier| carrier.as_str() == name));
+    names_one || carriers.first() == Some(&finding.resource)
+}
+
 fn policies(text: &mut String, attached: &[AttachedPolicy], inline: &[InlinePolicy], boundary: Option<&Arn>) {
     fact(
         text,
@@ -244,14 +283,14 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 /// What one rule says: each finding with its reasons and its action, or that there is nothing.
-fn verdict(text: &mut String, rule: &Rule, mode: Mode, plan: &AccountPlan, arn: &Arn) {
+fn verdict(text: &mut String, rule: &Rule, mode: Mode, plan: &AccountPlan, carriers: &[Arn]) {
     let word = match mode {
         Mode::Off => "off",
         Mode::Report => "report",
         Mode::Approve => "approve",
         Mode::Enforce => "enforce",
     };
-    let is_its = |finding: &&Finding| finding.resource == *arn && finding.rule.as_str() == rule.name;
+    let is_its = |finding: &&Finding| concerns(finding, carriers) && finding.rule.as_str() == rule.name;
     let findings: Vec<_> = plan.findings.iter().filter(is_its).collect();
     if findings.is_empty() {
         let nothing = if mode == Mode::Off {

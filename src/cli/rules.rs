@@ -105,7 +105,8 @@ mod tests {
 
         A key unused for longer than `unused_for` offends; one never used counts from its creation; a use exactly at the edge
         is use, and one that cannot be read is unknown, never "not used". (IAM user guide, "Find unused AWS credentials"; CIS
-        AWS Foundations Benchmark, "Ensure credentials unused for 45 days or more are disabled".)
+        AWS Foundations Benchmark, "Ensure credentials unused for 45 days or more are disabled". Prowler's
+        `iam_user_accesskey_unused` passes keys that were never used, however old they are.)
 
         Practice: Roles instead of keys, keys rotated
         CIS AWS Foundations v3.0.0: 1.12

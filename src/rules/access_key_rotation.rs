@@ -4,7 +4,8 @@
 //! disabled. What is already inactive is compliant. With `delete_after`, a key that iamwarden itself disabled that long
 //! ago is deleted, if it is still inactive and was not used since, and its owner was told.
 //! (IAM user guide, "Update access keys"; CIS AWS Foundations Benchmark, "Ensure access keys are rotated every 90 days
-//! or less".)
+//! or less". Prowler's `iam_rotate_access_key_90_days` asks for more than 90 whole days: a key of 90 days passes there for
+//! one day more.)
 
 use chrono::{DateTime, Utc};
 use serde_json::json;

@@ -112,7 +112,7 @@ fn judge(ctx: &Context<'_>, holder: &Holder<'_>) -> Option<Judgement> {
     };
     let usage = usage(ctx, holder.arn);
     finding.detail = format!(
-        "They are to be confirmed every {}. {} Look at what it needs, take away the rest, then: iamwarden review confirm {name} --by NAME",
+        "They are to be confirmed every {}. {} Look at what it needs, take away the rest, then: `iamwarden review confirm {name} --by NAME`.",
         settings.every,
         usage.sentence(holder)
     );
@@ -267,7 +267,7 @@ mod tests {
         let finding = &found[0].finding;
         insta::assert_snapshot!(format!("{}\n{}", finding.title, finding.detail), @r"
         The permissions of user/alice were last confirmed on 2026-05-07
-        They are to be confirmed every 180d. It has 0 policies of its own and is in 1 group; of 2 services granted it used 1: s3. Look at what it needs, take away the rest, then: iamwarden review confirm user/alice --by NAME
+        They are to be confirmed every 180d. It has 0 policies of its own and is in 1 group; of 2 services granted it used 1: s3. Look at what it needs, take away the rest, then: `iamwarden review confirm user/alice --by NAME`.
         ");
         assert_eq!(
             found[0].reminder.as_ref().map(|r| r.event),

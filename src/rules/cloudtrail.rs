@@ -31,9 +31,9 @@
 //!
 //! Prowler's `cloudtrail_multi_region_enabled` passes for a region with any logging trail that is seen there, whatever it
 //! logs. `cloudtrail_multi_region_enabled_logging_management_events` asks what this rule asks. Here selectors that leave out
-//! the noise of KMS and RDS Data count as all events; Prowler takes any advanced selector of the category Management. Its
-//! `cloudtrail_cloudwatch_logging_enabled` also asks for a delivery within the last day. For the bucket Prowler looks at the
-//! access control list alone, this rule also at the policy.
+//! the noise of KMS and RDS Data count as all events; of advanced selectors Prowler takes only one that bears the console's
+//! own name, `Management events selector`. Its `cloudtrail_cloudwatch_logging_enabled` also asks for a delivery within the
+//! last day. For the bucket Prowler looks at the access control list alone, this rule also at the policy.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,8 @@
 //!
 //! Read, merged, compared, written once: `UpdateAccountPasswordPolicy` replaces the whole policy. Fields are only ever
 //! raised, unless `exact`; what is not declared is left alone. (IAM user guide, "Set an account password policy"; CIS AWS
-//! Foundations Benchmark, the controls on password length and reuse.)
+//! Foundations Benchmark, the controls on password length and reuse. Prowler's `iam_password_policy_*` ask for the
+//! benchmark's own values, whatever is declared here; with these declared, the two agree.)
 
 use std::collections::BTreeMap;
 

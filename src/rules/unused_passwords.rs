@@ -2,15 +2,16 @@
 //!
 //! A password offends when neither a sign-in nor anybody setting it lies within `unused_for`; a use exactly at the edge is
 //! use, and one that could not be read is unknown. AWS does not tell apart "never used" and "not since it keeps count"
-//! (October 2014): then the day on which it was set counts.
+//! (October 2014): then the day on which it was set counts. That day stands in the credential report alone: without a report
+//! there is no verdict.
 //!
 //! The password is deleted (`DeleteLoginProfile`) after its owner was told `minimum_notice` earlier. That cannot be undone:
 //! an administrator can set a new one, not the old one. So every deletion needs a person's approval, in `enforce` too,
 //! unless `allow_irreversible = true`. Deleting a password does not end access: active access keys of the user go on working,
 //! and sessions until they end.
 //! (IAM user guide, "Find unused AWS credentials"; CIS AWS Foundations Benchmark 1.12, which asks for 45 days. Prowler's
-//! `iam_user_console_access_unused` counts from the last sign-in alone: a password set yesterday and never used fails there
-//! once the user is old, and passes here.)
+//! `iam_user_console_access_unused` counts from the last sign-in alone: a password never used passes there, however old it
+//! is, and one set since the last sign-in fails there and passes here.)
 
 use serde_json::json;
 
@@ -59,9 +60,9 @@ fn judge(ctx: &Context<'_>, user: &User) -> Option<Judgement> {
     if ctx.now - since <= settings.unused_for.delta() {
         return None;
     }
-    // Whatever is acted on was read live.
-    let Some(made_at) = password.made_at else {
-        return Some(unknown(ctx, user, "when it was made was not read"));
+    // Whatever is acted on was read live. When it was set only the report tells: it may have been yesterday.
+    let (Some(made_at), Some(_)) = (password.made_at, password.last_changed) else {
+        return Some(unknown(ctx, user, "when it was made or last set was not read"));
     };
     let days = (ctx.now - since).num_days();
     let mut finding = ctx.finding(
@@ -212,13 +213,14 @@ mod tests {
             None,
             "set and not used yet"
         );
-        assert!(judged(with(None, None, Some(46))).unwrap().remedy.is_some());
+        let never = judged(with(None, Some(46), Some(46))).unwrap();
+        assert!(never.remedy.is_some());
     }
 
     #[test]
     fn deleting_needs_a_person_unless_the_irreversible_is_allowed() {
         let needs = |allow: bool| {
-            let found = judged_by(with(Some(100), None, Some(500)), |config| {
+            let found = judged_by(with(Some(100), Some(400), Some(500)), |config| {
                 config.rules.unused_passwords.allow_irreversible = allow;
             });
             let remedy = found.unwrap().remedy.unwrap();
@@ -241,18 +243,20 @@ mod tests {
             judged(unread.clone()).unwrap().finding.status,
             FindingStatus::Unknown
         );
-        let reported = judged(with(Some(100), None, None)).unwrap();
-        assert_eq!(
-            (reported.finding.status, reported.remedy),
-            (FindingStatus::Unknown, None)
-        );
+        for half_read in [with(Some(100), Some(400), None), with(Some(100), None, Some(500))] {
+            let reported = judged(half_read).unwrap();
+            assert_eq!(
+                (reported.finding.status, reported.remedy),
+                (FindingStatus::Unknown, None)
+            );
+        }
         unread.password_use = Some(Reading::Known(None));
         assert_eq!(judged(unread), None, "there is no password");
     }
 
     #[test]
     fn protected_users_are_left_alone() {
-        let found = judged_by(with(Some(100), None, Some(500)), |config| {
+        let found = judged_by(with(Some(100), Some(400), Some(500)), |config| {
             config.guardrails.protected = vec![crate::model::Glob::new("user/alice")];
         });
         let found = found.unwrap();

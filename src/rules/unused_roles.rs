@@ -11,7 +11,8 @@
 //!
 //! Never judged: service-linked roles and those of Identity Center. Only ever reported, in any mode: roles under
 //! `/service-role/`, roles that services such as Lambda, EventBridge, Backup or Config assume (they may rightly rest for a
-//! year), and any role outside the partition `aws`, where the evidence does not suffice. Roles that CloudFormation made are
+//! year), any role outside the partition `aws`, where the evidence does not suffice, and all of them where `[regions]` names
+//! one in which AWS is not known to see use. Roles that CloudFormation made are
 //! marked as such: mend the stack.
 //! (IAM user guide, "Refine permissions in AWS using last accessed information" and "View role access". The CIS benchmark
 //! has no recommendation for roles; Prowler has no check for unused ones.)
@@ -60,7 +61,7 @@ fn check(ctx: &Context<'_>) -> Vec<Judgement> {
 
 fn judge(ctx: &Context<'_>, role: &Role) -> Option<Judgement> {
     let settings = &ctx.config.rules.unused_roles;
-    let rarity = rarity(role, &ctx.snapshot.account);
+    let rarity = rarity(ctx, role);
     let used = last_use(ctx, role);
     if let Some(policy) = role
         .inline
@@ -382,6 +383,16 @@ mod tests {
         let mut lambda = role("fn", 900, None);
         lambda.trust = TRUSTS_EC2.replace("ec2", "lambda");
         assert!(one(lambda).unwrap().remedy.unwrap().report_only);
+        let mut blind = config();
+        blind.regions.include = vec![crate::model::Region::parse("mx-central-1").unwrap()];
+        let (here, history) = (world(vec![role("app", 900, None)]), History::default());
+        let ctx = Context {
+            config: &blind,
+            snapshot: &here,
+            history: &history,
+            now: now(),
+        };
+        assert!(check(&ctx).pop().unwrap().remedy.unwrap().report_only);
         let mut china = world(vec![role("app", 900, None)]);
         china.partition = Partition::new("aws-cn");
         if let Reading::Known(authorization) = &mut china.authorization {

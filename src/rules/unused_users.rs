@@ -119,10 +119,13 @@ fn activity(ctx: &Context<'_>, user: &User) -> Activity {
     let mut doubts = Vec::new();
     match &user.password_use {
         Some(Reading::Known(None)) => {}
-        Some(Reading::Known(Some(password))) => match password.active_at() {
-            Some(at) => latest = latest.max(at),
-            None => doubts.push("its password has no date".to_owned()),
-        },
+        Some(Reading::Known(Some(password))) => {
+            latest = latest.max(password.active_at().unwrap_or(latest));
+            // It may have been set yesterday.
+            if password.last_changed.is_none() {
+                doubts.push("when its password was last set was not read".to_owned());
+            }
+        }
         Some(Reading::Unknown(gap)) => doubts.push(gap.detail.clone()),
         None => doubts.push("its password was not read".to_owned()),
     }
@@ -232,13 +235,19 @@ mod tests {
         let mut alice = resting(Vec::new());
         let password = |ago| PasswordUse {
             made_at: Some(now() - days(900)),
-            last_changed: None,
+            last_changed: Some(now() - days(900)),
             last_used: Some(now() - days(ago)),
         };
         alice.password_use = Some(Reading::Known(Some(password(90))));
         assert_eq!(status(alice.clone()), None);
         alice.password_use = Some(Reading::Known(Some(password(91))));
-        assert_eq!(status(alice), Some(FindingStatus::Violation));
+        assert_eq!(status(alice.clone()), Some(FindingStatus::Violation));
+        let set_when = PasswordUse {
+            last_changed: None,
+            ..password(91)
+        };
+        alice.password_use = Some(Reading::Known(Some(set_when)));
+        assert_eq!(status(alice), Some(FindingStatus::Unknown));
     }
 
     #[test]

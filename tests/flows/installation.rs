@@ -206,6 +206,9 @@ pub(crate) struct Installation {
 
 fn pace() -> Pace {
     Pace {
+        attempts: 3,
+        backoff: Duration::from_millis(5),
+        longest_backoff: Duration::from_millis(20),
         first_poll: Duration::from_millis(5),
         longest_poll: Duration::from_millis(20),
         rate: CallRate {

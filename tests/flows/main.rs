@@ -18,6 +18,7 @@ mod guardrails;
 mod installation;
 mod instances;
 mod keys;
+mod lifecycle;
 mod mfa;
 mod permissions;
 mod races;

@@ -69,6 +69,28 @@ def test_explain_says_all_and_why(account, warden, old_key):
     assert warden.run("explain", "nobody", code=1).out == ""
 
 
+def test_explain_tells_of_mfa_devices_and_of_policies_by_way_of_a_group(account, warden, old_key):
+    everything = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+    wide = account.iam.create_policy("", "/", everything, "wide", []).arn
+    account.iam.create_group("admins", "/")
+    account.iam.attach_group_policy(wide, "admins")
+    account.iam.add_user_to_group("admins", "alice")
+    account.iam.create_role("app", everything.replace('"Resource":"*"', '"Principal":"*"'), "/", None, "", [], 3600)
+    account.iam.attach_role_policy(wide, "app")
+    account.user("ben")
+    serial = account.device("alice")
+    warden.configure('[rules.broad_policies]\nmode = "report"\n')
+    for principal in ("user/alice", "group/admins", "role/app"):
+        out = warden.run("explain", principal, code=0).out
+        assert "the policy wide allows everything on everything" in out, out
+        assert ("MFA devices" in out) == (principal == "user/alice"), out
+    alice, ben = (warden.run("explain", f"user/{name}", code=0).out for name in ("alice", "ben"))
+    assert serial in alice
+    assert "the policy wide" not in ben and "MFA devices     none" in ben, ben
+    account.faults.append(lambda action, _call: error("AccessDenied", "no") if action == "ListMFADevices" else None)
+    assert "MFA devices     not known: " in warden.run("explain", "user/alice", code=0).out
+
+
 def test_explain_does_not_mistake_unreadable_for_absent(account, warden, old_key):
     warden.configure('[[accounts]]\nid = "999999999999"\n')
     assert "could not be read" in warden.run("explain", "alice", code=1).err

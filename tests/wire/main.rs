@@ -9,6 +9,7 @@
 )]
 
 mod collect;
+mod idle;
 mod instances;
 mod reader;
 mod sessions;

@@ -387,6 +387,63 @@ async fn what_is_refused_for_want_of_room_had_no_effect() {
     assert_eq!(world.calls_of("PutUserPolicy"), 1, "it is not tried again");
 }
 
+#[tokio::test]
+async fn a_role_is_quarantined_and_released() {
+    let world = World::plant(ALICE);
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let app = arn("role/app");
+    let quarantine = OwnPolicy::Quarantine;
+    let release = Inverse::DeleteInlinePolicy {
+        policy_name: quarantine.name().to_owned(),
+    };
+    for (approved, after) in [
+        (consent(&app, Change::QuarantineRole(quarantine.text())), true),
+        (rollback(&app, release), false),
+    ] {
+        session.writer().perform(&approved, &lease).await.unwrap();
+        let reader = session.reader();
+        let found = reader.inline_policy(&app, quarantine.name()).await.unwrap();
+        assert_eq!(found.is_some(), after, "{approved:?}");
+        assert!(found.is_none_or(|document| quarantine.is(quarantine.name(), &document)));
+    }
+    let calls = world.simulator.calls().into_iter().filter(|call| call.mutates);
+    let names: Vec<_> = calls.map(|call| call.operation).collect();
+    assert_eq!(names, ["PutRolePolicy", "DeleteRolePolicy"]);
+    let softer = InlinePolicyText {
+        document: quarantine.document().replace("Deny\"", "Allow\""),
+        ..quarantine.text()
+    };
+    let widening = consent(&app, Change::QuarantineRole(softer));
+    let error = session.writer().perform(&widening, &lease).await.unwrap_err();
+    assert!(
+        matches!(&error, WriteError::Invalid(RequestError::Widening { .. })),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_console_password_is_deleted_of_the_user_that_is_named() {
+    let world = World::plant(&ALICE.replace("keys =", "password = {}\nkeys ="));
+    let session = world.session().await;
+    let lease = lease_of(&id()).await;
+    let alice = arn("user/people/alice");
+    let delete = consent(&alice, Change::DeleteLoginProfile {});
+    session.writer().perform(&delete, &lease).await.unwrap();
+    assert_eq!(session.reader().login_profile(&alice).await.unwrap(), None);
+    let error = session.writer().perform(&delete, &lease).await.unwrap_err();
+    assert_eq!(
+        error.aws().unwrap().kind,
+        ErrorKind::Gone,
+        "there is none any more"
+    );
+    let calls = world.simulator.calls();
+    for call in calls.iter().filter(|call| call.mutates) {
+        assert_eq!(call.operation, "DeleteLoginProfile");
+        assert_eq!(call.parameters.get("UserName").map(String::as_str), Some("alice"));
+    }
+}
+
 const INSTANCES: &str = r#"
 [[accounts.roles]]
 name = "web"

@@ -30,7 +30,7 @@
 //!   the services proven unused. A service that neither it nor the list of AWS's services knows cannot be in such a list. The
 //!   wildcard of a service in use (`s3:*`) stays whole: AWS tracks less than half of all actions.
 //! - What is not known is kept. There is no proposal, and the finding says why, where a report is missing, old or
-//!   contradicted, where somebody or something is younger than `unused_for`, where nothing would be left or left out, or where the result
+//!   contradicted, where `[regions]` names one in which AWS is not known to see use, where somebody or something is younger than `unused_for`, where nothing would be left or left out, or where the result
 //!   has more than the 6144 characters of a managed policy. Where nobody knows for how long a policy has been
 //!   attached, the finding says what it assumes.
 //!
@@ -39,8 +39,13 @@
 //!
 //! Answers IAM's security best practices ("Apply least-privilege permissions", "Get started with AWS managed policies and move toward
 //! least-privilege permissions") and the CIS AWS Foundations Benchmark's controls on full administrative privileges (1.16), on
-//! permissions through groups only (1.15) and on `AWSCloudShellFullAccess` (1.22). Prowler judges actions alone; here a path
-//! counts only where its resources are open (passing one named role is none), and policies of one principal are taken together.
+//! permissions through groups only (1.15) and on `AWSCloudShellFullAccess` (1.22).
+//!
+//! Where it differs from Prowler: its `iam_*_no_administrative_privileges` know everything on everything by the text `*` alone
+//! (`arn:aws:*` passes there) and look at no condition (with one it is a finding here too, of less weight, and no matter of 1.16). Its
+//! `iam_policy_attached_only_to_group_or_roles` counts policies that only deny. Of paths to more permissions it judges actions
+//! alone; here a path counts only where its resources are open (passing one named role is none), and policies of one principal are
+//! taken together.
 
 mod access;
 mod breadth;
@@ -49,6 +54,7 @@ mod narrowing;
 mod usage;
 mod view;
 mod wording;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -9,13 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
 
 use crate::model::{ActionPattern, Actions, Effect, Glob, Statement};
 use crate::rules::unused_permissions::Catalogue;
 
 use super::usage::{State, Unknown, Use, check_ages};
 use super::view::{Content, Policy, View};
+use super::written::{Document, StatementText, counted_length};
 
 /// The most characters that a managed policy may have.
 const LARGEST: usize = 6_144;
@@ -26,8 +26,8 @@ const PASS_ROLE: (&str, &str) = ("iam", "PassRole");
 /// A policy narrowed to what is in use.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Narrowed {
-    /// The document.
-    pub(super) document: Value,
+    /// The document: what is not changed in it stands as it stood, byte for byte.
+    pub(super) document: String,
     /// Services of which nothing, or only what others need, is left, with their last use.
     pub(super) dropped_services: BTreeMap<String, Option<DateTime<Utc>>>,
     /// Single actions that are left out though their service is in use.
@@ -127,16 +127,8 @@ fn narrow_by(
     form: Form,
 ) -> Result<Narrowed, Unproposed> {
     let moot = |why: &str| Err(Unproposed::Moot(why.to_owned()));
-    let Ok(Value::Object(mut top)) = serde_json::from_str::<Value>(content.text) else {
+    let Ok(written) = Document::read(content.text) else {
         return moot("its document is not an object");
-    };
-    if holds_fraction(&Value::Object(top.clone())) {
-        return moot("it holds a number that cannot be copied exactly");
-    }
-    let statements = match top.remove("Statement") {
-        Some(Value::Array(items)) => items,
-        Some(one) => vec![one],
-        None => Vec::new(),
     };
     let mut narrowing = Narrowing {
         catalogue: view.survey.catalogue,
@@ -148,9 +140,11 @@ fn narrow_by(
             ..Narrowed::default()
         },
     };
-    let mut kept = Vec::new();
-    for (raw, statement) in statements.into_iter().zip(&content.document.statements) {
-        kept.extend(narrowing.statement(raw, statement));
+    let (mut kept, mut grants) = (Vec::new(), false);
+    for (text, statement) in written.statements.iter().zip(&content.document.statements) {
+        let left = narrowing.statement(text, statement);
+        grants |= statement.effect == Effect::Allow && !left.is_empty();
+        kept.extend(left);
     }
     let mut narrowed = narrowing.narrowed;
     if narrowed.dropped_services.is_empty() && narrowed.dropped_actions.is_empty() {
@@ -162,9 +156,12 @@ fn narrow_by(
     if narrowed.in_use.is_empty() {
         return moot("none of the services that it grants is in use: decide whether it is needed at all");
     }
-    top.insert("Statement".to_owned(), Value::Array(kept));
-    narrowed.document = Value::Object(top);
-    match narrowed.document.to_string().chars().count() {
+    // A policy without statements, or of Deny alone, is none to propose (A4).
+    if !grants {
+        return moot("nothing that it grants is in use: decide whether it is needed at all");
+    }
+    narrowed.document = written.with(&kept);
+    match counted_length(&narrowed.document) {
         length if length > LARGEST => Err(Unproposed::TooLarge(Box::new(narrowed), length)),
         _ => Ok(narrowed),
     }
@@ -176,16 +173,6 @@ fn names_nothing(content: &Content<'_>) -> bool {
         .document
         .allows()
         .any(|statement| matches!(statement.actions, Actions::Listed(_)))
-}
-
-/// Numbers of JSON are kept exactly as long as they are whole.
-fn holds_fraction(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => number.is_f64(),
-        Value::Array(items) => items.iter().any(holds_fraction),
-        Value::Object(map) => map.values().any(holds_fraction),
-        Value::Null | Value::Bool(_) | Value::String(_) => false,
-    }
 }
 
 /// What services in use may need of others, by service (D8), and the passing of roles (D7). Where Access Advisor is silent about
@@ -231,20 +218,24 @@ struct Narrowing<'u, 'a> {
 
 impl Narrowing<'_, '_> {
     /// What is left of a statement: nothing, one, or two. One of which nothing is dropped stays as it is.
-    fn statement(&mut self, raw: Value, statement: &Statement) -> Vec<Value> {
-        match (&statement.effect, &statement.actions, raw) {
-            (Effect::Allow, Actions::Listed(patterns), Value::Object(map)) => self.list(map, patterns),
-            (Effect::Allow | Effect::Deny, Actions::Listed(_) | Actions::AllBut(_), raw) => vec![raw],
-        }
+    fn statement(&mut self, text: &str, statement: &Statement) -> Vec<String> {
+        let listed = match (&statement.effect, &statement.actions) {
+            (Effect::Allow, Actions::Listed(patterns)) => StatementText::read(text).ok().zip(Some(patterns)),
+            (Effect::Allow | Effect::Deny, Actions::Listed(_) | Actions::AllBut(_)) => None,
+        };
+        listed
+            .and_then(|(written, patterns)| self.list(written, patterns))
+            .unwrap_or_else(|| vec![text.to_owned()])
     }
 
-    fn list(&mut self, mut raw: Map<String, Value>, patterns: &[ActionPattern]) -> Vec<Value> {
+    /// What is left of a list; `None`: all of it.
+    fn list(&mut self, written: StatementText, patterns: &[ActionPattern]) -> Option<Vec<String>> {
         let mut left = Vec::new();
         let mut is_whole = true;
         let mut all_but = false;
-        for (text, pattern) in texts(&raw).iter().zip(patterns) {
+        for (text, pattern) in written.actions().into_iter().zip(patterns) {
             match self.pattern(pattern) {
-                None => left.push(text.clone()),
+                None => left.push(text),
                 Some(instead) => {
                     is_whole = false;
                     left.extend(instead);
@@ -253,26 +244,23 @@ impl Narrowing<'_, '_> {
             all_but |= *pattern == ActionPattern::Everything && self.narrowed.form == Form::AllBut;
         }
         if is_whole {
-            return vec![Value::Object(raw)];
+            return None;
         }
+        let left = without_repetition(left);
         let mut statements = Vec::new();
         if all_but {
             let services = self.narrowed.dropped_services.keys();
-            let mut rest = raw.clone();
-            rest.remove("Action");
-            rest.insert(
-                "NotAction".to_owned(),
-                services.map(|service| format!("{service}:*")).collect(),
-            );
-            statements.push(Value::Object(rest));
-            // The same statement twice may not bear the same name.
-            raw.remove("Sid");
+            let services: Vec<_> = services.map(|service| format!("{service}:*")).collect();
+            statements.push(written.about("NotAction", &services));
         }
         if !left.is_empty() {
-            raw.insert("Action".to_owned(), Value::from(without_repetition(left)));
-            statements.push(Value::Object(raw));
+            let written = match all_but {
+                true => written.unnamed(),
+                false => written,
+            };
+            statements.push(written.about("Action", &left));
         }
-        statements
+        Some(statements)
     }
 
     /// What stands in place of a pattern; `None`: it stays as it is.
@@ -374,19 +362,6 @@ impl Narrowing<'_, '_> {
         }
         state
     }
-}
-
-/// The patterns of `Action`, as written.
-fn texts(statement: &Map<String, Value>) -> Vec<String> {
-    let items = match statement.get("Action") {
-        Some(Value::Array(items)) => items.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
-    };
-    items
-        .iter()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
 }
 
 fn without_repetition(texts: Vec<String>) -> Vec<String> {

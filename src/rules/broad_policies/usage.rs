@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use crate::rules::unused_permissions::{GRACE, Granted, Holder, Known, TRACKING_PERIOD, Usage, reported};
+use crate::rules::unused_permissions::{
+    GRACE, Granted, Holder, Known, TRACKING_PERIOD, Usage, blind_spot, reported,
+};
 
 use super::view::{Origin, Policy, View};
 
@@ -172,6 +174,9 @@ pub(super) fn check_ages(view: &View<'_>, policy: &Policy<'_>) -> Result<bool, U
     let missing = |why: &str| Err(Unknown::Missing(why.to_owned()));
     if !survey.ctx.snapshot.partition.is_commercial() {
         return missing("outside the partition aws the evidence of Access Advisor does not suffice");
+    }
+    if let Some(why) = blind_spot(survey.ctx.config) {
+        return missing(&why);
     }
     let mut of_unknown_age = false;
     for holder in view.carriers(policy) {

@@ -427,7 +427,7 @@ fn propose(
         (Ok(narrowed), _) => {
             finding
                 .evidence
-                .insert("narrowed_policy".to_owned(), narrowed.document.clone());
+                .insert("narrowed_policy".to_owned(), json!(narrowed.document));
             steps(policy, carriers, finding)
         }
         (Err(_), why) => {
@@ -480,7 +480,8 @@ fn used_sentence(view: &View<'_>, narrowed: &Narrowed) -> String {
     )];
     if !narrowed.dropped_actions.is_empty() {
         let names: Vec<_> = narrowed.dropped_actions.keys().cloned().collect();
-        sentences.push(format!("Nor were {}.", some_of(&names)));
+        let was = if names.len() == 1 { "was" } else { "were" };
+        sentences.push(format!("Nor {was} {}.", some_of(&names)));
     }
     if !narrowed.kept_without_evidence.is_empty() {
         let names: Vec<_> = narrowed.kept_without_evidence.iter().cloned().collect();
@@ -509,7 +510,7 @@ fn used_sentence(view: &View<'_>, narrowed: &Narrowed) -> String {
 fn steps(policy: &Policy<'_>, carriers: &Carriers<'_, '_>, finding: &Finding) -> String {
     let id = &finding.id;
     let take = format!(
-        "To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule {RULE} --format json | jq \
+        "To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule {RULE} --format json | jq -r \
          '.findings[] | select(.id == \"{id}\").evidence.narrowed_policy' > narrowed.json`)"
     );
     let name = policy.name();

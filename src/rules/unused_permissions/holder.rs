@@ -12,6 +12,7 @@ use crate::rules::{Context, Standing};
 
 use super::age::Terms;
 use super::evidence::{Doubt, KeptBy};
+use super::tracking::blind_spot;
 
 /// The window of a role that outsiders may assume: disaster recovery, auditors and vendors run yearly (P3).
 const OUTSIDERS_WINDOW: Span = Span::from_days(365);
@@ -190,13 +191,16 @@ impl<'a> Holder<'a> {
     }
 
     /// Why nothing is ever detached from it, only proposed (P2, P3, P7).
-    pub(super) fn report_only(&self) -> Option<ReportOnly> {
+    pub(super) fn report_only(&self, ctx: &Context<'_>) -> Option<ReportOnly> {
         if !self.arn.partition().is_commercial() {
             let why = "outside the partition aws the evidence of Access Advisor does not suffice";
             return Some(ReportOnly {
                 rule: "P7",
                 why: why.to_owned(),
             });
+        }
+        if let Some(why) = blind_spot(ctx.config) {
+            return Some(ReportOnly { rule: "P7", why });
         }
         if self
             .arn

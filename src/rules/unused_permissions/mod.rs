@@ -11,6 +11,10 @@
 //! services in use, is a permissions boundary, or is the last that a principal in use has, is never detached. Only
 //! attachments of managed policies are judged; policies inside a principal are left alone.
 //!
+//! Access Advisor sees no use in regions that AWS does not list for it, and no API tells which these are. Where `[regions]`
+//! names one that is not among those known to be listed, the rule only reports, in any mode. Where your people work in such
+//! a region and it is not declared, declare it.
+//!
 //! The way of the data: [`needs`] says whose reports are worth their calls; [`check`] takes each holder of policies
 //! (`holder`), its reports (`evidence`) and what each policy reaches (`reach`, `catalogue`) to a verdict (`verdict`),
 //! and words it (`wording`); [`observations`] and [`unused_attachments`] are what is to be remembered of a reading;
@@ -23,6 +27,7 @@ mod holder;
 mod reach;
 mod recheck;
 mod survey;
+mod tracking;
 mod verdict;
 mod wording;
 
@@ -35,7 +40,7 @@ use chrono::TimeDelta;
 
 use crate::config::Mode;
 use crate::inventory::{AttachedPolicy, Authorization, Role, Snapshot, User};
-use crate::model::{AccountId, Arn, Change, Observation, RuleName};
+use crate::model::{Arn, Change, Observation, RuleName};
 use crate::rules::{Context, Judgement, Practice, Standing};
 
 pub use recheck::{LiveAttachment, RecheckError, still_unused};
@@ -47,6 +52,7 @@ pub(in crate::rules) use evidence::{Doubt, Usage};
 pub(in crate::rules) use holder::{Holder, is_subject};
 pub(in crate::rules) use reach::Reach;
 pub(in crate::rules) use survey::Survey;
+pub(in crate::rules) use tracking::blind_spot;
 
 pub(in crate::rules) use wording::days;
 
@@ -67,12 +73,12 @@ pub(super) struct RoleRarity {
 ///
 /// # Errors
 /// Why that cannot be told: the trust policy cannot be parsed.
-pub(super) fn rarity(role: &Role, account: &AccountId) -> Result<RoleRarity, String> {
-    let holder = Holder::role(role, account);
+pub(super) fn rarity(ctx: &Context<'_>, role: &Role) -> Result<RoleRarity, String> {
+    let holder = Holder::role(role, &ctx.snapshot.account);
     holder.check_trust().map_err(|doubt| doubt.why)?;
     Ok(RoleRarity {
         outsiders: holder.outsiders().into_iter().map(ToOwned::to_owned).collect(),
-        report_only: holder.report_only().map(|reason| reason.why),
+        report_only: holder.report_only(ctx).map(|reason| reason.why),
         stack: holder.cloudformation_stack().map(ToOwned::to_owned),
     })
 }

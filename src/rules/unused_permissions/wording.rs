@@ -293,7 +293,7 @@ pub(super) fn violation(
         let told = json!({"until": exemption.until, "reason": exemption.reason});
         finding.evidence.insert("expired_exemption".to_owned(), told);
     }
-    let report_only = holder.report_only();
+    let report_only = holder.report_only(&survey.ctx);
     finding.detail = violation_detail(survey, holder, facts, report_only.as_ref());
     if let Some(ReportOnly { rule, why: _ }) = report_only {
         finding.evidence.insert("report_only".to_owned(), json!(rule));

@@ -149,16 +149,22 @@ fn done(text: &str) -> Option<String> {
     let mut parts = text.split('-');
     let (count, verdict, refused) = (parts.next()?, parts.next()?, parts.next()?);
     let (count, refused): (usize, usize) = (count.parse().ok()?, refused.parse().ok()?);
-    let word = match verdict {
-        "approved" => "Approved",
-        "rejected" => "Rejected",
+    let (word, then) = match verdict {
+        "approved" => (
+            "Approved",
+            " It is applied when it is due, if all is still as shown here.",
+        ),
+        "rejected" => ("Rejected", ""),
         _ => return None,
     };
     let not = match refused {
         0 => String::new(),
         _ => format!(" {refused} not: nobody decides for himself, so another approver has to."),
     };
-    Some(format!("{word}: {}.{not}", counted(count, "action", "actions")))
+    Some(format!(
+        "{word}: {}.{then}{not}",
+        counted(count, "action", "actions")
+    ))
 }
 
 fn purpose(plan: &str) -> String {

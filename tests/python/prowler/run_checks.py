@@ -1,6 +1,6 @@
-"""Runs Prowler's checks of IAM, by name, in an environment of their own; prints what they say as JSON.
+"""Runs Prowler's checks, by name, in an environment of their own; prints what they say as JSON.
 
-    python run_checks.py iam_root_mfa_enabled iam_no_root_access_key
+    python run_checks.py us-east-1,eu-central-1 iam_root_mfa_enabled cloudtrail_multi_region_enabled
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from prowler.providers.aws.aws_provider import AwsProvider
 from prowler.providers.common.provider import Provider
 
 
-def main(names: list[str]) -> None:
+def main(regions: str, names: list[str]) -> None:
     # Prowler builds the address of STS itself; let the SDK choose it, as for everything else.
     AwsProvider.create_sts_session = staticmethod(lambda session, region: session.client("sts", region))
-    provider = AwsProvider(regions={"us-east-1"})
+    provider = AwsProvider(regions=set(regions.split(",")))
     provider.audit_metadata = SimpleNamespace(expected_checks=names)
     Provider.set_global_provider(provider)
     said = []
     for name in names:
-        module = importlib.import_module(f"prowler.providers.aws.services.iam.{name}.{name}")
+        service = name.split("_")[0]
+        module = importlib.import_module(f"prowler.providers.aws.services.{service}.{name}.{name}")
         for report in getattr(module, name)().execute():
             said.append({"check": name, "status": report.status, "resource": report.resource_arn})
     json.dump(said, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

@@ -40,8 +40,12 @@ fn evidence(world: &World, key: &str) -> Value {
         .unwrap_or(Value::Null)
 }
 
+fn narrowed_text(world: &World) -> Option<String> {
+    evidence(world, "narrowed_policy").as_str().map(str::to_owned)
+}
+
 pub(super) fn narrowed(world: &World) -> Value {
-    evidence(world, "narrowed_policy")
+    narrowed_text(world).map_or(Value::Null, |text| serde_json::from_str(&text).unwrap())
 }
 
 fn why_not(world: &World) -> String {
@@ -445,10 +449,34 @@ fn p7_other_partitions_have_no_evidence() {
 }
 
 #[test]
-fn a_number_that_cannot_be_copied_exactly_forbids_it() {
-    let document = r#"{"Statement":[{"Effect":"Allow","Action":["sqs:*","xray:*"],"Resource":"*","Condition":{"NumericLessThan":{"s3:max-keys":1.5}}}]}"#;
-    let world = carried(document, &[("sqs", Some(1)), ("xray", None)]);
-    assert!(why_not(&world).contains("copied exactly"));
+fn p7_where_aws_may_see_no_use_there_is_no_narrower_policy() {
+    let mut world = carried(&allow(EVERYTHING), &full(&[("sqs", Some(1))]));
+    world.config.regions.include = vec![crate::model::Region::parse("mx-central-1").unwrap()];
+    assert!(why_not(&world).contains("does not list mx-central-1"));
+}
+
+#[test]
+fn d2_what_stays_is_copied_byte_for_byte() {
+    let deny = r#"{"Sid":"Ж\u0436" , "Resource":"*","Effect" :"Deny", "Action":["s3:*" ],"Condition":{"NumericLessThan":{"z:b":1.50,"a:a":1e1}} }"#;
+    let condition = r#"{"StringLike" : {"b":"2", "a":["1"]}}"#;
+    let document = format!(
+        r#"{{"Statement":[{deny} ,{{"Effect":"Allow","Action":["sqs:*","xray:*"],"Condition":{condition},"Resource":"*"}}], "Version":"2012-10-17"}}"#
+    );
+    let world = carried(&document, &[("sqs", Some(1)), ("xray", None), ("s3", None)]);
+    let text = narrowed_text(&world).unwrap();
+    assert!(text.contains(deny) && text.contains(condition), "{text}");
+    assert!(!text.contains("xray"), "{text}");
+}
+
+#[test]
+fn a4_of_a_policy_of_which_nothing_would_be_left_there_is_none() {
+    let document = allow(r#"["iam:AttachUserPolicy"]"#);
+    let mut world = carried(&document, &[("iam", Some(1))]);
+    world.edit_report("role/app", |report| {
+        report.services.get_mut("iam").unwrap().tracked_actions =
+            [("attachuserpolicy".to_owned(), None)].into();
+    });
+    assert!(why_not(&world).contains("decide whether it is needed at all"));
 }
 
 #[test]
@@ -557,8 +585,8 @@ fn what_people_read_of_it() {
     });
     insta::assert_snapshot!(words.collect::<String>(), @r#"
     the policy Wide allows s3:*, sqs:*, xray:* on everything
-    It allows every action of a service on every resource (s3:*, sqs:*, xray:*). It is carried by the role app. Within 90 days 1 service of it was used (Amazon SQS), 1 not, by what Access Advisor says of all who carry it. It is silent about s3:*, which the narrowed policy keeps. Nobody knows for how long it has been carried: this assumes 90 days at least. To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule broad_policies --format json | jq '.findings[] | select(.id == "ID").evidence.narrowed_policy' > narrowed.json`), then make it the policy's next version (`aws iam create-policy-version --policy-arn arn:aws:iam::123456789012:policy/Wide --policy-document file://narrowed.json --set-as-default`); the version before stays, for going back.
+    It allows every action of a service on every resource (s3:*, sqs:*, xray:*). It is carried by the role app. Within 90 days 1 service of it was used (Amazon SQS), 1 not, by what Access Advisor says of all who carry it. It is silent about s3:*, which the narrowed policy keeps. Nobody knows for how long it has been carried: this assumes 90 days at least. To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule broad_policies --format json | jq -r '.findings[] | select(.id == "ID").evidence.narrowed_policy' > narrowed.json`), then make it the policy's next version (`aws iam create-policy-version --policy-arn arn:aws:iam::123456789012:policy/Wide --policy-document file://narrowed.json --set-as-default`); the version before stays, for going back.
     the policy Admin allows everything on everything
-    Whoever carries it can do anything in the account, and give that to others. It is carried by the role app. Within 90 days 1 service of it was used (Amazon SQS), 1 not, by what Access Advisor says of all who carry it. It is silent about a2c:*, a4b:*, access-analyzer:*, account-access:*, and 451 more, which the narrowed policy keeps. A list of all that stays would be too long, so it is written the other way round, as everything but what is proven unused. Nobody knows for how long it has been carried: this assumes 90 days at least. To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule broad_policies --format json | jq '.findings[] | select(.id == "ID").evidence.narrowed_policy' > narrowed.json`), make it a policy of your own (`aws iam create-policy --policy-name Admin-narrowed --policy-document file://narrowed.json`), attach that wherever this one is (`aws iam attach-role-policy --role-name app`), and only then detach this one.
+    Whoever carries it can do anything in the account, and give that to others. It is carried by the role app. Within 90 days 1 service of it was used (Amazon SQS), 1 not, by what Access Advisor says of all who carry it. It is silent about a2c:*, a4b:*, access-analyzer:*, account-access:*, and 451 more, which the narrowed policy keeps. A list of all that stays would be too long, so it is written the other way round, as everything but what is proven unused. Nobody knows for how long it has been carried: this assumes 90 days at least. To mend it: take the narrowed policy out of the plan and read it (`iamwarden plan --rule broad_policies --format json | jq -r '.findings[] | select(.id == "ID").evidence.narrowed_policy' > narrowed.json`), make it a policy of your own (`aws iam create-policy --policy-name Admin-narrowed --policy-document file://narrowed.json`), attach that wherever this one is (`aws iam attach-role-policy --role-name app`), and only then detach this one.
     "#);
 }

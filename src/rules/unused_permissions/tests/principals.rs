@@ -149,6 +149,14 @@ fn p6_use_by_a_resource_policy_is_not_use_of_the_policy() {
 }
 
 #[test]
+fn p7_where_aws_may_see_no_use_all_is_only_ever_reported() {
+    let mut world = World::new();
+    let declared = ["eu-central-1", "mx-central-1"].map(|name| crate::model::Region::parse(name).unwrap());
+    world.config.regions.include = declared.to_vec();
+    assert_report_only(&world, "P7");
+}
+
+#[test]
 fn p7_other_partitions_are_only_ever_reported() {
     let mut world = World::new();
     let moved = |arn: &Arn| Arn::parse(&arn.as_str().replace("arn:aws:", "arn:aws-cn:")).unwrap();
