@@ -52,7 +52,7 @@ pub enum ErrorKind {
 }
 
 /// Codes in answers of AWS, and what they mean.
-const CODES: [(&str, ErrorKind); 53] = [
+const CODES: [(&str, ErrorKind); 54] = [
     ("Throttling", ErrorKind::Throttled),
     ("ThrottlingException", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
@@ -102,6 +102,7 @@ const CODES: [(&str, ErrorKind); 53] = [
     ("TrailAlreadyExistsException", ErrorKind::Conflict),
     ("ConflictException", ErrorKind::Conflict),
     ("MaximumNumberOfTrailsExceededException", ErrorKind::LimitExceeded),
+    ("ServiceQuotaExceededException", ErrorKind::LimitExceeded),
     ("InvalidInstanceID.NotFound", ErrorKind::Gone),
     ("InvalidAssociationID.NotFound", ErrorKind::Gone),
     ("IncorrectState", ErrorKind::Conflict),

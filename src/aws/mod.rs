@@ -28,7 +28,7 @@ pub use ambient::{Ambient, Pace};
 pub use budget::{CallBudget, CallCount, CallRate, CallResult};
 pub use errors::{AwsError, ErrorKind};
 pub use reader::{KeyDescription, LiveHolder, LiveMember, LiveUser, Reader, ReportFile};
-pub use regional::{LiveInstance, LiveTrail};
+pub use regional::{LiveAnalyzer, LiveInstance, LiveTrail};
 pub use request::RequestError;
 pub use secrets::{SecretError, Secrets};
 pub use session::{ConnectError, Purpose, Session, Sessions};

@@ -118,6 +118,17 @@ pub const PUT_METRIC_ALARM: &str = "cloudwatch:PutMetricAlarm";
 /// `DeleteAlarms` (CloudWatch).
 pub const DELETE_ALARMS: &str = "cloudwatch:DeleteAlarms";
 
+/// `ListAnalyzers` (Access Analyzer).
+pub const LIST_ANALYZERS: &str = "access-analyzer:ListAnalyzers";
+/// `ListFindings` and `ListFindingsV2` (Access Analyzer), by the name that IAM has for both.
+pub const LIST_FINDINGS: &str = "access-analyzer:ListFindings";
+/// `GetFindingV2` (Access Analyzer), by the name that IAM has for it.
+pub const GET_FINDING: &str = "access-analyzer:GetFinding";
+/// `CreateAnalyzer` (Access Analyzer).
+pub const CREATE_ANALYZER: &str = "access-analyzer:CreateAnalyzer";
+/// `DeleteAnalyzer` (Access Analyzer).
+pub const DELETE_ANALYZER: &str = "access-analyzer:DeleteAnalyzer";
+
 /// `ListInstanceProfiles`.
 pub const LIST_INSTANCE_PROFILES: &str = "iam:ListInstanceProfiles";
 /// `GetInstanceProfile`.
@@ -144,7 +155,7 @@ pub const LIST_SIGNING_CERTIFICATES: &str = "iam:ListSigningCertificates";
 pub const LIST_SERVICE_SPECIFIC_CREDENTIALS: &str = "iam:ListServiceSpecificCredentials";
 
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 67] = [
+pub const ALL: [&str; 72] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -206,6 +217,11 @@ pub const ALL: [&str; 67] = [
     DELETE_METRIC_FILTER,
     PUT_METRIC_ALARM,
     DELETE_ALARMS,
+    LIST_ANALYZERS,
+    LIST_FINDINGS,
+    GET_FINDING,
+    CREATE_ANALYZER,
+    DELETE_ANALYZER,
     LIST_INSTANCE_PROFILES,
     GET_INSTANCE_PROFILE,
     DESCRIBE_INSTANCES,

@@ -32,6 +32,10 @@ pub struct Reads {
     pub buckets: bool,
     /// The log groups of trails, alarms and their topics.
     pub alarms: bool,
+    /// Analyzers, and the access from outside that they found.
+    pub analyzers: bool,
+    /// The unused access that they found.
+    pub unused_access: bool,
     /// Running instances and instance profiles.
     pub instances: bool,
 }
@@ -88,6 +92,8 @@ const BUCKETS: &[&str] = &[
     GET_BUCKET_POLICY_STATUS,
     GET_BUCKET_PUBLIC_ACCESS_BLOCK,
 ];
+const ANALYZERS: &[&str] = &[LIST_ANALYZERS, LIST_FINDINGS];
+const UNUSED_ACCESS: &[&str] = &[GET_FINDING, LIST_ANALYZERS, LIST_FINDINGS];
 const ALARMS: &[&str] = &[
     DESCRIBE_ALARMS,
     DESCRIBE_METRIC_FILTERS,
@@ -114,6 +120,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         idle_users,
         buckets,
         alarms,
+        analyzers,
+        unused_access,
         instances,
     } = needs;
     let parts = [
@@ -130,6 +138,8 @@ pub fn reads(needs: Reads) -> Vec<&'static str> {
         (idle_users, IDLE_USERS),
         (buckets, BUCKETS),
         (alarms, ALARMS),
+        (analyzers, ANALYZERS),
+        (unused_access, UNUSED_ACCESS),
         (instances, INSTANCES),
     ];
     let mut actions: Vec<_> = parts
@@ -170,6 +180,7 @@ pub fn rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::CreateAnalyzer => &[LIST_ANALYZERS],
         ChangeKind::AssociateInstanceProfile => &[
             DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
             DESCRIBE_INSTANCES,
@@ -194,6 +205,7 @@ pub fn writes(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[CREATE_TRAIL, START_LOGGING],
         ChangeKind::PutMetricFilter => &[PUT_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[PUT_METRIC_ALARM],
+        ChangeKind::CreateAnalyzer => &[CREATE_ANALYZER],
         ChangeKind::AssociateInstanceProfile => &[ASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
@@ -221,6 +233,7 @@ pub fn inverse_rereads(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::UpdateTrail | ChangeKind::CreateTrail => &[DESCRIBE_TRAILS],
         ChangeKind::PutMetricFilter => &[DESCRIBE_METRIC_FILTERS],
         ChangeKind::PutMetricAlarm => &[DESCRIBE_ALARMS],
+        ChangeKind::CreateAnalyzer => &[LIST_ANALYZERS],
         ChangeKind::AssociateInstanceProfile => {
             &[DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS, DESCRIBE_INSTANCES]
         }
@@ -243,6 +256,7 @@ pub fn inverse(kind: ChangeKind) -> &'static [&'static str] {
         ChangeKind::CreateTrail => &[DELETE_TRAIL],
         ChangeKind::PutMetricFilter => &[DELETE_METRIC_FILTER],
         ChangeKind::PutMetricAlarm => &[DELETE_ALARMS],
+        ChangeKind::CreateAnalyzer => &[DELETE_ANALYZER],
         ChangeKind::AssociateInstanceProfile => &[DISASSOCIATE_IAM_INSTANCE_PROFILE],
     }
 }
@@ -266,6 +280,8 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            analyzers: true,
+            unused_access: true,
             instances: true,
         };
         let mut lists = vec![reads(Reads::default()), reads(all)];
@@ -323,6 +339,8 @@ mod tests {
             idle_users: true,
             buckets: true,
             alarms: true,
+            analyzers: true,
+            unused_access: true,
             instances: true,
         };
         assert!(reads(all).iter().all(reading));

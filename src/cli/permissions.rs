@@ -13,6 +13,8 @@ use crate::rules;
 
 /// Needed to hand a role to a service; no operation of its own.
 const PASS_ROLE: &str = "iam:PassRole";
+/// Needed to make the first analyzer of an account; no operation of its own.
+const CREATE_SERVICE_LINKED_ROLE: &str = "iam:CreateServiceLinkedRole";
 
 pub(super) fn run(opening: &Opening, member: bool, rollback: bool) -> anyhow::Result<Exit> {
     let config = opening.load()?.config;
@@ -60,6 +62,7 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
             statements.extend(never(config, &partition, &writes));
         }
         statements.extend(passing_log_role(config, &partition));
+        statements.extend(serving_access_analyzer(config, &partition));
         statements.extend(passing_instance_role(config, &partition));
     }
     if part == Part::Whole {
@@ -126,6 +129,8 @@ fn reads(config: &Config) -> BTreeSet<&'static str> {
         trails: regional.trails,
         buckets: regional.buckets,
         alarms: regional.alarms,
+        analyzers: regional.analyzers,
+        unused_access: regional.unused_access,
         instances: regional.instances,
     };
     let again = changes(config)
@@ -177,6 +182,18 @@ fn passing_log_role(config: &Config, partition: &Partition) -> Option<Value> {
     Some(statement)
 }
 
+/// The first analyzer of an account makes the role by which Access Analyzer reads there.
+fn serving_access_analyzer(config: &Config, partition: &Partition) -> Option<Value> {
+    changes(config).contains(&ChangeKind::CreateAnalyzer).then(|| {
+        let role = "aws-service-role/access-analyzer.amazonaws.com/AWSServiceRoleForAccessAnalyzer";
+        let resource = json!([format!("arn:{partition}:iam::*:role/{role}")]);
+        let mut statement = allow("ServeAccessAnalyzer", [CREATE_SERVICE_LINKED_ROLE], resource);
+        statement["Condition"] =
+            json!({"StringEquals": {"iam:AWSServiceName": "access-analyzer.amazonaws.com"}});
+        statement
+    })
+}
+
 /// Giving an instance a profile hands EC2 the role in it. Where the role is not declared, it may be any.
 fn passing_instance_role(config: &Config, partition: &Partition) -> Option<Value> {
     if !changes(config).contains(&ChangeKind::AssociateInstanceProfile) {
@@ -222,4 +239,66 @@ fn secrets(config: &Config, partition: &Partition) -> Option<Value> {
         })
         .collect();
     (!names.is_empty()).then(|| allow("Secrets", [operation::GET_SECRET_VALUE], json!(names)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(policy: &Value, sid: &str) -> Option<Value> {
+        let statements = policy["Statement"].as_array().unwrap();
+        statements
+            .iter()
+            .find(|statement| statement["Sid"] == sid)
+            .cloned()
+    }
+
+    #[test]
+    fn making_analyzers_takes_the_role_of_their_service_and_no_other() {
+        let mut config = Config::built_in().unwrap();
+        for rule in rules::REGISTRY {
+            assert_eq!((rule.mode)(&config), Mode::Report, "{}", rule.name);
+        }
+        let reading = policy(&config, Part::Whole);
+        let read = statement(&reading, "Read").unwrap()["Action"].to_string();
+        for action in ["ListAnalyzers", "ListFindings", "GetFinding"] {
+            assert!(read.contains(&format!("\"access-analyzer:{action}\"")), "{read}");
+        }
+        assert_eq!(statement(&reading, "Change"), None);
+        assert_eq!(statement(&reading, "ServeAccessAnalyzer"), None);
+        config.rules.access_analyzer.mode = Mode::Approve;
+        let acting = policy(&config, Part::Whole);
+        assert_eq!(
+            statement(&acting, "Change").unwrap()["Action"],
+            json!(["access-analyzer:CreateAnalyzer"])
+        );
+        insta::assert_json_snapshot!(statement(&acting, "ServeAccessAnalyzer").unwrap(), @r#"
+        {
+          "Action": [
+            "iam:CreateServiceLinkedRole"
+          ],
+          "Condition": {
+            "StringEquals": {
+              "iam:AWSServiceName": "access-analyzer.amazonaws.com"
+            }
+          },
+          "Effect": "Allow",
+          "Resource": [
+            "arn:aws:iam::*:role/aws-service-role/access-analyzer.amazonaws.com/AWSServiceRoleForAccessAnalyzer"
+          ],
+          "Sid": "ServeAccessAnalyzer"
+        }
+        "#);
+        let undoing = policy(&config, Part::Rollback);
+        assert_eq!(
+            (
+                statement(&undoing, "Read").unwrap()["Action"].clone(),
+                statement(&undoing, "Undo").unwrap()["Action"].clone()
+            ),
+            (
+                json!(["access-analyzer:ListAnalyzers"]),
+                json!(["access-analyzer:DeleteAnalyzer"])
+            )
+        );
+    }
 }

@@ -25,7 +25,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 26] = [
+pub(super) const CHECKS: [Check; 27] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -164,6 +164,11 @@ pub(super) const CHECKS: [Check; 26] = [
         run: regional::check_iam_alarms,
     },
     Check {
+        name: "analyzers that are made have a name that Access Analyzer takes",
+        reads: &["rules.access_analyzer"],
+        run: regional::check_access_analyzer,
+    },
+    Check {
         name: "the profile that instances get, and its role, have names that IAM takes",
         reads: &["rules.instance_roles"],
         run: regional::check_instance_roles,
@@ -295,8 +300,18 @@ fn check_ambient_credentials(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
+/// Whether a pattern is one of whole ARNs of another service than IAM.
+fn names_a_service(pattern: &str) -> bool {
+    let mut parts = pattern.splitn(6, ':');
+    let head = parts.next() == Some("arn") && parts.next().is_some_and(|partition| !partition.is_empty());
+    let service = parts.next().unwrap_or_default();
+    let named = !service.is_empty() && !service.contains(['*', '?']) && service != "iam";
+    head && named && parts.count() == 3
+}
+
 /// The patterns match against `user/…`, `group/…` and `role/…`, `root` for what concerns the account itself, and other
-/// things that may be changed: one that can match none of them is a slip that would leave somebody unprotected.
+/// things that may be changed; patterns of whole ARNs, which name a service, against what is none of IAM's. One that can
+/// match none of them is a slip that would leave somebody unprotected.
 fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
     const HEADS: [&str; 7] = [
         "user/",
@@ -316,7 +331,7 @@ fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
             let leads_to = head.starts_with(literal) && !whole;
             continues || leads_to || literal == *head && (*head == "root" || !whole)
         });
-        if !can_match {
+        if !can_match && !names_a_service(&written) {
             tell(
                 format!("{key}[{n}]"),
                 format!(

@@ -105,6 +105,9 @@ fn protected_patterns_can_match() {
         "roots",
         "123456789012:user/*",
         "users/*",
+        "arn:aws:s3",
+        "arn:aws:*:::reports",
+        "arn::s3:::reports",
     ] {
         assert!(refused(wrong).contains("matches no principal"), "{wrong}");
     }
@@ -119,6 +122,9 @@ fn protected_patterns_can_match() {
         "group/?",
         "root",
         "ro*",
+        "arn:aws:s3:::reports",
+        "arn:aws:sqs:eu-central-1:*:orders-*",
+        "arn:aws:kms:*:*:key/*",
     ] {
         assert_eq!(refused(right), "nothing", "{right}");
     }
@@ -476,4 +482,14 @@ fn patterns_of_ones_own_have_names_and_can_be_compared() {
             "nothing"
         );
     }
+}
+
+#[test]
+fn analyzers_that_are_made_have_a_name() {
+    let name = |name: &str| refused(&format!("rules.access_analyzer.analyzer_name = \"{name}\""));
+    insta::assert_snapshot!(name("1st"), @"test.toml:1:39: rules.access_analyzer.analyzer_name: `1st` is not a name of an analyzer: expected up to 255 letters, digits, `.`, `_` and `-`, a letter first");
+    for wrong in ["", "a b", "a/b", "_a", &"x".repeat(256)] {
+        assert!(name(wrong).contains("is not a name of an analyzer"), "{wrong}");
+    }
+    assert_eq!(name("Iam_warden.eu-1"), "nothing");
 }

@@ -168,6 +168,8 @@ mod tests {
             "rules.iam_alarms.events = [\"root_use\"]",
             "rules.iam_alarms.topic = \"security\"",
             "rules.iam_alarms.patterns = [{name = \"x\", pattern = \"{ $.a = 1 }\"}]",
+            "rules.access_analyzer.mode = \"off\"",
+            "rules.access_analyzer.analyzer_name = \"x\"",
             "rules.instance_roles.mode = \"off\"",
             "rules.instance_roles.default_profile = \"x\"",
             "rules.instance_roles = {default_profile = \"x\", default_role = \"y\"}",

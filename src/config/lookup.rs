@@ -39,7 +39,8 @@ impl Notifications {
 
 impl Rules {
     /// The names of all rules, as in `[rules.*]`, exemptions and `--rule`.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
+        "access_analyzer",
         "access_key_rotation",
         "access_review",
         "broad_policies",
@@ -74,6 +75,7 @@ impl Rules {
             unused_roles,
             broad_policies,
             iam_alarms,
+            access_analyzer,
             instance_roles,
         } = self;
         match rule.as_str() {
@@ -91,6 +93,7 @@ impl Rules {
             "unused_roles" => Some((unused_roles.mode, unused_roles.schedule.as_ref())),
             "broad_policies" => Some((broad_policies.mode, broad_policies.schedule.as_ref())),
             "iam_alarms" => Some((iam_alarms.mode, iam_alarms.schedule.as_ref())),
+            "access_analyzer" => Some((access_analyzer.mode, access_analyzer.schedule.as_ref())),
             "instance_roles" => Some((instance_roles.mode, instance_roles.schedule.as_ref())),
             _ => None,
         }

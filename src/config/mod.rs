@@ -34,12 +34,12 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessKeyRotation, AccessReview, Account, Approvals, Auth, BroadPolicies, Channel, ChannelKind,
-    CloudTrail, Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode, Notifications,
-    OnExcess, OpenIdConnect, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, PersonEntry,
-    Regions, Reports, Role, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings,
-    TokenEntry, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa,
-    WatchedEvent,
+    AccessAnalyzer, AccessKeyRotation, AccessReview, Account, Approvals, Auth, BroadPolicies, Channel,
+    ChannelKind, CloudTrail, Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode,
+    Notifications, OnExcess, OpenIdConnect, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule,
+    PersonEntry, Regions, Reports, Role, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
+    StateSettings, TokenEntry, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles,
+    UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

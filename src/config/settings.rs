@@ -11,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::auth::{Auth, OpenIdConnect, Role, TokenEntry};
-pub use self::regional::{CloudTrail, IamAlarms, InstanceRoles, OwnPattern, Regions, WatchedEvent};
+pub use self::regional::{
+    AccessAnalyzer, CloudTrail, IamAlarms, InstanceRoles, OwnPattern, Regions, WatchedEvent,
+};
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RequestedExemption, RuleName, Span};
@@ -234,6 +236,8 @@ pub struct Rules {
     pub broad_policies: BroadPolicies,
     /// Events that nobody is told of.
     pub iam_alarms: IamAlarms,
+    /// Access from outside is looked for in every region.
+    pub access_analyzer: AccessAnalyzer,
     /// Running EC2 instances without a role.
     pub instance_roles: InstanceRoles,
 }

@@ -3,7 +3,8 @@
 use super::precondition::{LiveError, gone_is_none};
 use crate::aws::Reader;
 use crate::model::{
-    Arn, Change, InstanceGrounds, Inverse, Region, RegionalChange, RegionalInverse, RegionalState,
+    AnalyzerSettings, Arn, Change, InstanceGrounds, Inverse, Region, RegionalChange, RegionalInverse,
+    RegionalState,
 };
 use crate::plan::Operation;
 
@@ -33,6 +34,10 @@ pub(super) async fn read(
             let alarm = reader.metric_alarm(&home(resource)?, named(operation)?).await?;
             Ok(Some(RegionalState::MetricAlarm { alarm }))
         }
+        RegionalState::Analyzer { .. } => {
+            let analyzer = read_analyzer(reader, operation).await?;
+            Ok(Some(RegionalState::Analyzer { analyzer }))
+        }
         RegionalState::InstanceProfile { grounds, .. } => {
             let Some(instance) = gone_is_none(reader.instance(resource).await)? else {
                 return Ok(None);
@@ -50,6 +55,27 @@ pub(super) async fn read(
             }))
         }
     }
+}
+
+/// The analyzer of that ARN; before one is made, else any other that does its job: none beside that is needed, nor allowed.
+async fn read_analyzer(
+    reader: &Reader,
+    operation: &Operation,
+) -> Result<Option<AnalyzerSettings>, LiveError> {
+    let (settings, others_count) = match operation {
+        Operation::Apply(Change::Regional(RegionalChange::CreateAnalyzer(settings))) => (settings, true),
+        Operation::Undo(Inverse::Regional(RegionalInverse::DeleteAnalyzer(settings))) => (settings, false),
+        Operation::Apply(_) | Operation::Undo(_) => {
+            return Err(LiveError::Unknown("the operation names no analyzer".to_owned()));
+        }
+    };
+    let live = reader.analyzers(&home(&settings.arn)?).await?;
+    let live = live.into_iter().map(|live| live.settings);
+    let (own, others): (Vec<_>, Vec<_>) = live.partition(|analyzer| analyzer.arn == settings.arn);
+    let mut others = others
+        .into_iter()
+        .filter(|analyzer| others_count && analyzer.kind.looks_outside());
+    Ok(own.into_iter().next().or_else(|| others.next()))
 }
 
 /// The role in the profile that an instance is to get; `None`: it holds none, or there is no such profile.
@@ -86,6 +112,7 @@ fn named(operation: &Operation) -> Result<&str, LiveError> {
             RegionalChange::StartLogging {}
             | RegionalChange::UpdateTrail(_)
             | RegionalChange::CreateTrail(_)
+            | RegionalChange::CreateAnalyzer(_)
             | RegionalChange::AssociateInstanceProfile { .. } => None,
         },
         Operation::Undo(Inverse::Regional(inverse)) => match inverse {
@@ -94,6 +121,7 @@ fn named(operation: &Operation) -> Result<&str, LiveError> {
             RegionalInverse::StopLogging {}
             | RegionalInverse::RestoreTrail(_)
             | RegionalInverse::DeleteTrail(_)
+            | RegionalInverse::DeleteAnalyzer(_)
             | RegionalInverse::DisassociateInstanceProfile { .. } => None,
         },
         Operation::Apply(_) | Operation::Undo(_) => None,

@@ -88,7 +88,7 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
     let credentials = needs.keys.is_some() || needs.passwords;
     let of_users = credentials || needs.sign_in.is_some() || needs.idle.is_some();
     let report_needed = of_users || needs.root;
-    let (authorization, report, password_policy, regions, root_summary, virtual_mfa_devices) = tokio::join!(
+    let (authorization, report, password_policy, mut regions, root_summary, virtual_mfa_devices) = tokio::join!(
         reader.authorization(needs.policies),
         OptionFuture::from(report_needed.then(|| fetch_report(reader, now))),
         OptionFuture::from(needs.password_policy.then(|| reader.password_policy())),
@@ -132,6 +132,10 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
             }
             if let Some(choose) = needs.last_accessed {
                 let principals = choose(&authorization);
+                if let Some(regions) = &mut regions {
+                    let principals = principals.keys().cloned().collect();
+                    regional::read_unused_services(reader, regions, &principals, &mut gaps).await;
+                }
                 last_accessed = read_last_accessed(reader, principals, &mut authorization, &mut gaps).await;
             }
             Reading::Known(authorization)

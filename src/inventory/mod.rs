@@ -18,8 +18,9 @@ pub use file::SnapshotFileError;
 pub use idle::{IdleNeeds, OtherCredential, OtherCredentialKind, PasswordUse};
 pub use keys::KeyNeeds;
 pub use regional::{
-    AssociatedProfile, BucketExposure, Instance, InstanceProfile, LogGroup, ManagementEvents,
-    RegionalInventory, RegionalNeeds, Regions, Trail,
+    Analyzer, AnalyzerStatus, AssociatedProfile, BucketExposure, ExternalAccess, Instance, InstanceProfile,
+    LogGroup, ManagementEvents, RegionalInventory, RegionalNeeds, Regions, Trail, UnusedAccess, UnusedKind,
+    UnusedService,
 };
 pub use report::{Contradiction, CredentialReport, ReportError, ReportKey, ReportRow, RootRow};
 pub use sign_in::SignInOf;

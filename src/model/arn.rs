@@ -259,7 +259,10 @@ impl Arn {
 
     /// The part that principal patterns are matched against.
     pub fn principal_path(&self) -> PrincipalPath<'_> {
-        PrincipalPath(self.resource())
+        PrincipalPath {
+            resource: self.resource(),
+            whole: Some(self.as_str()).filter(|_| self.service() != "iam"),
+        }
     }
 }
 
@@ -316,20 +319,28 @@ impl fmt::Display for PrincipalKind {
 /// The part of an ARN after the account, against which principal patterns are matched: with its path, and as
 /// `kind/name` without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PrincipalPath<'a>(&'a str);
+pub struct PrincipalPath<'a> {
+    resource: &'a str,
+    /// The whole ARN, of what is none of IAM's.
+    whole: Option<&'a str>,
+}
 
 impl<'a> PrincipalPath<'a> {
     /// From the text after the account's colon, such as `user/admin/alice`.
     pub fn new(resource: &'a str) -> Self {
-        Self(resource)
+        Self {
+            resource,
+            whole: None,
+        }
     }
 
-    /// Whether the pattern matches, with or without the path, in any case.
+    /// Whether the pattern matches, with or without the path, in any case. What is none of IAM's is matched by its whole ARN
+    /// too: `arn:aws:s3:::reports` says more than `reports`.
     pub fn matches(self, pattern: &super::Glob) -> bool {
-        if pattern.matches(self.0) {
+        if pattern.matches(self.resource) || self.whole.is_some_and(|whole| pattern.matches(whole)) {
             return true;
         }
-        match (self.0.split_once('/'), self.0.rsplit_once('/')) {
+        match (self.resource.split_once('/'), self.resource.rsplit_once('/')) {
             (Some((kind, rest)), Some((_, name))) if rest != name => {
                 pattern.matches(&format!("{kind}/{name}"))
             }
@@ -342,6 +353,20 @@ impl<'a> PrincipalPath<'a> {
 mod tests {
     use super::*;
     use crate::model::Glob;
+
+    #[test]
+    fn what_is_none_of_iams_is_matched_by_its_whole_arn_too() {
+        let matches = |pattern: &str, arn: &str| {
+            Arn::parse(arn)
+                .unwrap()
+                .principal_path()
+                .matches(&Glob::new(pattern))
+        };
+        assert!(matches("arn:aws:s3:::reports*", "arn:aws:s3:::reports-2026"));
+        assert!(matches("reports*", "arn:aws:s3:::reports-2026"));
+        assert!(!matches("arn:aws:sqs:*", "arn:aws:s3:::reports-2026"));
+        assert!(!matches("arn:*", "arn:aws:iam::123456789012:user/alice"));
+    }
 
     #[test]
     fn parts_of_an_arn() {

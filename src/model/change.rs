@@ -73,13 +73,15 @@ pub enum ChangeKind {
     PutMetricFilter,
     /// `PutMetricAlarm` of a name that is not taken.
     PutMetricAlarm,
+    /// `CreateAnalyzer` where there is none.
+    CreateAnalyzer,
     /// `AssociateIamInstanceProfile` with an instance that has none.
     AssociateInstanceProfile,
 }
 
 impl ChangeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DisableAccessKey,
         Self::DeleteAccessKey,
         Self::UpdatePasswordPolicy,
@@ -93,6 +95,7 @@ impl ChangeKind {
         Self::CreateTrail,
         Self::PutMetricFilter,
         Self::PutMetricAlarm,
+        Self::CreateAnalyzer,
         Self::AssociateInstanceProfile,
     ];
 
@@ -112,6 +115,7 @@ impl ChangeKind {
             Self::CreateTrail => "create_trail",
             Self::PutMetricFilter => "put_metric_filter",
             Self::PutMetricAlarm => "put_metric_alarm",
+            Self::CreateAnalyzer => "create_analyzer",
             Self::AssociateInstanceProfile => "associate_instance_profile",
         }
     }

@@ -101,6 +101,15 @@ pub enum Event {
     /// A metric filter or an alarm was made.
     #[serde(rename = "alarm.created")]
     AlarmCreated,
+    /// Nobody looks for access from outside in a region, and only people can put that right.
+    #[serde(rename = "analyzer.missing")]
+    AnalyzerMissing,
+    /// An analyzer was made.
+    #[serde(rename = "analyzer.created")]
+    AnalyzerCreated,
+    /// Somebody outside has access to something.
+    #[serde(rename = "external_access.found")]
+    ExternalAccessFound,
     /// An instance has no role, or its metadata is too easy to reach, and only people can put that right.
     #[serde(rename = "instance.at_risk")]
     InstanceAtRisk,
@@ -111,7 +120,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 36] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -143,6 +152,9 @@ impl Event {
         Self::TrailChanged,
         Self::AlarmMissing,
         Self::AlarmCreated,
+        Self::AnalyzerMissing,
+        Self::AnalyzerCreated,
+        Self::ExternalAccessFound,
         Self::InstanceAtRisk,
         Self::InstanceChanged,
     ];
@@ -181,6 +193,9 @@ impl Event {
             Self::TrailChanged => "trail.changed",
             Self::AlarmMissing => "alarm.missing",
             Self::AlarmCreated => "alarm.created",
+            Self::AnalyzerMissing => "analyzer.missing",
+            Self::AnalyzerCreated => "analyzer.created",
+            Self::ExternalAccessFound => "external_access.found",
             Self::InstanceAtRisk => "instance.at_risk",
             Self::InstanceChanged => "instance.changed",
         }
@@ -201,6 +216,7 @@ impl Event {
                 Self::TrailChanged
             }
             ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => Self::AlarmCreated,
+            ChangeKind::CreateAnalyzer => Self::AnalyzerCreated,
             ChangeKind::AssociateInstanceProfile => Self::InstanceChanged,
         }
     }
@@ -228,6 +244,8 @@ impl Event {
             | Self::ReviewOverdue
             | Self::TrailAtRisk
             | Self::AlarmMissing
+            | Self::AnalyzerMissing
+            | Self::ExternalAccessFound
             | Self::InstanceAtRisk => true,
             Self::AccessKeyDisabled
             | Self::AccessKeyDeleted
@@ -245,6 +263,7 @@ impl Event {
             | Self::RoleQuarantined
             | Self::TrailChanged
             | Self::AlarmCreated
+            | Self::AnalyzerCreated
             | Self::InstanceChanged => false,
         }
     }

@@ -3,6 +3,7 @@
 //! Nothing here knows of AWS clients, files, clocks or configuration layers.
 
 mod action;
+mod analyzer;
 mod arn;
 mod change;
 mod condition;
@@ -27,6 +28,7 @@ mod visible;
 mod wording;
 
 pub use action::{Action, ActionId, ActionMode, ActionState, Target, WithheldReason};
+pub use analyzer::{AnalyzerKind, AnalyzerSettings};
 pub use arn::{AccessKeyId, AccountId, Arn, ArnError, Partition, PrincipalKind, PrincipalPath};
 pub use change::{Change, ChangeKind, Inverse, KeyStatus};
 pub use condition::{Clause, Qualifier};

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Arn, ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
+use super::{AnalyzerSettings, Arn, ChangeKind, MetricAlarm, MetricFilter, TrailSettings, TrailUpdate};
 
 /// A change to something in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub enum RegionalChange {
     PutMetricFilter(MetricFilter),
     /// Makes an alarm on a metric that the log group feeds.
     PutMetricAlarm(MetricAlarm),
+    /// Makes an analyzer of Access Analyzer. The resource is the account.
+    CreateAnalyzer(AnalyzerSettings),
     /// Gives the instance, which has none, an instance profile.
     AssociateInstanceProfile {
         /// The profile.
@@ -36,6 +38,7 @@ impl RegionalChange {
             Self::CreateTrail(_) => ChangeKind::CreateTrail,
             Self::PutMetricFilter(_) => ChangeKind::PutMetricFilter,
             Self::PutMetricAlarm(_) => ChangeKind::PutMetricAlarm,
+            Self::CreateAnalyzer(_) => ChangeKind::CreateAnalyzer,
             Self::AssociateInstanceProfile { .. } => ChangeKind::AssociateInstanceProfile,
         }
     }
@@ -48,6 +51,7 @@ impl RegionalChange {
             Self::CreateTrail(settings) => json!(settings),
             Self::PutMetricFilter(filter) => json!(filter),
             Self::PutMetricAlarm(alarm) => json!(alarm),
+            Self::CreateAnalyzer(settings) => json!(settings),
             Self::AssociateInstanceProfile { profile_arn } => json!({"profile_arn": profile_arn}),
         }
     }
@@ -60,7 +64,7 @@ impl RegionalChange {
             Self::PutMetricFilter(_) | Self::PutMetricAlarm(_) => true,
             // AWS refuses the second while the first stands.
             Self::AssociateInstanceProfile { .. } => true,
-            Self::CreateTrail(_) => false,
+            Self::CreateTrail(_) | Self::CreateAnalyzer(_) => false,
         }
     }
 
@@ -72,6 +76,7 @@ impl RegionalChange {
             Self::CreateTrail(settings) => settings.arn.to_string(),
             Self::PutMetricFilter(filter) => format!("filter/{}", filter.name),
             Self::PutMetricAlarm(alarm) => format!("alarm/{}", alarm.name),
+            Self::CreateAnalyzer(settings) => settings.arn.to_string(),
             Self::AssociateInstanceProfile { .. } => "instance-profile".to_owned(),
         }
     }
@@ -98,6 +103,9 @@ impl RegionalChange {
                     alarm_name: alarm.name.clone(),
                 })
             }
+            (Self::CreateAnalyzer(settings), RegionalState::Analyzer { analyzer: None }) => {
+                Some(RegionalInverse::DeleteAnalyzer(settings.clone()))
+            }
             (
                 Self::AssociateInstanceProfile { profile_arn },
                 RegionalState::InstanceProfile { profile: None, .. },
@@ -110,6 +118,7 @@ impl RegionalChange {
                 | Self::CreateTrail(_)
                 | Self::PutMetricFilter(_)
                 | Self::PutMetricAlarm(_)
+                | Self::CreateAnalyzer(_)
                 | Self::AssociateInstanceProfile { .. },
                 _,
             ) => None,
@@ -137,6 +146,8 @@ pub enum RegionalInverse {
         /// Its name.
         alarm_name: String,
     },
+    /// Deletes the analyzer that was made, and with it what it found.
+    DeleteAnalyzer(AnalyzerSettings),
     /// Takes the instance profile from the instance again.
     DisassociateInstanceProfile {
         /// The profile: another is left alone.
@@ -153,6 +164,7 @@ impl RegionalInverse {
             Self::DeleteTrail(_) => "delete_trail",
             Self::DeleteMetricFilter { .. } => "delete_metric_filter",
             Self::DeleteMetricAlarm { .. } => "delete_metric_alarm",
+            Self::DeleteAnalyzer(_) => "delete_analyzer",
             Self::DisassociateInstanceProfile { .. } => "disassociate_instance_profile",
         }
     }
@@ -181,6 +193,12 @@ pub enum RegionalState {
     MetricAlarm {
         /// All of it that matters.
         alarm: Option<MetricAlarm>,
+    },
+    /// The analyzer that looks for access from outside in a region, or has the name of the one that is to be made there;
+    /// `None`: there is none.
+    Analyzer {
+        /// That analyzer.
+        analyzer: Option<AnalyzerSettings>,
     },
     /// The instance profile that an instance has or is just getting or losing; `None`: it has none.
     InstanceProfile {
@@ -212,7 +230,8 @@ impl RegionalState {
             other @ (Self::Trail { .. }
             | Self::Logging { .. }
             | Self::MetricFilter { .. }
-            | Self::MetricAlarm { .. }) => other.clone(),
+            | Self::MetricAlarm { .. }
+            | Self::Analyzer { .. }) => other.clone(),
         }
     }
 
@@ -232,6 +251,9 @@ impl RegionalState {
             (RegionalChange::PutMetricAlarm(alarm), Self::MetricAlarm { .. }) => Self::MetricAlarm {
                 alarm: Some(alarm.clone()),
             },
+            (RegionalChange::CreateAnalyzer(settings), Self::Analyzer { .. }) => Self::Analyzer {
+                analyzer: Some(settings.clone()),
+            },
             (RegionalChange::AssociateInstanceProfile { profile_arn }, Self::InstanceProfile { .. }) => {
                 Self::InstanceProfile {
                     profile: Some(profile_arn.clone()),
@@ -244,6 +266,7 @@ impl RegionalState {
                 | RegionalChange::CreateTrail(_)
                 | RegionalChange::PutMetricFilter(_)
                 | RegionalChange::PutMetricAlarm(_)
+                | RegionalChange::CreateAnalyzer(_)
                 | RegionalChange::AssociateInstanceProfile { .. },
                 other,
             ) => other.clone(),
@@ -265,6 +288,9 @@ impl RegionalState {
             (RegionalInverse::DeleteMetricAlarm { .. }, Self::MetricAlarm { .. }) => {
                 Some(Self::MetricAlarm { alarm: None })
             }
+            (RegionalInverse::DeleteAnalyzer(_), Self::Analyzer { .. }) => {
+                Some(Self::Analyzer { analyzer: None })
+            }
             (RegionalInverse::DisassociateInstanceProfile { .. }, Self::InstanceProfile { .. }) => {
                 Some(Self::InstanceProfile {
                     profile: None,
@@ -277,6 +303,7 @@ impl RegionalState {
                 | RegionalInverse::DeleteTrail(_)
                 | RegionalInverse::DeleteMetricFilter { .. }
                 | RegionalInverse::DeleteMetricAlarm { .. }
+                | RegionalInverse::DeleteAnalyzer(_)
                 | RegionalInverse::DisassociateInstanceProfile { .. },
                 _,
             ) => None,
@@ -286,7 +313,9 @@ impl RegionalState {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region};
+    use super::super::{
+        AnalyzerKind, Arn, Change, Feed, Inverse, LogDestination, MetricName, Precondition, Region,
+    };
     use super::*;
 
     fn arn(text: &str) -> Arn {
@@ -349,6 +378,14 @@ mod tests {
         }
     }
 
+    fn analyzer() -> AnalyzerSettings {
+        AnalyzerSettings {
+            arn: arn("arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/iamwarden"),
+            name: "iamwarden".to_owned(),
+            kind: AnalyzerKind::Account,
+        }
+    }
+
     fn changes() -> Vec<(RegionalChange, RegionalState)> {
         let set_up = RegionalState::Trail { trail: Some(trail()) };
         let update = |log_file_validation, log_group| TrailUpdate {
@@ -380,6 +417,10 @@ mod tests {
             (
                 RegionalChange::PutMetricAlarm(alarm()),
                 RegionalState::MetricAlarm { alarm: None },
+            ),
+            (
+                RegionalChange::CreateAnalyzer(analyzer()),
+                RegionalState::Analyzer { analyzer: None },
             ),
             (
                 RegionalChange::AssociateInstanceProfile {

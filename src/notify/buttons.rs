@@ -119,7 +119,8 @@ fn is_of_owner(event: Event) -> bool {
         | Event::PasswordUnused
         | Event::UserUnused
         | Event::RoleUnused
-        | Event::ReviewOverdue => true,
+        | Event::ReviewOverdue
+        | Event::ExternalAccessFound => true,
         Event::AccessKeyDisabled
         | Event::AccessKeyDeleted
         | Event::PasswordPolicyUpdated
@@ -144,7 +145,9 @@ fn is_of_owner(event: Event) -> bool {
         | Event::AlarmMissing
         | Event::AlarmCreated
         | Event::InstanceAtRisk
-        | Event::InstanceChanged => false,
+        | Event::InstanceChanged
+        | Event::AnalyzerMissing
+        | Event::AnalyzerCreated => false,
     }
 }
 

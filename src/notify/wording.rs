@@ -163,9 +163,10 @@ fn words(kind: ChangeKind) -> (&'static str, &'static str) {
         ChangeKind::QuarantineRole => ("quarantine ", "quarantined"),
         ChangeKind::StartLogging => ("start ", "started"),
         ChangeKind::UpdateTrail => ("change ", "changed"),
-        ChangeKind::CreateTrail | ChangeKind::PutMetricFilter | ChangeKind::PutMetricAlarm => {
-            ("make ", "made")
-        }
+        ChangeKind::CreateTrail
+        | ChangeKind::PutMetricFilter
+        | ChangeKind::PutMetricAlarm
+        | ChangeKind::CreateAnalyzer => ("make ", "made"),
         ChangeKind::AssociateInstanceProfile => ("give an instance profile to ", "given an instance profile"),
     }
 }
@@ -354,10 +355,13 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
             lines
         }
         Event::AlarmMissing => regional::alarm_steps(items),
+        Event::AnalyzerMissing => regional::analyzer_steps(items),
+        Event::ExternalAccessFound => regional::external_access_steps(items),
         Event::InstanceAtRisk => regional::instance_steps(items),
         Event::InstanceChanged => regional::after_association(),
         Event::TrailChanged
         | Event::AlarmCreated
+        | Event::AnalyzerCreated
         | Event::MfaRequirementLifted
         | Event::PasswordDeleted
         | Event::AccessKeyDeleted
@@ -448,13 +452,23 @@ fn root_steps(items: &[Item]) -> Vec<Text> {
     lines
 }
 
+/// By which an exemption names a resource.
+fn pattern(resource: &Arn) -> &str {
+    let path = resource.resource();
+    let of_its_own = ["trail/", "log-group:", "instance/"];
+    match resource.service() == "iam" || of_its_own.iter().any(|head| path.starts_with(head)) {
+        true => path,
+        false => resource.as_str(),
+    }
+}
+
 fn exemption_advice(items: &[Item], when: &str) -> Vec<Text> {
     let mut principals = Vec::new();
     let mut rules = Vec::new();
     for item in items {
         if let Item::Matter(matter) = item {
             for finding in &matter.findings {
-                principals.push(finding.resource.resource().to_owned());
+                principals.push(pattern(&finding.resource).to_owned());
                 rules.push(finding.rule.as_str().to_owned());
             }
         }

@@ -39,6 +39,7 @@ pub(crate) fn config(mode: Mode) -> Config {
     config.rules.root_account.mode = Mode::Off;
     config.rules.broad_policies.mode = Mode::Off;
     config.rules.iam_alarms.mode = Mode::Off;
+    config.rules.access_analyzer.mode = Mode::Off;
     config.rules.instance_roles.mode = Mode::Off;
     config.guardrails.max_changes_percent = 100;
     config

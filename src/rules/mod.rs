@@ -3,6 +3,7 @@
 //! A rule never acts and never decides whether it may be acted on: it judges, says what would put things right, and
 //! what an owner has to be told first. Modes, consent and guardrails are the planner's.
 
+mod access_analyzer;
 mod access_key;
 mod access_key_rotation;
 mod access_review;
@@ -27,6 +28,7 @@ mod unused_roles;
 mod unused_users;
 mod user_mfa;
 
+pub use access_analyzer::RULE as ACCESS_ANALYZER;
 pub use access_key_rotation::RULE as ACCESS_KEY_ROTATION;
 pub use access_review::RULE as ACCESS_REVIEW;
 pub use broad_policies::RULE as BROAD_POLICIES;

@@ -98,11 +98,17 @@ pub fn needs(config: &Config, history: &History, selected: &[String]) -> RuleNee
 fn regional(config: &Config, on: &[RuleName]) -> Option<RegionalNeeds> {
     let (buckets, alarms) = (on.contains(&super::CLOUDTRAIL), on.contains(&super::IAM_ALARMS));
     let (trails, instances) = (buckets || alarms, on.contains(&super::INSTANCE_ROLES));
-    (trails || instances).then(|| RegionalNeeds {
+    let analyzers = on.contains(&super::ACCESS_ANALYZER);
+    // Further evidence for other rules, also where only they were selected.
+    let unused_access = config.rules.access_analyzer.mode != Mode::Off
+        && (on.contains(&unused_permissions::NAME) || on.contains(&super::UNUSED_ROLES));
+    (trails || instances || analyzers || unused_access).then(|| RegionalNeeds {
         regions: config.regions.include.clone(),
         trails,
         buckets,
         alarms,
+        analyzers,
+        unused_access,
         instances,
     })
 }

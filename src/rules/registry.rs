@@ -1,9 +1,9 @@
 //! The table of all rules. Adding a rule adds a line here; everything else that lists rules reads this table.
 
 use super::{
-    Context, Judgement, access_key_rotation, access_review, broad_policies, cloudtrail, iam_alarms,
-    instance_roles, password_policy, role_trust, root_account, unused_access_keys, unused_passwords,
-    unused_permissions, unused_roles, unused_users, user_mfa,
+    Context, Judgement, access_analyzer, access_key_rotation, access_review, broad_policies, cloudtrail,
+    iam_alarms, instance_roles, password_policy, role_trust, root_account, unused_access_keys,
+    unused_passwords, unused_permissions, unused_roles, unused_users, user_mfa,
 };
 use crate::config::{Config, Mode, Schedule};
 use crate::model::{ChangeKind, RuleName};
@@ -90,7 +90,7 @@ impl Rule {
 }
 
 /// Every rule, in the order in which they justify a change that several of them ask for.
-pub const REGISTRY: [Rule; 15] = [
+pub const REGISTRY: [Rule; 16] = [
     access_key_rotation::ENTRY,
     unused_access_keys::ENTRY,
     password_policy::ENTRY,
@@ -105,6 +105,7 @@ pub const REGISTRY: [Rule; 15] = [
     unused_roles::ENTRY,
     broad_policies::ENTRY,
     iam_alarms::ENTRY,
+    access_analyzer::ENTRY,
     instance_roles::ENTRY,
 ];
 

@@ -9,6 +9,9 @@
 //! reading for `confirm_after`, the inline policy `iamwarden-quarantine`, which denies everything, is put onto it.
 //! `rollback` takes it off again. Quarantined roles are listed, so that somebody deletes them.
 //!
+//! Where an analyzer of unused access (rule `access_analyzer`) finds the role unused as well, that is added to the evidence;
+//! it decides nothing.
+//!
 //! Never judged: service-linked roles and those of Identity Center. Only ever reported, in any mode: roles under
 //! `/service-role/`, roles that services such as Lambda, EventBridge, Backup or Config assume (they may rightly rest for a
 //! year), any role outside the partition `aws`, where the evidence does not suffice, and all of them where `[regions]` names
@@ -22,6 +25,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::access_analyzer::add_unused_role;
 use super::access_key::{stands_subject, unreadable_account};
 use super::unused_permissions::{RoleRarity, rarity};
 use super::{Announcement, Context, Judgement, Practice, Remedy, Rule};
@@ -139,6 +143,7 @@ fn offending(
     .into_iter()
     .map(|(name, fact): (&str, Value)| (name.to_owned(), fact))
     .collect();
+    add_unused_role(ctx, &mut finding);
     if !stands_subject(ctx, &RULE, &mut finding) {
         return Judgement::bare(finding);
     }

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod analyzer;
 mod approvals;
 mod calm;
 mod chat;

@@ -33,7 +33,12 @@ async fn overdue(users: &[(&str, &str)], more: &str) -> Installation {
 }
 
 /// One tick, and what happens while its n-th call of this operation is on its way.
-async fn meanwhile(town: &Installation, operation: &str, nth: u32, happening: impl AsyncFnOnce()) -> Done {
+pub(crate) async fn meanwhile(
+    town: &Installation,
+    operation: &str,
+    nth: u32,
+    happening: impl AsyncFnOnce(),
+) -> Done {
     let hold = Fault::new(FaultKind::Hold).on(operation).only_nth(nth);
     town.simulator.faults().add(hold);
     let happen = async {

@@ -198,8 +198,12 @@ def test_every_metric_and_label_of_alerts_and_dashboard_is_there(account, warden
     warden.configure(FREELY, only("access_key_rotation"), often, ENFORCE_ROTATION)
     with warden.daemon() as daemon:
         until(lambda: key.status == "Inactive", "it has run")
-        until(lambda: 'iamwarden_runs_total{result="completed"} 0' not in daemon.get("/metrics")[1], "the run is counted")
-        text = daemon.get("/metrics")[1]
+
+        def counted() -> str | None:
+            status, text = daemon.get("/metrics")
+            return text if status == 200 and 'iamwarden_runs_total{result="completed"} 0\n' not in text else None
+
+        text = until(counted, "the run is counted")
     labels: dict[str, dict[str, set[str]]] = {}
     for family in parse_text(text):
         for sample in family.samples:

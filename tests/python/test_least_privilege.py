@@ -321,6 +321,8 @@ WORLDS: dict[str, tuple[str, list[Callable]]] = {
     "instance_roles": ('default_profile = "baseline"\ndefault_role = "baseline"\n', [bare_instance]),
 }
 """For each rule: its settings, and accounts in which it needs what it may do."""
+BEYOND_MOTO = {"access_analyzer"}
+"""moto has no such service: tests/wire/analyzer.rs holds what is called against what is printed."""
 
 
 # -------------------------------------------------------------------------------------------------------------- story
@@ -419,7 +421,7 @@ def stage(account, warden, cloud):
 
 
 def test_every_rule_has_a_world():
-    assert set(WORLDS) == set(all_rules())
+    assert set(WORLDS) | BEYOND_MOTO == set(all_rules())
 
 
 @pytest.mark.parametrize("rule", WORLDS)

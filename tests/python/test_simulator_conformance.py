@@ -138,6 +138,11 @@ findings = [
   { id = "b", resource = "arn:aws:s3:::other", error = "ACCESS_DENIED", external = {} },
 ]
 [[accounts.regions.us-east-1.analyzers]]
+name = "stopped"
+type = "ORGANIZATION"
+status = "DISABLED"
+status_reason = "AWS_SERVICE_ACCESS_DISABLED"
+[[accounts.regions.us-east-1.analyzers]]
 name = "unused"
 type = "ACCOUNT_UNUSED_ACCESS"
 [[accounts.regions.us-east-1.analyzers.findings]]
@@ -217,7 +222,8 @@ def test_access_analyzer_fits_the_model(of_the_model):
     recorder = of_the_model
     call = recorder.call
     analyzers = call("accessanalyzer.list_analyzers")["analyzers"]
-    outside, unused = (analyzer["arn"] for analyzer in analyzers)
+    outside, _, unused = (analyzer["arn"] for analyzer in analyzers)
+    assert analyzers[1]["statusReason"] == {"code": "AWS_SERVICE_ACCESS_DISABLED"}
     call("accessanalyzer.get_analyzer", analyzerName="unused")
     call("accessanalyzer.get_analyzer", analyzerName="none")
     call("accessanalyzer.create_analyzer", analyzerName="unused", type="ACCOUNT_UNUSED_ACCESS")
@@ -228,6 +234,12 @@ def test_access_analyzer_fits_the_model(of_the_model):
     call("accessanalyzer.get_finding", analyzerArn=outside, id="a")
     findings = call("accessanalyzer.list_findings_v2", analyzerArn=unused, filter=active)["findings"]
     assert len(findings) == 4
+    own = {"resourceOwnerAccount": {"eq": ["123456789012"]}, **active}
+    assert len(call("accessanalyzer.list_findings", analyzerArn=outside, filter=own)["findings"]) == 2
+    roles = {"findingType": {"eq": ["UnusedIAMRole", "UnusedPermission"]}, **own}
+    assert len(call("accessanalyzer.list_findings_v2", analyzerArn=unused, filter=roles)["findings"]) == 2
+    others = {**roles, "resourceOwnerAccount": {"eq": ["210987654321"]}}
+    assert call("accessanalyzer.list_findings_v2", analyzerArn=unused, filter=others)["findings"] == []
     for finding in findings:
         call("accessanalyzer.get_finding_v2", analyzerArn=unused, id=finding["id"])
     call("accessanalyzer.get_finding_v2", analyzerArn=outside, id="b")

@@ -155,6 +155,7 @@ impl World {
         let state = self.state_url();
         let text = format!(
             "state.url = \"{state}\"\nserver.listen = \"\"\nrules.cloudtrail.mode = \"off\"\n\
+             rules.access_analyzer.mode = \"off\"\n\
              rules.instance_roles.mode = \"off\"\n{rules}"
         );
         std::fs::write(self.config(), text).unwrap();

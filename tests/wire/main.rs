@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod analyzer;
 mod collect;
 mod idle;
 mod instances;

@@ -52,7 +52,7 @@ fn precondition() -> Precondition {
 }
 
 /// Consent as `enforce` gives it.
-fn consent(resource: &Arn, change: Change) -> Approved {
+pub(crate) fn consent(resource: &Arn, change: Change) -> Approved {
     let account = id();
     let rule = RuleName::new("access_key_rotation");
     let action = Action {
@@ -84,7 +84,7 @@ fn consent(resource: &Arn, change: Change) -> Approved {
 }
 
 /// Consent as asking for a rollback gives it.
-fn rollback(resource: &Arn, inverse: Inverse) -> Approved {
+pub(crate) fn rollback(resource: &Arn, inverse: Inverse) -> Approved {
     let applied = AppliedChange {
         action: ActionId("act_0".to_owned()),
         account: id(),
@@ -95,7 +95,7 @@ fn rollback(resource: &Arn, inverse: Inverse) -> Approved {
     Approved::to_rollback(&Config::built_in().unwrap(), &applied).unwrap()
 }
 
-async fn lease_of(account: &AccountId) -> Lease {
+pub(crate) async fn lease_of(account: &AccountId) -> Lease {
     let opened = State::open("sqlite::memory:").await.unwrap();
     opened
         .state

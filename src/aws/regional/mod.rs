@@ -1,9 +1,10 @@
 //! Services that have an endpoint in every region, beside IAM, which has one for all.
 //!
 //! [`Regional`] makes their clients, for a session and a region, from the session's own configuration: same credentials,
-//! budget, counts, timeouts and refusal to guess. CloudTrail and Access Analyzer speak by the SDK's clients, EC2, S3,
-//! CloudWatch, its Logs and SNS by [`wire`].
+//! budget, counts, timeouts and refusal to guess. CloudTrail speaks by the SDK's client, Access Analyzer, S3, CloudWatch, its
+//! Logs and SNS by [`wire`].
 
+mod access_analyzer;
 mod cloudtrail;
 mod cloudwatch;
 mod ec2;
@@ -24,6 +25,7 @@ use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
+pub use self::access_analyzer::LiveAnalyzer;
 pub use self::cloudtrail::LiveTrail;
 pub use self::ec2::LiveInstance;
 pub(super) use self::request::{Home, RegionalRequest};

@@ -3,8 +3,8 @@
 use super::super::operation;
 use super::super::request::RequestError;
 use crate::model::{
-    AccountId, Arn, MetricAlarm, MetricFilter, Partition, Region, RegionalChange, RegionalInverse,
-    TrailSettings, TrailUpdate,
+    AccountId, AnalyzerKind, AnalyzerSettings, Arn, MetricAlarm, MetricFilter, Partition, Region,
+    RegionalChange, RegionalInverse, TrailSettings, TrailUpdate,
 };
 
 /// A mutating call in a region, with everything that it sends.
@@ -28,6 +28,10 @@ pub(in crate::aws) enum RegionalRequest {
     PutMetricAlarm(Region, MetricAlarm),
     /// `DeleteAlarms`.
     DeleteMetricAlarm(Region, String),
+    /// `CreateAnalyzer`.
+    CreateAnalyzer(Region, AnalyzerSettings),
+    /// `DeleteAnalyzer`, by its name.
+    DeleteAnalyzer(Region, String),
     /// `AssociateIamInstanceProfile`.
     AssociateInstanceProfile(InstanceId, Arn),
     /// `DisassociateIamInstanceProfile`, of the association that is found then, if it is with this profile.
@@ -85,6 +89,10 @@ impl RegionalRequest {
             RegionalChange::PutMetricAlarm(alarm) => {
                 Self::PutMetricAlarm(group_of(resource, home)?.region, on_one_metric(alarm, resource)?)
             }
+            RegionalChange::CreateAnalyzer(settings) => {
+                account_itself(resource, home)?;
+                Self::CreateAnalyzer(described_analyzer(settings, home)?, settings.clone())
+            }
             RegionalChange::AssociateInstanceProfile { profile_arn } => {
                 Self::AssociateInstanceProfile(instance_of(resource, home)?, profile_of(profile_arn, home)?)
             }
@@ -112,6 +120,10 @@ impl RegionalRequest {
             RegionalInverse::DeleteMetricAlarm { alarm_name } => {
                 Self::DeleteMetricAlarm(group_of(resource, home)?.region, alarm_name.clone())
             }
+            RegionalInverse::DeleteAnalyzer(settings) => {
+                account_itself(resource, home)?;
+                Self::DeleteAnalyzer(described_analyzer(settings, home)?, settings.name.clone())
+            }
             RegionalInverse::DisassociateInstanceProfile { profile_arn } => {
                 Self::DisassociateInstanceProfile(
                     instance_of(resource, home)?,
@@ -133,6 +145,8 @@ impl RegionalRequest {
             Self::DeleteMetricFilter(..) => operation::DELETE_METRIC_FILTER,
             Self::PutMetricAlarm(..) => operation::PUT_METRIC_ALARM,
             Self::DeleteMetricAlarm(..) => operation::DELETE_ALARMS,
+            Self::CreateAnalyzer(..) => operation::CREATE_ANALYZER,
+            Self::DeleteAnalyzer(..) => operation::DELETE_ANALYZER,
             Self::AssociateInstanceProfile(..) => operation::ASSOCIATE_IAM_INSTANCE_PROFILE,
             Self::DisassociateInstanceProfile(..) => operation::DISASSOCIATE_IAM_INSTANCE_PROFILE,
         }
@@ -247,6 +261,25 @@ fn described_trail(settings: &TrailSettings, home: Home<'_>) -> Result<TrailName
     ))
 }
 
+/// The region of the analyzer that the settings describe, if they agree with their own ARN and it is of the kind that is
+/// made here.
+fn described_analyzer(settings: &AnalyzerSettings, home: Home<'_>) -> Result<Region, RequestError> {
+    const EXPECTED: &str = "analyzer of this account of the name that it should have";
+    let AnalyzerSettings { arn, name, kind } = settings;
+    let region = region_of(arn, "access-analyzer", home, EXPECTED)?;
+    let named = arn.resource().strip_prefix("analyzer/") == Some(name);
+    match named && *kind == AnalyzerKind::Account && is_plain(name) {
+        true => Ok(region),
+        false => Err(wrong(arn, EXPECTED)),
+    }
+}
+
+/// Whether it can stand in a path as it is, and is a name: without one, another call would be made.
+fn is_plain(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(plain)
+}
+
 /// The update, if it sets anything at all.
 fn something(update: &TrailUpdate, resource: &Arn) -> Result<TrailUpdate, RequestError> {
     if update.is_empty() {
@@ -350,6 +383,60 @@ mod tests {
             home_region: Region::parse("us-east-1").unwrap(),
             ..settings()
         }));
+    }
+
+    #[test]
+    fn an_analyzer_is_made_and_deleted_only_as_its_own_arn_says() {
+        let root = arn("arn:aws:iam::123456789012:root");
+        let settings = |text: &str, name: &str| AnalyzerSettings {
+            arn: arn(text),
+            name: name.to_owned(),
+            kind: AnalyzerKind::Account,
+        };
+        let allowed = |settings: AnalyzerSettings, resource: &Arn| {
+            at_home(|home| {
+                let made = RegionalChange::CreateAnalyzer(settings.clone());
+                let made = RegionalRequest::of_change(&made, resource, home).is_ok();
+                let undone = RegionalInverse::DeleteAnalyzer(settings);
+                let undone = RegionalRequest::of_inverse(&undone, resource, home).is_ok();
+                assert_eq!(made, undone);
+                made
+            })
+        };
+        let right = "arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/iamwarden";
+        assert!(allowed(settings(right, "iamwarden"), &root));
+        assert!(!allowed(settings(right, "other"), &root));
+        assert!(!allowed(settings(right, "iamwarden"), &arn(right)));
+        let organization = AnalyzerSettings {
+            kind: AnalyzerKind::Organization,
+            ..settings(right, "iamwarden")
+        };
+        assert!(!allowed(organization, &root));
+        for (wrong, name) in [
+            (
+                "arn:aws:access-analyzer:eu-central-1:210987654321:analyzer/iamwarden",
+                "iamwarden",
+            ),
+            (
+                "arn:aws-cn:access-analyzer:cn-north-1:123456789012:analyzer/iamwarden",
+                "iamwarden",
+            ),
+            (
+                "arn:aws:access-analyzer::123456789012:analyzer/iamwarden",
+                "iamwarden",
+            ),
+            (
+                "arn:aws:cloudtrail:eu-central-1:123456789012:analyzer/iamwarden",
+                "iamwarden",
+            ),
+            ("arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/", ""),
+            (
+                "arn:aws:access-analyzer:eu-central-1:123456789012:analyzer/a/archive-rule/b",
+                "a/archive-rule/b",
+            ),
+        ] {
+            assert!(!allowed(settings(wrong, name), &root), "{wrong}");
+        }
     }
 
     #[test]

@@ -63,6 +63,12 @@ pub(super) enum Question {
     },
     /// A path with its query; answered in XML.
     Path(String),
+    /// A path with its query, and a body where there is one; answered in JSON.
+    Rest {
+        method: &'static str,
+        path: String,
+        body: Option<Value>,
+    },
 }
 
 /// What an answer is read as.
@@ -248,6 +254,16 @@ impl Regional {
 fn request(question: Question, action: &str) -> Result<HttpRequest, BoxError> {
     match question {
         Question::Path(path) => Ok(HttpRequest::get(path)?),
+        Question::Rest { method, path, body } => {
+            let body = body.map(|body| body.to_string());
+            let mut request = HttpRequest::new(body.clone().map_or_else(SdkBody::empty, SdkBody::from));
+            request.set_method(method)?;
+            request.set_uri(path)?;
+            if body.is_some() {
+                request.headers_mut().insert("content-type", "application/json");
+            }
+            Ok(request)
+        }
         Question::Form { version, parameters } => {
             let form = url::form_urlencoded::Serializer::new(String::new())
                 .append_pair("Action", action)
@@ -281,6 +297,10 @@ fn read<T: Readable>(response: &HttpResponse) -> Result<T, OrchestratorError<Wir
         return answer.map_err(OrchestratorError::response);
     }
     let mut meta = ErrorMetadata::builder();
+    // Where an error is JSON after a path, its code stands beside it: `Code:http://…`.
+    let header = response.headers().get("x-amzn-errortype");
+    let named = header.and_then(|header| header.split(':').next()?.rsplit('#').next());
+    meta = named.into_iter().fold(meta, |meta, code| meta.code(code));
     if let Ok(answer) = answer {
         let (code, message) = answer.error();
         meta = code.into_iter().fold(meta, |meta, code| meta.code(code));

@@ -6,11 +6,13 @@ use super::super::errors::AwsError;
 use super::super::meter::Departure;
 use super::super::operation;
 use super::super::writer::{Sent, WriteError, Writer};
+use super::access_analyzer::ACCESS_ANALYZER;
 use super::cloudwatch::{self, CLOUDWATCH};
 use super::ec2::{self, EC2};
 use super::element::Element;
 use super::logs::{self, LOGS};
 use super::request::{GroupName, InstanceId, RegionalRequest, TrailName};
+use super::wire::Question;
 use crate::model::{Arn, Feed, MetricAlarm, Region, TrailSettings, TrailUpdate};
 
 impl Writer {
@@ -50,6 +52,24 @@ impl Writer {
             RegionalRequest::DeleteMetricAlarm(region, name) => {
                 let parameters = vec![("AlarmNames.member.1", name)];
                 self.send_to_cloudwatch(&region, parameters, sent, departure)
+                    .await
+            }
+            RegionalRequest::CreateAnalyzer(region, settings) => {
+                let question = Question::Rest {
+                    method: "PUT",
+                    path: "/analyzer".to_owned(),
+                    body: Some(json!({"analyzerName": settings.name, "type": settings.kind})),
+                };
+                self.send_to_access_analyzer(&region, question, sent, departure)
+                    .await
+            }
+            RegionalRequest::DeleteAnalyzer(region, name) => {
+                let question = Question::Rest {
+                    method: "DELETE",
+                    path: format!("/analyzer/{name}"),
+                    body: None,
+                };
+                self.send_to_access_analyzer(&region, question, sent, departure)
                     .await
             }
             RegionalRequest::AssociateInstanceProfile(instance, profile) => {
@@ -97,6 +117,23 @@ impl Writer {
         let question = cloudwatch::question(parameters);
         let call = self.regional.ask_by_hand::<Element>(
             &CLOUDWATCH,
+            region,
+            sent.operation(),
+            question,
+            Some(departure),
+        );
+        sent.outcome(call.await)
+    }
+
+    async fn send_to_access_analyzer(
+        &self,
+        region: &Region,
+        question: Question,
+        sent: &Sent<'_>,
+        departure: Departure,
+    ) -> Result<(), WriteError> {
+        let call = self.regional.ask_by_hand::<Value>(
+            &ACCESS_ANALYZER,
             region,
             sent.operation(),
             question,

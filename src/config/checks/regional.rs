@@ -93,6 +93,19 @@ pub(super) fn check_iam_alarms(config: &Config, tell: &mut Tell<'_>) {
     }
 }
 
+pub(super) fn check_access_analyzer(config: &Config, tell: &mut Tell<'_>) {
+    let name = &config.rules.access_analyzer.analyzer_name;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !begins || name.len() > 255 || !name.chars().all(allowed) {
+        let why = "is not a name of an analyzer: expected up to 255 letters, digits, `.`, `_` and `-`, a letter first";
+        tell(
+            "rules.access_analyzer.analyzer_name".into(),
+            format!("{} {why}", quoted(name)),
+        );
+    }
+}
+
 pub(super) fn check_instance_roles(config: &Config, tell: &mut Tell<'_>) {
     let rule = &config.rules.instance_roles;
     let mut refuse = |key: &str, why: String| tell(format!("rules.instance_roles.{key}"), why);

@@ -128,3 +128,16 @@ pub struct OwnPattern {
     /// The pattern of CloudWatch Logs.
     pub pattern: String,
 }
+
+/// `[rules.access_analyzer]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessAnalyzer {
+    /// What the rule may do.
+    pub mode: Mode,
+    /// Its own schedule; absent: `schedule.default`.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
+    /// The name of the analyzers that are made.
+    pub analyzer_name: String,
+}

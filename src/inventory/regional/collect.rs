@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, stream};
 
 use super::super::{Gap, GapCause, Reading};
-use super::{RegionalInventory, RegionalNeeds, Regions, Trail, instances, log_groups};
+use super::{RegionalInventory, RegionalNeeds, Regions, Trail, analyzers, instances, log_groups};
 use crate::aws::{LiveTrail, Reader, operation};
 use crate::model::{Arn, Region};
 
@@ -36,6 +36,9 @@ pub(in crate::inventory) async fn collect(
     if needs.alarms {
         log_groups::read(reader, &mut found, gaps).await;
     }
+    if needs.analyzers || needs.unused_access {
+        analyzers::read(reader, needs, &mut found, gaps).await;
+    }
     if needs.instances {
         instances::read(reader, &mut found, gaps).await;
     }
@@ -43,9 +46,10 @@ pub(in crate::inventory) async fn collect(
 }
 
 fn no_region(needs: &RegionalNeeds) -> Gap {
-    let operation = match needs.trails {
-        true => operation::DESCRIBE_TRAILS,
-        false => operation::DESCRIBE_INSTANCES,
+    let operation = match (needs.trails, needs.instances) {
+        (true, _) => operation::DESCRIBE_TRAILS,
+        (false, true) => operation::DESCRIBE_INSTANCES,
+        (false, false) => operation::LIST_ANALYZERS,
     };
     Gap {
         operation: operation.to_owned(),

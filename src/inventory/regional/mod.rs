@@ -1,5 +1,6 @@
 //! What is known of services that live in regions.
 
+mod analyzers;
 mod collect;
 mod instances;
 mod log_groups;
@@ -8,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::analyzers::read_unused_services;
+pub use self::analyzers::{
+    Analyzer, AnalyzerStatus, ExternalAccess, UnusedAccess, UnusedKind, UnusedService,
+};
 pub(super) use self::collect::collect;
 pub use self::instances::{AssociatedProfile, Instance, InstanceProfile};
 use super::Reading;
@@ -24,6 +29,10 @@ pub struct RegionalNeeds {
     pub buckets: bool,
     /// What looks for events in the log groups of trails, and who is told.
     pub alarms: bool,
+    /// Analyzers, and the access from outside that they found.
+    pub analyzers: bool,
+    /// The unused access that they found.
+    pub unused_access: bool,
     /// Running instances, and the account's instance profiles.
     pub instances: bool,
 }
@@ -34,6 +43,9 @@ pub struct RegionalInventory {
     /// The trails that log there, wherever they were made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trails: Option<Reading<BTreeSet<Arn>>>,
+    /// The analyzers of Access Analyzer there, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analyzers: Option<Reading<Vec<Analyzer>>>,
     /// The instances that run there, by ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Reading<Vec<Instance>>>,

@@ -64,6 +64,9 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::TrailChanged
         | Event::AlarmMissing
         | Event::AlarmCreated
+        | Event::AnalyzerMissing
+        | Event::AnalyzerCreated
+        | Event::ExternalAccessFound
         | Event::InstanceAtRisk
         | Event::InstanceChanged
         | Event::ActionFailed

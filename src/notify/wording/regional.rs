@@ -26,6 +26,10 @@ pub(super) fn target(text: Text, resource: &Arn, change: &RegionalChange) -> Tex
             let text = text.say("alarm ").code(&alarm.name);
             text.say(" (").say(resource.region()).say(")")
         }
+        RegionalChange::CreateAnalyzer(settings) => {
+            let text = text.say("analyzer ").code(&settings.name);
+            text.say(" (").say(settings.arn.region()).say(")")
+        }
         RegionalChange::AssociateInstanceProfile { .. } => {
             let text = text.say("instance ").code(resource.name());
             text.say(" (").say(resource.region()).say(")")
@@ -55,6 +59,65 @@ pub(super) fn trail_steps(items: &[Item]) -> Vec<Text> {
     ];
     lines.extend(exemption_advice(items, "If it is meant to be so"));
     lines
+}
+
+pub(super) fn analyzer_steps(items: &[Item]) -> Vec<Text> {
+    let mut lines = vec![
+        Text::new().strong("To mend it:"),
+        Text::new()
+            .say("1. See what is there, and why it does not work: ")
+            .code("aws accessanalyzer list-analyzers --region REGION"),
+        Text::new()
+            .say("2. Delete one that is of no use any more (what it found goes with it): ")
+            .code("aws accessanalyzer delete-analyzer --region REGION --analyzer-name NAME"),
+        Text::new()
+            .say("3. Make one, which costs nothing: ")
+            .code("aws accessanalyzer create-analyzer --region REGION --analyzer-name iamwarden --type ACCOUNT"),
+        Text::new().say("The analyzer of an organization is made and mended in its management account or by its delegated \
+                         administrator."),
+    ];
+    lines.extend(exemption_advice(
+        items,
+        "If an organization's analyzer looks after this account",
+    ));
+    lines
+}
+
+pub(super) fn external_access_steps(items: &[Item]) -> Vec<Text> {
+    let finding = first_finding_of_analyzer(items);
+    let [region, analyzer, id] = finding.unwrap_or(["REGION", "ANALYZER", "ID"]);
+    let of = format!("--region {region} --analyzer-arn {analyzer}");
+    let mut lines = vec![
+        Text::new().strong("To mend it:"),
+        Text::new()
+            .say("1. See who has access to what, and by which policy: ")
+            .code(&format!("aws accessanalyzer get-finding-v2 {of} --id {id}"))
+            .say(", or open the finding in the console, under IAM, Access Analyzer, in that region."),
+        Text::new().say(
+            "2. If it is not meant: take the principal out of the resource's policy (bucket policy, key policy, trust policy), \
+             or add a condition that only lets in whom you mean. Access Analyzer sees that within half an hour and closes \
+             the finding by itself.",
+        ),
+        Text::new()
+            .say("3. If it is meant: archive the finding, in every region that has one, and it is not told of again: ")
+            .code(&format!("aws accessanalyzer update-findings {of} --ids {id} --status ARCHIVED")),
+    ];
+    lines.extend(exemption_advice(items, "Or, for all access to the resource"));
+    lines
+}
+
+/// Region, analyzer and id of the first that is told of: the commands then are those that its owner needs.
+fn first_finding_of_analyzer(items: &[Item]) -> Option<[&str; 3]> {
+    let findings = items.iter().flat_map(|item| match item {
+        Item::Matter(matter) => matter.findings.as_slice(),
+        Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => &[],
+    });
+    let mut accesses =
+        findings.filter_map(|finding| finding.evidence.get("access")?.get(0)?.get("findings")?.get(0));
+    accesses.find_map(|found| {
+        let text = |name: &str| found.get(name).and_then(serde_json::Value::as_str);
+        Some([text("region")?, text("analyzer")?, text("id")?])
+    })
 }
 
 pub(super) fn alarm_steps(items: &[Item]) -> Vec<Text> {

@@ -8,6 +8,7 @@ use crate::model::{
     Arn, Change, Digest, Event, Finding, FindingStatus, Inverse, PolicyUse, Precondition, PrincipalKind,
     Proposal, Severity, Span, WithheldReason,
 };
+use crate::rules::access_analyzer::{add_unused_role, add_unused_services};
 use crate::rules::{Announcement, Context, Judgement, Remedy, Standing};
 
 use super::NAME;
@@ -115,6 +116,7 @@ pub(super) fn unused_as_a_whole(survey: &Survey<'_>, holder: &Holder<'_>) -> Jud
         .insert("last_seen".to_owned(), json!(holder.last_seen));
     let policies: Vec<_> = holder.attached.iter().map(|policy| policy.arn.as_str()).collect();
     finding.evidence.insert("policies".to_owned(), json!(policies));
+    add_unused_role(&survey.ctx, &mut finding);
     without_remedy(finding)
 }
 
@@ -185,6 +187,7 @@ pub(super) fn used_in_future(
             .to_owned();
     finding.evidence = evidence(survey, holder, grant, facts);
     finding.evidence.extend(keeping(&Doubt::new(KeptBy::E6, "")));
+    add_unused_services(&survey.ctx, &mut finding, facts.services.keys());
     without_remedy(finding)
 }
 
@@ -217,6 +220,7 @@ pub(super) fn unused_so_far(
     );
     finding.evidence = evidence(survey, holder, grant, facts);
     finding.evidence.extend(keeping(&Doubt::new(KeptBy::E7, "")));
+    add_unused_services(&survey.ctx, &mut finding, facts.services.keys());
     without_remedy(finding)
 }
 
@@ -265,6 +269,7 @@ pub(super) fn spared(
         "{} It is left alone, because {why}.",
         unused_sentence(survey, holder, facts)
     );
+    add_unused_services(&survey.ctx, &mut finding, facts.services.keys());
     without_remedy(finding)
 }
 
@@ -295,6 +300,7 @@ pub(super) fn violation(
     }
     let report_only = holder.report_only(&survey.ctx);
     finding.detail = violation_detail(survey, holder, facts, report_only.as_ref());
+    add_unused_services(&survey.ctx, &mut finding, facts.services.keys());
     if let Some(ReportOnly { rule, why: _ }) = report_only {
         finding.evidence.insert("report_only".to_owned(), json!(rule));
     }

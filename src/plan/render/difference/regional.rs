@@ -13,6 +13,7 @@ pub(super) fn verb(change: &RegionalChange) -> &'static str {
         RegionalChange::CreateTrail(_) => "create trail",
         RegionalChange::PutMetricFilter(_) => "put metric filter",
         RegionalChange::PutMetricAlarm(_) => "put metric alarm",
+        RegionalChange::CreateAnalyzer(_) => "create analyzer",
         RegionalChange::AssociateInstanceProfile { .. } => "associate instance profile",
     }
 }
@@ -45,6 +46,14 @@ pub(super) fn difference(change: &RegionalChange, before: Before<'_>) -> Differe
                 vec![field(&metrics.join(", "), "no such alarm", &tells)],
             )
         }
+        RegionalChange::CreateAnalyzer(settings) => (
+            settings.name.clone(),
+            vec![field(
+                &format!("analyzer in {}", settings.arn.region()),
+                "none",
+                "access from outside the account",
+            )],
+        ),
         RegionalChange::AssociateInstanceProfile { profile_arn } => (
             String::new(),
             vec![field("instance profile", "none", profile_arn.name())],

@@ -30,6 +30,9 @@ fn summary(analyzer: &Analyzer, cx: &Context<'_>) -> Value {
         "status": analyzer.status,
         "tags": analyzer.tags,
     });
+    if let Some(code) = &analyzer.status_reason {
+        summary["statusReason"] = json!({ "code": code });
+    }
     if let Some(finding) = latest {
         summary["lastResourceAnalyzed"] = finding.resource.as_str().into();
         summary["lastResourceAnalyzedAt"] = date(finding.analyzed.min(cx.now));
@@ -62,7 +65,7 @@ pub(super) fn get(cx: &mut Context<'_>) -> Answer {
 }
 
 fn check_name(cx: &Context<'_>, name: &str) -> Result<(), AwsError> {
-    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic());
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
     if begins && name.len() <= 255 && name.chars().all(allowed) {
         Ok(())
@@ -116,6 +119,7 @@ pub(super) fn create(cx: &mut Context<'_>) -> Answer {
         arn: arn.clone(),
         kind: kind.to_owned(),
         status: "ACTIVE".to_owned(),
+        status_reason: None,
         created: cx.now,
         unused_access_age: looks_for_unused.then(|| age.flatten().unwrap_or(USUAL_AGE)),
         tags,

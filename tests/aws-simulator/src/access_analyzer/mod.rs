@@ -48,6 +48,8 @@ pub(crate) struct Analyzer {
     /// `ACCOUNT`, `ACCOUNT_UNUSED_ACCESS`, …
     pub(crate) kind: String,
     pub(crate) status: String,
+    /// Why it does not work.
+    pub(crate) status_reason: Option<String>,
     pub(crate) created: DateTime<Utc>,
     /// Days until access counts as unused, for analyzers that look for it.
     pub(crate) unused_access_age: Option<u32>,

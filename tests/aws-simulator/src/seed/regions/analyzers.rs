@@ -19,6 +19,9 @@ pub struct AnalyzerSeed {
     /// `ACTIVE` unless given; `CREATING`, `DISABLED` or `FAILED`.
     #[serde(default = "AnalyzerSeed::default_status")]
     pub status: String,
+    /// Why it is `DISABLED` or `FAILED`, such as `SERVICE_LINKED_ROLE_CREATION_FAILED`.
+    #[serde(default)]
+    pub status_reason: Option<String>,
     /// How long ago it was made.
     #[serde(default = "default_age")]
     pub age: When,

@@ -29,6 +29,7 @@ pub(super) fn analyzer(seed: &AnalyzerSeed, site: Site<'_>, ids: &mut IdSource) 
         kind: seed.kind.clone(),
         status: seed.status.clone(),
         created: seed.age.resolve(site.place.now).unwrap_or(site.place.now),
+        status_reason: seed.status_reason.clone(),
         unused_access_age: looks_for_unused.then(|| seed.unused_access_age.unwrap_or(90)),
         tags: seed.tags.clone(),
         findings,
