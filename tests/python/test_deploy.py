@@ -135,7 +135,7 @@ def test_checkov_finds_nothing_but_what_is_said_to_be_meant():
 
 def test_the_other_linters_find_nothing():
     ran(LINTERS / "hadolint", DEPLOY / "Containerfile")
-    ran(LINTERS / "shellcheck", DEPLOY / "image", ROOT / ".ci/run", ROOT / "tests/run")
+    ran(LINTERS / "shellcheck", DEPLOY / "image", DEPLOY / "check", ROOT / ".ci/run", ROOT / "tests/run")
     # An end mark of a policy stands where its content begins.
     rules = "{extends: default, rules: {line-length: {max: 140}, document-start: disable, comments-indentation: disable, braces: {max-spaces-inside: 1}}}"
     ran(LINTERS / "yamllint", "--strict", "--config-data", rules, DEPLOY)
