@@ -113,6 +113,7 @@ impl Stage {
             clock,
             shutdown: shutdown.clone(),
             holder: "demo".to_owned(),
+            decided: crate::daemon::Wake::new(),
             metrics: Some(Arc::clone(&metrics)),
         };
         Ok(Self {

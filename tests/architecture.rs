@@ -47,7 +47,7 @@ const TABLE: [(&str, &str); 14] = [
         "config aws inventory rules plan execute state notify daemon web cli demo",
     ),
     ("daemon", "web cli demo"),
-    ("web", "aws inventory rules plan execute state notify cli demo"),
+    ("web", "aws inventory rules execute notify cli demo"),
     ("cli", ""),
     ("demo", "web cli"),
 ];
@@ -77,12 +77,13 @@ const EXCEPTIONS: [(&str, &str, &str); 4] = [
 ];
 
 /// Crates that one module alone may use, by the beginning of their names.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("aws_sdk_", "aws"),
     ("aws_config", "aws"),
     ("aws_smithy_", "aws"),
     ("sqlx", "state"),
     ("reqwest", "notify"),
+    ("openidconnect", "web"),
 ];
 
 /// Modules that decide, and so are functions of what they are given.

@@ -307,6 +307,7 @@ mod hang {
             clock,
             shutdown: Shutdown::new(),
             holder: "test".to_owned(),
+            decided: iamwarden::daemon::Wake::new(),
             metrics: None,
         };
         (house, hand)

@@ -266,6 +266,7 @@ impl Scenario {
             clock,
             shutdown: Shutdown::new(),
             holder: "scenario".to_owned(),
+            decided: iamwarden::daemon::Wake::new(),
             metrics: None,
         };
         simulator.faults().clear();

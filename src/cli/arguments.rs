@@ -104,6 +104,24 @@ pub enum Command {
         #[command(subcommand)]
         command: ReviewCommand,
     },
+    /// Exemptions: those of the configuration, and those that owners asked for.
+    Exemptions {
+        /// Without: the list.
+        #[command(subcommand)]
+        command: Option<ExemptionsCommand>,
+        /// How the list is printed.
+        #[arg(long, default_value = "text")]
+        format: HistoryFormat,
+    },
+    /// How it stands with all findings, and how it stood the last time.
+    Report {
+        /// How it is printed.
+        #[arg(long, default_value = "text")]
+        format: HistoryFormat,
+        /// Send it to owners and to the channels of `[reports]`, and remember it for the next one.
+        #[arg(long)]
+        send: bool,
+    },
     /// List the rules: what each finds, its mode, what it changes, and what it answers.
     Rules {
         /// Without: the list.
@@ -157,6 +175,52 @@ pub enum ReviewCommand {
         #[arg(long)]
         account: Option<String>,
     },
+}
+
+/// What is done about exemptions.
+#[derive(Debug, Subcommand)]
+pub enum ExemptionsCommand {
+    /// Ask for one; an approver grants or refuses it.
+    Request {
+        /// An ARN, a name, or user/NAME, group/NAME, role/NAME.
+        principal: String,
+        /// Which rule is to leave it alone (repeatable).
+        #[arg(long = "rule", value_name = "NAME", required = true)]
+        rules: Vec<String>,
+        /// The last day, as 2027-01-31.
+        #[arg(long, value_name = "DATE")]
+        until: chrono::NaiveDate,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Only in this account.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Who asks [default: the caller's name on this machine].
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Grant one that was asked for.
+    Grant(ExemptionDecision),
+    /// Refuse one that was asked for.
+    Refuse(ExemptionDecision),
+    /// Take a granted one back.
+    Revoke(ExemptionDecision),
+    /// Print those that were granted and hold as configuration.
+    Export,
+}
+
+/// Which exemption, and who says so.
+#[derive(Debug, Args)]
+pub struct ExemptionDecision {
+    /// Its id, as listed.
+    pub id: String,
+    /// Who decides [default: the caller's name on this machine].
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// More of the rules.

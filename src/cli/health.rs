@@ -99,7 +99,10 @@ mod tests {
     use super::*;
 
     fn at(listen: SocketAddr) -> ServerSettings {
-        ServerSettings { listen: Some(listen) }
+        ServerSettings {
+            listen: Some(listen),
+            ..crate::config::Config::built_in().unwrap().server
+        }
     }
 
     /// Answers one request with this text.
@@ -144,7 +147,11 @@ mod tests {
             Err(Unhealthy::Unreachable { .. })
         ));
         assert!(matches!(
-            ask(&ServerSettings { listen: None }).await,
+            ask(&ServerSettings {
+                listen: None,
+                ..at(address)
+            })
+            .await,
             Err(Unhealthy::Off)
         ));
         assert!(!run(&at(address)).await);
@@ -152,13 +159,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_daemons_own_page_is_healthy() {
-        use crate::daemon::{Clock, Readiness};
-        use crate::telemetry::Metrics;
-
         let listener = crate::web::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let metrics = std::sync::Arc::new(Metrics::new([], &[]));
-        let router = crate::web::router(Readiness::new(), metrics, Clock::system());
+        let router = crate::web::tests::router_of("").await;
         tokio::spawn(crate::web::serve(listener, router, std::future::pending()));
         assert!(run(&at(address)).await);
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());

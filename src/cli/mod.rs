@@ -6,6 +6,7 @@ mod decide;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod exemptions;
 mod explain;
 mod freeze;
 mod grants;
@@ -14,6 +15,8 @@ mod history;
 mod opening;
 mod permissions;
 mod plan;
+mod principal;
+mod report;
 mod results;
 mod review;
 mod rollback;
@@ -94,6 +97,10 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
             unless_stopped(&opening, snapshot).await
         }
         Command::Review { command } => Box::pin(review::run(&opening, &command)).await,
+        Command::Exemptions { command, format } => {
+            Box::pin(exemptions::run(&opening, command.as_ref(), format)).await
+        }
+        Command::Report { format, send } => Box::pin(report::run(&opening, format, send)).await,
         Command::Rules { command } => rules::run(&opening, command.as_ref()),
         Command::Validate => validate::validate(&opening),
         Command::Schema => validate::schema(),

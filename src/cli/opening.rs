@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::aws::{Ambient, Pace, Secrets, Sessions};
 use crate::config::{self, Config, Environment, Loaded};
-use crate::daemon::{Clock, House, Selection, Shutdown};
+use crate::daemon::{Clock, House, Selection, Shutdown, Wake};
 use crate::model::AccountId;
 use crate::rules;
 use crate::state::State;
@@ -76,6 +76,7 @@ impl Opening {
             shutdown: self.shutdown.clone(),
             holder,
             metrics: None,
+            decided: Wake::new(),
         })
     }
 }

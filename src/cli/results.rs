@@ -20,6 +20,7 @@ pub(super) fn render(reports: &[ActionReport]) -> String {
             inverse: _,
             findings: _,
             undo,
+            was_approved: _,
             intent: _,
             result,
         } = report;

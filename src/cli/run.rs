@@ -14,8 +14,8 @@ use super::{Exit, print, results};
 use crate::aws::{self, CallCount, Purpose, operation};
 use crate::config::{Config, Schedule};
 use crate::daemon::{
-    Check, Clock, House, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection, Tick, TickStore,
-    Verdict, Wake, repeat,
+    Chat, Check, Clock, Desk, House, InForce, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection,
+    Tick, TickStore, Tried, Verdict, Wake, agenda, repeat,
 };
 use crate::model::{AccountId, RuleName};
 use crate::notify::DeliveryReport;
@@ -34,6 +34,10 @@ const DELIVERY_ROUND: Duration = Duration::from_secs(60);
 const DECLARE_EVERY: Duration = Duration::from_secs(60);
 /// How often attempts without an outcome are looked at: readings have to agree for a minute.
 const SETTLE_EVERY: Duration = Duration::from_secs(20);
+/// How often the state is asked what was approved, by whatever process.
+const APPROVALS_EVERY: Duration = Duration::from_secs(2);
+/// How often it is asked whether a report is due.
+const REPORTS_EVERY: Duration = Duration::from_secs(30);
 /// How often the state is probed, and what is old is forgotten.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
@@ -65,6 +69,7 @@ async fn once(house: &House) -> anyhow::Result<Exit> {
         print(&results::render(&done.reports))?;
         print(&results::render_held(&done.planned.plan))?;
     }
+    house.send_report_if_due(&state).await?;
     let delivery = house.deliver(&house.courier()?, &state, ONCE_DELIVERY).await?;
     info!(
         accepted = delivery.accepted,
@@ -77,20 +82,6 @@ async fn once(house: &House) -> anyhow::Result<Exit> {
         Verdict::Held => Exit::Held,
         Verdict::Interrupted | Verdict::Done => Exit::Ok,
     })
-}
-
-/// The house as it is in force: a reload puts another one in its place.
-#[derive(Debug, Clone)]
-struct InForce(Arc<Mutex<House>>);
-
-impl InForce {
-    fn get(&self) -> House {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn replace(&self, config: Config) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).config = Arc::new(config);
-    }
 }
 
 /// What wakes the recurring tasks before their time.
@@ -119,7 +110,10 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         Some(address) => Some(web::bind(address).await?),
         None => None,
     };
-    let in_force = InForce(Arc::new(Mutex::new(house)));
+    let decided = house.decided.clone();
+    let in_force = InForce::new(house);
+    let (chat, clicks) = Chat::open(in_force.clone());
+    let (desk, errands) = Desk::open();
     let wakes = Wakes::default();
     let scheduler = Scheduler {
         clock: clock.clone(),
@@ -129,7 +123,18 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         metrics: Arc::clone(&metrics),
     };
     let ended = tokio_util::sync::CancellationToken::new();
-    let router = web::router(readiness.clone(), Arc::clone(&metrics), clock.clone());
+    let router = web::router(web::Web::new(
+        in_force.clone(),
+        desk,
+        readiness.clone(),
+        Arc::clone(&metrics),
+    ));
+    let router = router.merge(web::slack::routes(chat));
+    if in_force.get().config.server.auth.off && listener.is_some() {
+        warn!(
+            "server.auth.off = true: whoever reaches this machine's loopback address may look at everything and decide"
+        );
+    }
     let end = ended.clone();
     let served = async {
         match listener {
@@ -137,14 +142,21 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
             None => Ok(()),
         }
     };
+    // Runs of the schedule and of approvals never overlap.
+    let turn = tokio::sync::Mutex::new(());
     let scheduled = async {
-        let run = |tick: Tick| tick_run(in_force.get(), tick, wakes.clone());
+        let run = |tick: Tick| tick_run(in_force.get(), tick, &turn, wakes.clone());
         let reload = || async { reloaded(opening, dry_run, &in_force, &wakes) };
         let end = scheduler.run(agenda, &Ticks(state.clone()), run, reload).await;
         ended.cancel();
         end
     };
-    let every = |name, every, wake: Wake| Repetition { name, every, wake };
+    let every = |name, every, wake: Wake| Repetition {
+        name,
+        every,
+        wake,
+        grace: Repetition::SHORT_GRACE,
+    };
     let delivery = every("delivery", DELIVERY_EVERY, wakes.delivery.clone());
     let deliveries = deliveries(&in_force, &state, delivery, &wakes.probe);
     let calls = Arc::new(CallsSeen::default());
@@ -178,9 +190,38 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
         &shutdown,
         settling,
     );
+    let tried = tokio::sync::Mutex::new(Tried::default());
+    let approved = || approved_run(&in_force, &tried, &turn, &wakes);
+    let repetition = Repetition {
+        grace: Repetition::LONG_GRACE,
+        ..every("approvals", APPROVALS_EVERY, decided)
+    };
+    let approved = repeat(repetition, &clock, &shutdown, approved);
+    let reports = || async {
+        if in_force.get().send_report_if_due(&state).await? {
+            wakes.delivery.now();
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    let reports = repeat(
+        every("reports", REPORTS_EVERY, Wake::new()),
+        &clock,
+        &shutdown,
+        reports,
+    );
+    let clicks = clicks.serve(&in_force, &wakes.delivery);
+    let errands = errands.serve(&in_force, &wakes.delivery);
     info!("iamwarden runs");
-    let (scheduled, served, (), (), (), ()) =
-        tokio::join!(scheduled, served, deliveries, probes, settled, declarations);
+    let others = async { tokio::join!(approved, reports, clicks, errands) };
+    let (scheduled, served, (), (), (), (), _) = tokio::join!(
+        scheduled,
+        served,
+        deliveries,
+        probes,
+        settled,
+        declarations,
+        others
+    );
     scheduled?;
     served?;
     if let Err(error) = state.release_claims(&holder).await {
@@ -191,21 +232,14 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     Ok(Exit::Ok)
 }
 
-/// The rules that are not off, with their schedules.
-fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
-    let on = rules::enabled(config, &[]);
-    on.into_iter()
-        .filter_map(|rule| {
-            config
-                .schedule_of(&rule)
-                .cloned()
-                .map(|schedule| (rule, schedule))
-        })
-        .collect()
-}
-
 /// One tick: the rules due, in one run.
-async fn tick_run(house: House, tick: Tick, wakes: Wakes) -> anyhow::Result<RunEnd> {
+async fn tick_run(
+    house: House,
+    tick: Tick,
+    turn: &tokio::sync::Mutex<()>,
+    wakes: Wakes,
+) -> anyhow::Result<RunEnd> {
+    let _turn = turn.lock().await;
     let rules: Vec<_> = tick.rules.iter().map(ToString::to_string).collect();
     let selection = Selection {
         rules,
@@ -220,6 +254,30 @@ async fn tick_run(house: House, tick: Tick, wakes: Wakes) -> anyhow::Result<RunE
     ended.map(|_| RunEnd::Completed)
 }
 
+/// One run of what was approved and can be done by now, beside the schedule.
+async fn approved_run(
+    in_force: &InForce,
+    tried: &tokio::sync::Mutex<Tried>,
+    turn: &tokio::sync::Mutex<()>,
+    wakes: &Wakes,
+) -> anyhow::Result<()> {
+    let house = in_force.get();
+    let mut tried = tried.lock().await;
+    let Some(selection) = house.approved_by_now(&mut tried).await? else {
+        return Ok(());
+    };
+    let _turn = turn.lock().await;
+    info!(
+        rules = selection.rules.join(","),
+        "something was approved: its rules run at once"
+    );
+    // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
+    let ended = Box::pin(house.run("run approved", &selection)).await;
+    wakes.delivery.now();
+    wakes.probe.now();
+    ended.map(|_| ())
+}
+
 /// SIGHUP: a good configuration is in force from the next run on; a bad one is refused, and the old one stays.
 fn reloaded(
     opening: &Opening,
@@ -230,7 +288,7 @@ fn reloaded(
     let mut config = opening.load()?.config;
     config.dry_run |= dry_run;
     let before = in_force.get().config;
-    if config.state.url != before.state.url || config.server != before.server {
+    if config.state.url != before.state.url || config.server.listen != before.server.listen {
         warn!("state.url and server.listen take effect at the next start");
     }
     let agenda = agenda(&config);

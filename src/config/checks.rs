@@ -3,6 +3,7 @@
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
 mod regional;
+mod server;
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 22] = [
+pub(super) const CHECKS: [Check; 27] = [
     Check {
         name: "the state is a file of SQLite",
         reads: &["state.url"],
@@ -62,8 +63,13 @@ pub(super) const CHECKS: [Check; 22] = [
     },
     Check {
         name: "approvers have names, each once",
-        reads: &["approvals.approvers"],
+        reads: &["approvals.approvers", "approvals.minimum_approvers"],
         run: check_approvers,
+    },
+    Check {
+        name: "people have names, each of one person",
+        reads: &["approvals.people"],
+        run: check_people,
     },
     Check {
         name: "limits of age and pauses are not zero",
@@ -114,8 +120,33 @@ pub(super) const CHECKS: [Check; 22] = [
             "notifications.channels",
             "notifications.owners",
             "notifications.default_channel",
+            "reports.channels",
         ],
         run: check_channel_references,
+    },
+    Check {
+        name: "people can reach the pages where it says",
+        reads: &["server.public_url"],
+        run: server::check_public_url,
+    },
+    Check {
+        name: "pages without a sign-in are for this machine alone",
+        reads: &["server.listen", "server.auth"],
+        run: server::check_auth_off,
+    },
+    Check {
+        name: "tokens have names and hashes of their own",
+        reads: &["server.auth.tokens"],
+        run: server::check_tokens,
+    },
+    Check {
+        name: "a provider is complete, and gives somebody a role",
+        reads: &[
+            "server.auth.oidc",
+            "server.public_url",
+            "notifications.allow_http",
+        ],
+        run: server::check_oidc,
     },
     Check {
         name: "regions are named once each",
@@ -325,6 +356,37 @@ fn check_approvers(config: &Config, tell: &mut Tell<'_>) {
             );
         }
     }
+    let approvals = &config.approvals;
+    let (named, wanted) = (approvals.approvers.len(), approvals.minimum_approvers);
+    if named > 0 && usize::try_from(wanted).is_ok_and(|wanted| wanted > named) {
+        tell(
+            "approvals.minimum_approvers".into(),
+            format!("{wanted} approvers have to say yes, and approvals.approvers names {named}"),
+        );
+    }
+}
+
+fn check_people(config: &Config, tell: &mut Tell<'_>) {
+    let mut seen = BTreeSet::new();
+    for (n, person) in config.approvals.people.iter().enumerate() {
+        let also = (0..)
+            .zip(&person.also)
+            .map(|(m, name)| (format!("also[{m}]"), name));
+        for (key, name) in std::iter::once(("name".to_owned(), &person.name)).chain(also) {
+            let key = format!("approvals.people[{n}].{key}");
+            if is_blank(name) {
+                tell(key, "the name of a person must not be blank".into());
+            } else if !seen.insert(name.to_lowercase()) {
+                tell(
+                    key,
+                    format!(
+                        "{} is named twice: expected each name of one person, once",
+                        quoted(name)
+                    ),
+                );
+            }
+        }
+    }
 }
 
 fn check_rule_ages(config: &Config, tell: &mut Tell<'_>) {
@@ -483,6 +545,13 @@ fn check_channels(config: &Config, tell: &mut Tell<'_>) {
             ),
             (ChannelKind::Webhook, Some(_)) | (ChannelKind::Slack | ChannelKind::Teams, None) => {}
         }
+        match (channel.kind, &channel.signing_secret) {
+            (ChannelKind::Teams | ChannelKind::Webhook, Some(_)) => tell(
+                key("signing_secret"),
+                "only the kind `slack` has buttons: leave the key out".into(),
+            ),
+            (ChannelKind::Slack, Some(_)) | (_, None) => {}
+        }
         for (m, event) in channel.events.iter().enumerate() {
             if event != "*" && Event::from_name(event).is_none() {
                 tell(key(&format!("events[{m}]")), unknown_event(event));
@@ -544,6 +613,9 @@ fn check_channel_references(config: &Config, tell: &mut Tell<'_>) {
     };
     if let Some(name) = &notifications.default_channel {
         declared_or_told(name, "notifications.default_channel".into());
+    }
+    for (n, name) in config.reports.channels.iter().enumerate() {
+        declared_or_told(name, format!("reports.channels[{n}]"));
     }
     for (n, entry) in notifications.owners.iter().enumerate() {
         match entry {

@@ -24,6 +24,7 @@ impl Config {
             accounts: _,
             approvals: _,
             notifications: _,
+            reports: _,
         } = self;
         let mut rules = json!(rules);
         for rule in rules
@@ -91,6 +92,7 @@ mod tests {
             "state.url = \"sqlite:/var/lib/iamwarden/state.db\"",
             "notifications.allow_http = true",
             "approvals.expire_after = \"1d\"",
+            "reports.owners = true",
             "accounts = [{id = \"123456789012\"}]",
             "guardrails.max_plan_age = \"1d\"",
             "rules.access_key_rotation.warn_before = [\"1d\", \"7d\", \"2w\"]",

@@ -12,6 +12,7 @@ mod environment;
 mod format;
 mod layers;
 mod lookup;
+mod people;
 mod problem;
 #[cfg(test)]
 mod properties;
@@ -33,11 +34,12 @@ pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
-    AccessAnalyzer, AccessKeyRotation, AccessReview, Account, Approvals, BroadPolicies, Channel, ChannelKind,
-    CloudTrail, Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode, Notifications,
-    OnExcess, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule, Regions, RoleTrust,
-    RootAccount, Rules, ScheduleSettings, ServerSettings, StateSettings, UnusedAccessKeys, UnusedPasswords,
-    UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
+    AccessAnalyzer, AccessKeyRotation, AccessReview, Account, Approvals, Auth, BroadPolicies, Channel,
+    ChannelKind, CloudTrail, Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode,
+    Notifications, OnExcess, OpenIdConnect, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule,
+    PersonEntry, Regions, Reports, Role, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
+    StateSettings, TokenEntry, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles,
+    UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
+mod auth;
 mod regional;
 
 use chrono::NaiveDate;
@@ -9,12 +10,13 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::auth::{Auth, OpenIdConnect, Role, TokenEntry};
 pub use self::regional::{
     AccessAnalyzer, CloudTrail, IamAlarms, InstanceRoles, OwnPattern, Regions, WatchedEvent,
 };
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, Window, optional_text};
-use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RuleName, Span};
+use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RequestedExemption, RuleName, Span};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +30,7 @@ pub struct Config {
     pub schedule: ScheduleSettings,
     /// Where iamwarden keeps its state.
     pub state: StateSettings,
-    /// HTTP for health checks and metrics.
+    /// HTTP for health checks, metrics, pages and the API.
     pub server: ServerSettings,
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
@@ -46,6 +48,22 @@ pub struct Config {
     pub exemptions: Vec<Exemption>,
     /// Who is told, and how.
     pub notifications: Notifications,
+    /// Who is told regularly how it stands.
+    pub reports: Reports,
+}
+
+/// `[reports]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// When; empty: never by itself.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "OrEmpty<Schedule>")]
+    pub schedule: Option<Schedule>,
+    /// Declared channels that hear of everything.
+    pub channels: Vec<String>,
+    /// Whether each owner hears of what is theirs, where a channel reaches them.
+    pub owners: bool,
 }
 
 /// `[schedule]`
@@ -74,6 +92,12 @@ pub struct ServerSettings {
     #[serde(with = "optional_text")]
     #[schemars(with = "OrEmpty<ListenAddress>")]
     pub listen: Option<std::net::SocketAddr>,
+    /// Where people reach the server, such as `https://iamwarden.example.com`, for links in messages; empty: no links.
+    #[serde(with = "optional_text")]
+    #[schemars(with = "String")]
+    pub public_url: Option<String>,
+    /// Who may look at the pages and the API, and who may decide there.
+    pub auth: Auth,
 }
 
 /// `[[accounts]]`
@@ -146,15 +170,24 @@ pub struct Approvals {
     pub expire_after: Span,
     /// Who may decide; empty: whoever can write to the state by the command line.
     pub approvers: Vec<String>,
+    /// How many of them have to say yes.
+    #[schemars(range(min = 1))]
+    pub minimum_approvers: u32,
     /// Whether `iamwarden approve` may be used.
     pub command_line: bool,
+    /// Under which names one and the same person appears.
+    #[serde(default)]
+    pub people: Vec<PersonEntry>,
 }
 
-impl Approvals {
-    /// Whether this person may decide.
-    pub fn may_decide(&self, person: &str) -> bool {
-        self.approvers.is_empty() || self.approvers.iter().any(|approver| approver == person)
-    }
+/// `[[approvals.people]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonEntry {
+    /// The name, as in `approvers`, owner tags and owners.
+    pub name: String,
+    /// Other names of the same person: chat user id, subject of the sign-in, name at the command line, IAM user name.
+    pub also: Vec<String>,
 }
 
 /// What a rule may do.
@@ -466,6 +499,22 @@ pub struct Exemption {
     pub reason: String,
 }
 
+impl Exemption {
+    /// One that was granted on request, in the words of the configuration.
+    pub fn of_granted(granted: &RequestedExemption) -> Self {
+        let request = &granted.request;
+        let by = granted.answer.as_ref().map(|answer| &answer.by.name);
+        let by = by.map(|by| format!(" (granted by {by}, {})", request.id));
+        Self {
+            principals: vec![Glob::new(request.resource.resource())],
+            rules: request.rules.clone(),
+            accounts: Some(vec![request.account.clone()]),
+            until: request.until,
+            reason: format!("{}{}", request.reason, by.unwrap_or_default()),
+        }
+    }
+}
+
 /// `[notifications]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -485,6 +534,8 @@ pub struct Notifications {
     pub allow_networks: Vec<IpNet>,
     /// Whether channels may use `http:`.
     pub allow_http: bool,
+    /// Hosts that answers to clicks in Slack may go to.
+    pub slack_hosts: Vec<String>,
     /// Where messages go.
     #[serde(default)]
     pub channels: Vec<Channel>,
@@ -506,6 +557,9 @@ pub struct Channel {
     /// What signs the body; kind `webhook` only.
     #[serde(default)]
     pub secret: Option<SecretReference>,
+    /// By which Slack signs clicks; kind `slack` only. With it, messages carry buttons.
+    #[serde(default)]
+    pub signing_secret: Option<SecretReference>,
     /// Also gets a copy of these events: names, or `*`.
     #[serde(default)]
     pub events: Vec<String>,

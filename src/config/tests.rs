@@ -32,7 +32,9 @@ fn the_defaults_are_those_of_the_documentation() {
       "approvals": {
         "approvers": [],
         "command_line": true,
-        "expire_after": "7d"
+        "expire_after": "7d",
+        "minimum_approvers": 1,
+        "people": []
       },
       "dry_run": false,
       "exemptions": [],
@@ -61,10 +63,19 @@ fn the_defaults_are_those_of_the_documentation() {
           "email"
         ],
         "owners": [],
-        "quiet_hours": ""
+        "quiet_hours": "",
+        "slack_hosts": [
+          "hooks.slack.com",
+          "hooks.slack-gov.com"
+        ]
       },
       "regions": {
         "include": []
+      },
+      "reports": {
+        "channels": [],
+        "owners": false,
+        "schedule": ""
       },
       "rules": {
         "access_key_rotation": {
@@ -118,7 +129,26 @@ fn the_defaults_are_those_of_the_documentation() {
         "default": "0 0 6 * * *"
       },
       "server": {
-        "listen": "127.0.0.1:8787"
+        "auth": {
+          "off": false,
+          "oidc": {
+            "admins": [],
+            "approvers": [],
+            "client_id": "",
+            "client_secret": "",
+            "issuer": "",
+            "role_claim": "groups",
+            "scopes": [
+              "email"
+            ],
+            "subject_claim": "email",
+            "viewers": []
+          },
+          "session_length": "12h",
+          "tokens": []
+        },
+        "listen": "127.0.0.1:8787",
+        "public_url": ""
       },
       "state": {
         "keep_findings": "400d",

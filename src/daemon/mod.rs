@@ -8,7 +8,9 @@
 //! same thing every few seconds, such as delivering the outbox. [`Readiness`] is what `/readyz` shows.
 
 mod agenda;
+mod chat;
 mod clock;
+mod in_force;
 mod readiness;
 mod run;
 mod scheduler;
@@ -17,12 +19,15 @@ mod signals;
 mod task;
 
 pub use agenda::{Due, due, settle_the_unknown};
+pub use chat::{Chat, Clicks, NotTaken, SignedRequest};
 pub use clock::{Clock, ClockHand};
+pub use in_force::InForce;
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, DecideError, DecisionMade, DecisionRequest, Done, House, PlanFile, Planned, Reach,
-    Reading, Run, Selection, StateOutbox, Surveyed, Telling, Undo, UndoError, Undoable, Verdict, is_undone,
-    reads_failed, reference, verdict,
+    ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, Desk, Done,
+    Ending, Errands, ExchangeError, ExemptionAsked, House, PlanFile, Planned, Reach, Reading, RollbackError,
+    RolledBack, Run, Selection, StateOutbox, Surveyed, Telling, Tried, Undo, UndoError, Undoable, Verdict,
+    agenda, is_undone, reads_failed, reference, saved_plan, verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};

@@ -10,10 +10,6 @@ use tokio::sync::Notify;
 use super::{Cause, Clock, Shutdown};
 use crate::telemetry::Chain;
 
-/// How long the work in flight may go on once somebody asked to stop. Recurring work is safe to abandon: a message
-/// half delivered is delivered again.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// Wakes a recurring task before its time, such as the delivery when a message was put into the outbox. Kept until
 /// heard; several before that are one.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +36,16 @@ pub struct Repetition {
     pub every: Duration,
     /// Ends the pause early.
     pub wake: Wake,
+    /// How long a turn in flight may go on once somebody asked to stop; then it is abandoned.
+    pub grace: Duration,
+}
+
+impl Repetition {
+    /// For what is safe to abandon: a message half delivered is delivered again.
+    pub const SHORT_GRACE: Duration = Duration::from_secs(5);
+    /// For what changes something: a call to AWS of 25 seconds is finished and recorded, and the process still ends within
+    /// 30.
+    pub const LONG_GRACE: Duration = Duration::from_secs(27);
 }
 
 /// Does the work at once, then again after each pause or call, until somebody asks to stop. A turn that fails or
@@ -49,11 +55,16 @@ where
     F: Future<Output = Result<(), E>>,
     E: Into<Cause>,
 {
-    let Repetition { name, every, wake } = repetition;
+    let Repetition {
+        name,
+        every,
+        wake,
+        grace,
+    } = repetition;
     while !shutdown.is_requested() {
         let patience = async {
             shutdown.requested().await;
-            clock.sleep(GRACE).await;
+            clock.sleep(grace).await;
         };
         tokio::select! {
             turn = guard(&work) => {
@@ -104,6 +115,7 @@ mod tests {
             name: "outbox",
             every: Duration::from_secs(5),
             wake: wake.clone(),
+            grace: Repetition::SHORT_GRACE,
         }
     }
 
@@ -161,7 +173,7 @@ mod tests {
             futures_util::poll!(&mut task).is_pending(),
             "it has a moment to finish"
         );
-        hand.advance(GRACE);
+        hand.advance(Repetition::SHORT_GRACE);
         task.await;
     }
 }

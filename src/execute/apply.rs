@@ -10,7 +10,9 @@ use super::report::{ActionReport, ActionResult};
 use crate::aws::{Reader, RequestError, WriteError, Writer};
 use crate::config::Config;
 use crate::daemon::{Clock, Shutdown};
-use crate::model::{Action, ActionMode, Change, FindingId, Inverse, Precondition, RuleName, WithheldReason};
+use crate::model::{
+    Action, ActionMode, Change, Decision, FindingId, Inverse, Precondition, RuleName, WithheldReason,
+};
 use crate::plan::{Approved, confirm};
 use crate::state::{
     DecisionId, Direction, Intent, IntentId, IntentRecorded, Lease, Outcome, StaleAction, State, StateError,
@@ -101,14 +103,18 @@ impl Executor<'_> {
         // take minutes: a window may close by then, and an approval end. What others may do meanwhile (freeze, reject,
         // change) is asked of the state itself when the intent is recorded.
         let consent = || {
-            confirm(self.config, action, &history, self.clock.now())
+            confirm(self.config, action, self.rules, &history, self.clock.now())
                 .map_err(|(reason, why)| ActionResult::Held(reason, why))
         };
-        let approved = match consent() {
+        let (approved, by) = match consent() {
             Ok(approved) => approved,
             Err(held) => return (held, None),
         };
-        let decision = match self.decision(action).await {
+        let decision = match self.decision(action, &by).await {
+            Ok(None) if !by.is_empty() => {
+                let why = "its approval is spent or was withdrawn".to_owned();
+                return (ActionResult::Held(WithheldReason::Approval, why), None);
+            }
             Ok(decision) => decision,
             Err(error) => return (ActionResult::Failed(error.to_string()), None),
         };
@@ -125,19 +131,18 @@ impl Executor<'_> {
         self.attempt(lease, &attempt, || consent().map(|_| ())).await
     }
 
-    /// The approval that is spent by this application, where there is one.
-    async fn decision(&self, action: &Action) -> Result<Option<DecisionId>, StateError> {
-        let precondition = action.precondition_digest();
-        let config_digest = self.config.digest();
+    /// The first of the approvals that this application rests on and spends, where it rests on any. The state looks at it
+    /// once more when the intent is recorded: no rejection may have come after it, which would be one of those after the
+    /// last as well.
+    async fn decision(&self, action: &Action, by: &[Decision]) -> Result<Option<DecisionId>, StateError> {
+        if by.is_empty() {
+            return Ok(None);
+        }
         let decisions = self.state.unspent_decisions(&action.account).await?;
-        let bound = decisions.into_iter().filter(|record| {
-            record.decision.action == action.id
-                && record.decision.precondition == precondition
-                && record.decision.config_digest == config_digest
-        });
-        Ok(bound
-            .max_by_key(|record| record.decision.decided_at)
-            .map(|record| record.id))
+        let resting = decisions
+            .into_iter()
+            .filter(|record| by.contains(&record.decision));
+        Ok(resting.map(|record| record.id).min())
     }
 
     /// Re-check, consent, intent, call, verify, outcome.

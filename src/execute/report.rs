@@ -3,7 +3,9 @@
 use serde::Serialize;
 use tracing::{field, info, warn};
 
-use crate::model::{AccountId, Action, ActionId, Arn, Change, FindingId, Inverse, RuleName, WithheldReason};
+use crate::model::{
+    AccountId, Action, ActionId, ActionMode, Arn, Change, FindingId, Inverse, RuleName, WithheldReason,
+};
 use crate::state::{Attempt, IntentId};
 
 /// What became of one action.
@@ -70,6 +72,9 @@ pub struct ActionReport {
     pub findings: Vec<FindingId>,
     /// Whether it was the inverse.
     pub undo: bool,
+    /// Whether people had to approve it.
+    #[serde(skip)]
+    pub was_approved: bool,
     /// The attempt in the journal; `None`: there was none.
     pub intent: Option<IntentId>,
     /// What became of it.
@@ -88,6 +93,7 @@ impl ActionReport {
             inverse: action.inverse.clone(),
             findings: action.findings().cloned().collect(),
             undo: false,
+            was_approved: action.mode == ActionMode::Approve,
             intent,
             result,
         }
@@ -104,6 +110,7 @@ impl ActionReport {
             inverse: intent.inverse.clone(),
             findings: intent.findings.clone(),
             undo,
+            was_approved: intent.mode == ActionMode::Approve,
             intent: Some(attempt.id),
             result,
         }
@@ -120,6 +127,7 @@ impl ActionReport {
             result,
             inverse: _,
             findings: _,
+            was_approved: _,
             intent: _,
         } = self;
         let (kind, outcome) = (change.kind(), result.as_str());

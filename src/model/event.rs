@@ -44,6 +44,15 @@ pub enum Event {
     /// An exemption ends soon, or has ended.
     #[serde(rename = "exemption.expiring")]
     ExemptionExpiring,
+    /// Somebody asks for an exemption.
+    #[serde(rename = "exemption.requested")]
+    ExemptionRequested,
+    /// It was granted or refused, or taken back.
+    #[serde(rename = "exemption.decided")]
+    ExemptionDecided,
+    /// Somebody says that a thing is not theirs.
+    #[serde(rename = "ownership.disputed")]
+    OwnershipDisputed,
     /// A run could not read what it needed.
     #[serde(rename = "run.failed")]
     RunFailed,
@@ -111,7 +120,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, in order.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 36] = [
         Self::AccessKeyExpiring,
         Self::AccessKeyDisabled,
         Self::AccessKeyDeleting,
@@ -124,6 +133,9 @@ impl Event {
         Self::ApprovalRequested,
         Self::ApprovalDecided,
         Self::ExemptionExpiring,
+        Self::ExemptionRequested,
+        Self::ExemptionDecided,
+        Self::OwnershipDisputed,
         Self::RunFailed,
         Self::ReportDigest,
         Self::MfaMissing,
@@ -162,6 +174,9 @@ impl Event {
             Self::ApprovalRequested => "approval.requested",
             Self::ApprovalDecided => "approval.decided",
             Self::ExemptionExpiring => "exemption.expiring",
+            Self::ExemptionRequested => "exemption.requested",
+            Self::ExemptionDecided => "exemption.decided",
+            Self::OwnershipDisputed => "ownership.disputed",
             Self::RunFailed => "run.failed",
             Self::ReportDigest => "report.digest",
             Self::MfaMissing => "mfa.missing",
@@ -219,6 +234,8 @@ impl Event {
             | Self::PermissionsUnused
             | Self::ApprovalRequested
             | Self::ExemptionExpiring
+            | Self::ExemptionRequested
+            | Self::OwnershipDisputed
             | Self::ReportDigest
             | Self::MfaMissing
             | Self::PasswordUnused
@@ -237,6 +254,7 @@ impl Event {
             | Self::ActionFailed
             | Self::ActionRolledBack
             | Self::ApprovalDecided
+            | Self::ExemptionDecided
             | Self::RunFailed
             | Self::MfaRequired
             | Self::MfaRequirementLifted

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder, Target};
+use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder, RequestedExemption, Target, Way};
 
 /// The memory of one account. An empty one (no state yet) lets nothing happen that needs a memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct History {
     /// The latest confirmation of each principal's permissions.
     #[serde(default)]
     pub reviews: BTreeMap<Arn, Review>,
+    /// Exemptions that were ever granted for things of the account, oldest first; those that ended or were taken back too.
+    #[serde(default)]
+    pub exemptions: Vec<RequestedExemption>,
 }
 
 /// That somebody confirmed the permissions of a principal.
@@ -164,10 +167,15 @@ pub struct Decision {
     pub not_before: Option<DateTime<Utc>>,
     /// By whom.
     pub by: String,
+    /// By which way.
+    #[serde(default)]
+    pub via: Way,
 }
 
 /// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Yes.

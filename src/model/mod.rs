@@ -9,12 +9,14 @@ mod change;
 mod condition;
 mod digest;
 mod event;
+mod exemption;
 mod finding;
 mod glob;
 mod history;
 mod metric;
 mod own_policy;
 mod password_policy;
+mod person;
 mod policy_document;
 mod precondition;
 mod region;
@@ -32,12 +34,17 @@ pub use change::{Change, ChangeKind, Inverse, KeyStatus};
 pub use condition::{Clause, Qualifier};
 pub use digest::{Digest, canonical_json};
 pub use event::{Event, Ladder, NoticeItem, Notification};
+pub use exemption::{
+    ExemptionAnswer, ExemptionId, ExemptionRequest, ExemptionRevocation, ExemptionStanding,
+    RequestedExemption,
+};
 pub use finding::{Finding, FindingId, FindingStatus, Proposal, RuleName, Severity};
 pub use glob::Glob;
 pub use history::{Decision, DisabledKey, Freeze, History, Notice, Observation, Observed, Review, Verdict};
 pub use metric::{Feed, MetricAlarm, MetricFilter, MetricName};
 pub use own_policy::{InlinePolicyText, OwnPolicy};
 pub use password_policy::PasswordPolicy;
+pub use person::{Person, Way};
 pub use policy_document::{ActionPattern, Actions, Effect, PolicyDocument, PolicyDocumentError, Statement};
 pub use precondition::{Grounds, PolicyUse, Precondition};
 pub use region::{Region, RegionError};

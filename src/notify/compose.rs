@@ -6,15 +6,15 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::message::{
-    AccountLabel, ActionOutcome, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message,
-    PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled,
+    AccountLabel, ActionOutcome, ActionResult, Announced, Decided, Dispute, ExemptionEnding, Item, Matter,
+    Message, PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled, StandingReport,
 };
 use super::outbox::Outgoing;
 use super::{deliver_after, render};
 use crate::config::{ChannelKind, Config};
 use crate::model::{
     AccountId, Action, ActionId, ActionMode, Arn, Digest, Event, Finding, FindingId, Glob, NoticeItem,
-    Notification, Owner, Severity, Span,
+    Notification, Owner, RequestedExemption, Severity, Span,
 };
 
 /// All that a run has to tell.
@@ -44,6 +44,23 @@ pub struct Tidings<'a> {
     pub exemptions: &'a [ExemptionEnding],
     /// What could not be read or done. The default channel hears of it.
     pub failures: &'a [RunFailure],
+    /// What else happened.
+    pub news: &'a [News],
+}
+
+/// What people did, beside deciding plans; and what they asked to be told regularly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Somebody asks for an exemption: the default channel hears of it, where the approvers are.
+    Requested(Box<RequestedExemption>),
+    /// It was granted, refused or taken back: its owner hears of it.
+    Answered(Box<RequestedExemption>),
+    /// Somebody says that a thing is not theirs: the default channel hears of it.
+    Disputed(Box<Dispute>),
+    /// How it stands, for an owner.
+    ReportOfOwner(Owner, Box<StandingReport>),
+    /// How it stands, for a channel.
+    ReportForChannel(String, Box<StandingReport>),
 }
 
 /// Findings and actions of a run, found by what names them.
@@ -150,20 +167,44 @@ fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
             put(notification.to.as_ref(), notification.channel.as_deref(), entry);
         }
     }
+    let default = config.notifications.route(None).channel;
     for result in tidings.results {
         let owner = result.owner.as_ref();
-        put(
-            owner,
-            config.notifications.route(owner).channel,
-            settled(result, &index),
-        );
+        let channel = config.notifications.route(owner).channel;
+        put(owner, channel, settled(result, &index));
+        // Whoever was asked to approve hears what became of it, where that is elsewhere.
+        if result.was_approved && channel != default {
+            put(None, default, settled(result, &index));
+        }
     }
-    let default = config.notifications.route(None).channel;
     for decided in tidings.decisions {
         put(None, default, decision(decided));
     }
     for ending in tidings.exemptions {
-        put(None, default, exemption(ending));
+        let owner = ending.granted.as_ref().and_then(|granted| granted.owner.as_ref());
+        put(
+            owner,
+            config.notifications.route(owner).channel,
+            exemption(ending),
+        );
+    }
+    for news in tidings.news {
+        match news {
+            News::Requested(requested) => put(None, default, request(Event::ExemptionRequested, requested)),
+            News::Answered(requested) => {
+                let owner = requested.request.owner.as_ref();
+                let channel = config.notifications.route(owner).channel;
+                put(owner, channel, request(Event::ExemptionDecided, requested));
+            }
+            News::Disputed(disputed) => put(None, default, dispute(disputed)),
+            News::ReportOfOwner(owner, standing) => {
+                let channel = config.notifications.route(Some(owner)).channel;
+                put(Some(owner), channel, report(standing, tidings.now));
+            }
+            News::ReportForChannel(channel, standing) => {
+                put(None, Some(channel), report(standing, tidings.now));
+            }
+        }
     }
     for failure in tidings.failures {
         put(None, default, run_failure(failure, tidings.now));
@@ -373,6 +414,57 @@ fn exemption(ending: &ExemptionEnding) -> Entry {
     }
 }
 
+fn request(event: Event, requested: &RequestedExemption) -> Entry {
+    let asked = &requested.request;
+    Entry {
+        event,
+        key: json!([
+            event,
+            asked.id,
+            requested.answer.is_some(),
+            requested.revoked.is_some()
+        ]),
+        place: (
+            asked.account.to_string(),
+            asked.resource.to_string(),
+            asked.id.to_string(),
+        ),
+        accounts: vec![asked.account.clone()],
+        item: Item::Request(Box::new(requested.clone())),
+    }
+}
+
+fn dispute(disputed: &Dispute) -> Entry {
+    let finding = &disputed.finding;
+    Entry {
+        event: Event::OwnershipDisputed,
+        // Whoever says it again on the same day says nothing new.
+        key: json!([
+            Event::OwnershipDisputed,
+            finding.id,
+            disputed.by,
+            disputed.at.date_naive()
+        ]),
+        place: (
+            finding.account.to_string(),
+            finding.resource.to_string(),
+            finding.id.0.clone(),
+        ),
+        accounts: vec![finding.account.clone()],
+        item: Item::Dispute(Box::new(disputed.clone())),
+    }
+}
+
+fn report(standing: &StandingReport, now: DateTime<Utc>) -> Entry {
+    Entry {
+        event: Event::ReportDigest,
+        key: json!([Event::ReportDigest, "standing", now]),
+        place: Default::default(),
+        accounts: standing.accounts.iter().map(|(id, _)| id.clone()).collect(),
+        item: Item::Report(Box::new(standing.clone())),
+    }
+}
+
 fn run_failure(failure: &RunFailure, now: DateTime<Utc>) -> Entry {
     let resource = failure.resource.as_ref().map(ToString::to_string);
     Entry {
@@ -497,6 +589,8 @@ impl Address<'_> {
         accounts.sort();
         accounts.dedup();
         let reached = config.notifications.route(self.owner);
+        let mut channels = config.notifications.channels.iter();
+        let declared = channels.find(|channel| channel.name == self.channel);
         // A mention is written in the markup of the owner's own channel, and copies are for others.
         let mention = reached
             .mention
@@ -513,6 +607,8 @@ impl Address<'_> {
             copy: self.copy,
             part: None,
             audit_head: tidings.audit_head.clone(),
+            buttons: declared.is_some_and(|channel| channel.signing_secret.is_some()),
+            page: config.server.public_url.clone(),
             sections,
         }
     }
@@ -568,6 +664,9 @@ fn gravity(event: Event) -> u8 {
         Event::TrailChanged | Event::AlarmCreated | Event::AnalyzerCreated | Event::InstanceChanged => 95,
         Event::ApprovalRequested => 200,
         Event::ApprovalDecided => 210,
+        Event::ExemptionRequested => 205,
+        Event::ExemptionDecided => 212,
+        Event::OwnershipDisputed => 214,
         Event::ExemptionExpiring => 220,
         Event::ReportDigest => 230,
     }

@@ -258,6 +258,9 @@ impl<S: SecretSource> Courier<S> {
         if let Some(reference) = &channel.secret {
             SigningSecret::parse(&self.secrets.resolve(reference).await?)?;
         }
+        if let Some(reference) = &channel.signing_secret {
+            self.secrets.resolve(reference).await?;
+        }
         Ok(self.transport.check(&url).await?)
     }
 

@@ -40,6 +40,9 @@ pub enum EgressRefusal {
         /// What kind of network it belongs to.
         class: &'static str,
     },
+    /// An answer to a click would leave Slack.
+    #[error("the answer would go to a host that is none of notifications.slack_hosts: it is not sent")]
+    NotSlack,
     /// The name has no address.
     #[error("the channel's host has no address: check the URL and the name service")]
     NoAddress,

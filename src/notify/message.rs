@@ -1,13 +1,13 @@
-//! A message as a neutral value: what is stored in the outbox, before any channel's form. It holds no URL, no secret and
-//! no markup.
+//! A message as a neutral value: what is stored in the outbox, before any channel's form. It holds no secret (the URL
+//! of a channel is one), and no markup.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Exemption;
 use crate::model::{
-    AccountId, Action, ActionId, Arn, Change, Digest, Event, Finding, FindingId, Inverse, NoticeItem, Owner,
-    RuleName, Severity, Verdict,
+    AccountId, Action, ActionId, ActionMode, Arn, Change, Digest, Event, ExemptionId, Finding, FindingId,
+    Inverse, NoticeItem, Owner, RequestedExemption, RuleName, Severity, Verdict,
 };
 
 /// All that one owner is told of one run by one channel; or a part of it, where the channel's limit is lower.
@@ -36,6 +36,12 @@ pub struct Message {
     /// The head of the audit chain when it was composed, as `history --verify --head` takes it: a chain that was cut off
     /// later shows.
     pub audit_head: Option<String>,
+    /// Whether the channel hears clicks, so that buttons are of use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub buttons: bool,
+    /// Where people reach the pages, as configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
     /// By gravity of the event.
     pub sections: Vec<Section>,
 }
@@ -44,6 +50,27 @@ impl Message {
     /// The gravest event in it.
     pub fn event(&self) -> Option<Event> {
         self.sections.first().map(|section| section.event)
+    }
+
+    /// The page of the plan that waits for approval in it, or of what else it asks for.
+    pub(super) fn link(&self) -> Option<(&'static str, String)> {
+        let page = self.page.as_ref()?.trim_end_matches('/');
+        let event = self.event()?;
+        let exemptions = [
+            Event::ExemptionRequested,
+            Event::ExemptionDecided,
+            Event::ExemptionExpiring,
+        ];
+        if event == Event::ApprovalRequested {
+            let plan = self.plan.as_ref()?;
+            Some(("Look at the plan", format!("{page}/plans/{}", plan.id)))
+        } else if exemptions.contains(&event) {
+            Some(("Look at the exemptions", format!("{page}/exemptions")))
+        } else if event == Event::ReportDigest {
+            Some(("Look at the findings", format!("{page}/findings")))
+        } else {
+            None
+        }
     }
 
     /// How the account is called: its name, with the number; the number alone where it has no name.
@@ -115,6 +142,53 @@ pub enum Item {
     Failure(Box<RunFailure>),
     /// What the rules in `report` found.
     Digest(Box<ReportDigest>),
+    /// An exemption that somebody asks for, or what became of it.
+    Request(Box<RequestedExemption>),
+    /// That somebody says a thing is not theirs.
+    Dispute(Box<Dispute>),
+    /// How it stands, for whoever asked to be told regularly.
+    Report(Box<StandingReport>),
+}
+
+/// That somebody says a thing is not theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// What they were told of.
+    pub finding: Finding,
+    /// Who says so.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// How it stands with all findings of an owner, or with all there are, and how it stood the last time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandingReport {
+    /// When the last report was; `None`: this is the first.
+    pub since: Option<DateTime<Utc>>,
+    /// All of it.
+    pub total: Trend,
+    /// By account.
+    pub accounts: Vec<(AccountId, Trend)>,
+    /// By rule.
+    pub rules: Vec<(RuleName, Trend)>,
+    /// By owner; empty in the report of one owner.
+    pub owners: Vec<(Option<Owner>, Trend)>,
+    /// How many findings are new since then.
+    pub new: usize,
+    /// How many are gone.
+    pub gone: usize,
+    /// The worst, at most ten.
+    pub top: Vec<Finding>,
+}
+
+/// A number, and what it was the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Trend {
+    /// Now.
+    pub now: usize,
+    /// The last time; `None`: there was none.
+    pub before: Option<usize>,
 }
 
 /// Something found. Findings of several rules about the same subject and date are one matter.
@@ -168,6 +242,9 @@ pub struct ActionResult {
     pub attempt: u32,
     /// When it was settled.
     pub at: DateTime<Utc>,
+    /// Whether people had to approve it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_approved: bool,
     /// What became of it.
     #[serde(flatten)]
     pub outcome: ActionOutcome,
@@ -194,6 +271,7 @@ impl ActionResult {
             findings,
             attempt,
             at,
+            was_approved: action.mode == ActionMode::Approve,
             outcome,
         }
     }
@@ -262,6 +340,18 @@ pub struct ExemptionEnding {
     pub exemption: Exemption,
     /// The day it is told.
     pub today: NaiveDate,
+    /// Who answers for what it covers, where it was granted on request; `None`: it stands in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted: Option<GrantedTo>,
+}
+
+/// Whom an exemption was granted to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedTo {
+    /// Names it.
+    pub id: ExemptionId,
+    /// Who answers for what it covers, where that is known.
+    pub owner: Option<Owner>,
 }
 
 impl ExemptionEnding {

@@ -17,13 +17,17 @@
 //! * No URL, token or secret reaches a message, an error or a log: a webhook's URL is a secret.
 //! * One slow channel delays no other.
 
+mod buttons;
+mod click;
 mod compose;
 mod delivery;
 mod egress;
+mod exchange;
 mod message;
 mod outbox;
 mod quiet_hours;
 mod render;
+mod reply;
 pub mod retry;
 #[cfg(test)]
 mod sample;
@@ -35,16 +39,24 @@ mod transport;
 mod webhook;
 mod wording;
 
-pub use compose::{Tidings, plan_messages};
+pub use buttons::{Outcome, exemption_form};
+pub use click::{
+    Button, CLICK_COUNTS_FOR, Click, ClickError, Findings, LONGEST_CLICK, PlanActions, SignatureError,
+    parse_click, verify_click,
+};
+pub use compose::{News, Tidings, plan_messages};
 pub use delivery::{Courier, CourierSettings, DeliveryError, DeliveryReport};
 pub use egress::{EgressGuard, EgressRefusal, HostLookup, SystemLookup};
+pub use exchange::{ExchangeError, Exchanges};
 pub use message::{
-    AccountLabel, ActionOutcome, ActionResult, Announced, Decided, ExemptionEnding, Item, Matter, Message,
-    Part, PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled,
+    AccountLabel, ActionOutcome, ActionResult, Announced, Decided, Dispute, ExemptionEnding, GrantedTo, Item,
+    Matter, Message, Part, PlanReference, ReportDigest, RuleCount, RunFailure, Section, Settled,
+    StandingReport, Trend,
 };
 pub use outbox::{DueMessage, Outbox, Outgoing};
 pub use quiet_hours::deliver_after;
 pub use render::render;
+pub use reply::Replies;
 pub use secret_source::{SecretSource, SecretUnavailable};
 pub use transport::{ChannelAnswer, SendFailure};
 pub use webhook::{SigningError, SigningSecret};

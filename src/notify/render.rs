@@ -222,6 +222,44 @@ mod tests {
     }
 
     #[test]
+    fn buttons_keep_slack_s_limits() {
+        let (told, mut whole) = many(60);
+        whole.buttons = true;
+        whole.page = Some("https://iamwarden.example.com".to_owned());
+        for event in [Event::ApprovalRequested, Event::AccessKeyExpiring] {
+            whole.sections[0].event = event;
+            let parts = split(&whole, ChannelKind::Slack);
+            assert!(parts.len() > 1);
+            let mut decided = 0;
+            for part in &parts {
+                let (body, fits) = encode(part, ChannelKind::Slack);
+                assert!(fits);
+                check_limits(ChannelKind::Slack, &body);
+                let body: Value = serde_json::from_str(&body).unwrap();
+                for block in body["blocks"].as_array().unwrap() {
+                    let elements = block["elements"].as_array().cloned().unwrap_or_default();
+                    assert!(elements.len() <= 25);
+                    for button in elements.iter().filter(|element| element["type"] == "button") {
+                        assert!(button["value"].as_str().unwrap_or_default().len() <= 2_000);
+                        assert!(button["text"]["text"].as_str().unwrap().len() <= 75);
+                        let sure = button["confirm"]["text"]["text"].as_str().unwrap_or_default();
+                        assert!(sure.chars().count() <= 300);
+                        decided += usize::from(
+                            button["text"]["text"] == "Approve" || button["text"]["text"] == "I rotated it",
+                        );
+                    }
+                }
+            }
+            assert_eq!(decided, told.actions.len(), "each has its own");
+        }
+        whole.copy = true;
+        assert!(
+            !render(&whole, ChannelKind::Slack).concat().contains("\"button\""),
+            "copies are to be read"
+        );
+    }
+
+    #[test]
     fn one_endless_finding_is_cut_and_says_so() {
         let (mut finding, action) = sample::old_key("alice", 7, sample::alice());
         finding

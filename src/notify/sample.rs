@@ -205,6 +205,7 @@ pub(super) fn password_policy(outcome: ActionOutcome) -> ActionResult {
         findings: Vec::new(),
         attempt: 1,
         at: now(),
+        was_approved: false,
         outcome,
     }
 }
@@ -266,6 +267,7 @@ pub(super) fn exemption(today: &str) -> ExemptionEnding {
             reason: "vendor integration, SEC-123".to_owned(),
         },
         today: today.parse().unwrap(),
+        granted: None,
     }
 }
 
@@ -288,6 +290,7 @@ pub(super) struct Told {
     pub(super) decisions: Vec<Decided>,
     pub(super) exemptions: Vec<ExemptionEnding>,
     pub(super) failures: Vec<RunFailure>,
+    pub(super) news: Vec<super::News>,
 }
 
 impl Told {
@@ -310,6 +313,7 @@ impl Told {
             decisions: &self.decisions,
             exemptions: &self.exemptions,
             failures: &self.failures,
+            news: &self.news,
         };
         let mut number = 0;
         plan_messages(config, &tidings, &mut || {

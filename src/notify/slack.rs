@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use super::buttons;
 use super::message::Message;
 use super::text::{Style, Text, json_length};
 use super::wording::{self, Paragraph};
@@ -20,6 +21,7 @@ const LONGEST_SECTION: usize = 2_900;
 pub(super) fn encode(message: &Message) -> (String, bool) {
     let page = wording::write(message);
     let mut blocks = Vec::new();
+    let mut items = message.items();
     for paragraph in &page.paragraphs {
         let (lines, bytes) = match paragraph {
             Paragraph::Item(lines) => (lines, 5_500),
@@ -31,6 +33,17 @@ pub(super) fn encode(message: &Message) -> (String, bool) {
         }
         section.lines(lines);
         blocks.push(json!({"type": "section", "text": section.into_element(true)}));
+        match paragraph {
+            Paragraph::Item(_) => {
+                let item = items.next();
+                blocks.extend(item.and_then(|(event, item)| buttons::of_item(message, event, item)));
+            }
+            Paragraph::Advice(_) => {}
+        }
+    }
+    blocks.extend(buttons::of_all(message));
+    if let Some((label, url)) = message.link() {
+        blocks.push(buttons::link(label, &url));
     }
     let mut footer = Mrkdwn::new(LONGEST_SECTION, 1_000);
     footer.text(&page.footer);

@@ -31,12 +31,17 @@ pub(super) fn encode(message: &Message) -> (String, bool) {
         body.push(json!({"type": "Container", "separator": separator, "items": blocks}));
     }
     body.push(block(&page.footer, "Small"));
+    let actions: Vec<_> = message
+        .link()
+        .map(|(title, url)| json!({"type": "Action.OpenUrl", "title": title, "url": url}))
+        .into_iter()
+        .collect();
     let more = match page.more {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
     let summary = format!("{}{more}", clip(&page.headline.plain(), 250));
-    let card = json!({
+    let mut card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
@@ -44,6 +49,9 @@ pub(super) fn encode(message: &Message) -> (String, bool) {
         "msteams": {"width": "Full", "entities": entities},
         "body": body,
     });
+    if !actions.is_empty() {
+        card["actions"] = json!(actions);
+    }
     let envelope = json!({
         "type": "message",
         "summary": summary,

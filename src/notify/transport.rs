@@ -155,6 +155,9 @@ const SHORTEST_SECRET: usize = 4;
 /// How much of an answer is read: what matters stands at its beginning.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
+/// The longest document that is read whole, in bytes.
+const LONGEST_DOCUMENT: usize = 1024 * 1024;
+
 impl Transport {
     pub(super) fn new(guard: EgressGuard) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
@@ -230,6 +233,38 @@ impl Transport {
                 retry_after,
             }),
         }
+    }
+}
+
+impl Transport {
+    /// Sends a whole request and gives the whole answer, whatever it says. A longer answer than is read is a failure.
+    pub(super) async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<(StatusCode, http::HeaderMap, Vec<u8>), SendFailure> {
+        let url = self.guard.check_url(&request.uri().to_string())?;
+        let failed = |e: reqwest::Error| {
+            if e.is_timeout() {
+                SendFailure::Timeout(timeout)
+            } else {
+                unreachable_because(&e.without_url(), &url, None)
+            }
+        };
+        let mut request = reqwest::Request::try_from(request).map_err(failed)?;
+        *request.timeout_mut() = Some(timeout);
+        let mut response = self.client.execute(request).await.map_err(failed)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut answer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            answer.extend_from_slice(&chunk);
+            if answer.len() > LONGEST_DOCUMENT {
+                return Err(SendFailure::Unreachable {
+                    detail: "its answer is too long".to_owned(),
+                });
+            }
+        }
+        Ok((status, headers, answer))
     }
 }
 

@@ -57,6 +57,9 @@ struct Lists {
     exemptions: Vec<Value>,
     failures: Vec<Value>,
     digests: Vec<Value>,
+    requests: Vec<Value>,
+    disputes: Vec<Value>,
+    reports: Vec<Value>,
 }
 
 fn data(message: &Message) -> Map<String, Value> {
@@ -87,6 +90,9 @@ fn data(message: &Message) -> Map<String, Value> {
     set("audit_head", json!(message.audit_head));
     set("copy", json!(message.copy));
     set("part", json!(message.part));
+    if let Some((_, url)) = message.link() {
+        set("link", json!(url));
+    }
     set("events", json!(events));
     let Lists {
         findings,
@@ -96,6 +102,9 @@ fn data(message: &Message) -> Map<String, Value> {
         exemptions,
         failures,
         digests,
+        requests,
+        disputes,
+        reports,
     } = lists;
     set("findings", json!(findings));
     set("actions", json!(actions));
@@ -105,6 +114,9 @@ fn data(message: &Message) -> Map<String, Value> {
         ("exemptions", exemptions),
         ("failures", failures),
         ("digests", digests),
+        ("requests", requests),
+        ("disputes", disputes),
+        ("reports", reports),
     ] {
         if !list.is_empty() {
             set(name, json!(list));
@@ -174,6 +186,22 @@ fn collect(
             counted["top"] = digest.top.iter().map(|finding| json!(finding.id)).collect();
             add(&mut lists.digests, counted);
         }
+        Item::Request(requested) => add(&mut lists.requests, json!(requested)),
+        Item::Dispute(disputed) => {
+            add(findings, json!(disputed.finding.id));
+            add(&mut lists.findings, json!(disputed.finding));
+            let said = json!({"finding": disputed.finding.id, "by": disputed.by, "at": disputed.at});
+            add(&mut lists.disputes, said);
+        }
+        Item::Report(standing) => {
+            for finding in &standing.top {
+                add(findings, json!(finding.id));
+                add(&mut lists.findings, json!(finding));
+            }
+            let mut counted = json!(standing);
+            counted["top"] = standing.top.iter().map(|finding| json!(finding.id)).collect();
+            add(&mut lists.reports, counted);
+        }
     }
 }
 
@@ -212,6 +240,9 @@ fn trim_lists(data: &mut Map<String, Value>) {
         "exemptions",
         "failures",
         "digests",
+        "requests",
+        "disputes",
+        "reports",
     ] {
         if let Some(Value::Array(list)) = data.get_mut(name) {
             list.truncate(3);

@@ -6,12 +6,14 @@
 mod matter;
 mod outcome;
 mod regional;
+mod requests;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 pub(super) use self::matter::announced;
 use self::matter::write_matter;
 use self::outcome::{write_decision, write_result};
+use self::requests::{write_dispute, write_report, write_request};
 use super::message::{ExemptionEnding, Item, Message, ReportDigest, RunFailure};
 use super::text::Text;
 use crate::model::{
@@ -68,6 +70,9 @@ fn write_item(message: &Message, event: Event, item: &Item) -> Vec<Text> {
         Item::Exemption(ending) => write_exemption(message, ending),
         Item::Failure(failure) => write_failure(message, failure),
         Item::Digest(digest) => write_digest(message, digest),
+        Item::Request(requested) => write_request(message, requested),
+        Item::Dispute(disputed) => write_dispute(message, disputed),
+        Item::Report(standing) => write_report(message, standing),
     }
 }
 
@@ -211,23 +216,39 @@ fn write_exemption(message: &Message, ending: &ExemptionEnding) -> Vec<Text> {
         text = text.say(" in ").say(&names.join(", "));
     }
     let until = day(exemption.until);
+    let (renew, ended) = match &ending.granted {
+        None => (
+            "Renew its entry in the configuration if it is still needed.".to_owned(),
+            "It is ignored. Renew or remove its entry in the configuration.".to_owned(),
+        ),
+        Some(granted) => (
+            format!(
+                "Ask for another if it is still needed ({} is this one).",
+                granted.id
+            ),
+            format!(
+                "The rules apply again. Ask for another if it is still needed ({} was this one).",
+                granted.id
+            ),
+        ),
+    };
     let (headline, next) = if ending.has_ended() {
         (
             text.say(" ")
                 .strong(&format!("ended on {until} and has no effect")),
-            "It is ignored. Renew or remove its entry in the configuration.",
+            ended,
         )
     } else {
         (
             text.say(" ")
                 .strong(&format!("ends on {until}, that day included")),
-            "From the day after, the rules apply. Renew its entry in the configuration if it is still needed.",
+            format!("From the day after, the rules apply. {renew}"),
         )
     };
     vec![
         headline,
         Text::new().say("Its reason: ").say(&exemption.reason),
-        Text::new().say(next),
+        Text::new().say(&next),
     ]
 }
 
@@ -307,6 +328,7 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         Event::PermissionsUnused => exemption_advice(items, "If the permissions are needed"),
         Event::AccessKeyDeleting => exemption_advice(items, "If the key must stay"),
         Event::ApprovalRequested => approval_advice(message, items),
+        Event::ReportDigest if items.iter().any(|item| matches!(item, Item::Report(_))) => Vec::new(),
         Event::ReportDigest => vec![Text::new().say("All of it: ").code("iamwarden plan")],
         Event::MfaMissing => mfa_steps(items),
         Event::RoleUnused => exemption_advice(items, "If the role is needed"),
@@ -349,7 +371,10 @@ fn advice(message: &Message, event: Event, items: &[Item]) -> Vec<Text> {
         | Event::ActionRolledBack
         | Event::ApprovalDecided
         | Event::ExemptionExpiring
+        | Event::ExemptionDecided
+        | Event::OwnershipDisputed
         | Event::RunFailed => Vec::new(),
+        Event::ExemptionRequested => requests::grant_advice(items),
     }
 }
 
@@ -467,9 +492,14 @@ fn approval_advice(message: &Message, items: &[Item]) -> Vec<Text> {
         .iter()
         .filter_map(|item| match item {
             Item::Matter(matter) => Some(matter.actions.iter()),
-            Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => {
-                None
-            }
+            Item::Result(_)
+            | Item::Decision(_)
+            | Item::Exemption(_)
+            | Item::Failure(_)
+            | Item::Digest(_)
+            | Item::Request(_)
+            | Item::Dispute(_)
+            | Item::Report(_) => None,
         })
         .flatten()
         .collect();

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::announce::{self, Notices, Timing};
-use super::consent::Decisions;
+use super::consent::{Decisions, Measure};
 use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails, scorecard};
 use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
@@ -273,14 +273,14 @@ impl Planner<'_> {
             rejected: false,
         };
         let rolled_back_at = history.rolled_back.get(&candidate.action.target()).copied();
-        let consent = consent::consent(
-            &candidate.action,
-            &self.config_digest,
-            &config.approvals,
-            &self.decisions,
-            rolled_back_at,
+        let measure = Measure {
+            config,
+            config_digest: &self.config_digest,
+            history,
+            owner: finding.owner.as_ref(),
             now,
-        );
+        };
+        let consent = measure.consent(&candidate.action, &self.decisions);
         candidate.rejected = matches!(consent, consent::Consent::Rejected(_));
         let mut reasons: Vec<(WithheldReason, String)> = Vec::new();
         if history.unsettled.contains(&candidate.action.id) && !candidate.action.change.is_repeatable() {
@@ -298,7 +298,7 @@ impl Planner<'_> {
             ));
         }
         reasons.extend(withheld);
-        if let Some(why) = consent::missing(&candidate.action, consent) {
+        if let Some(why) = consent::missing(&candidate.action, &consent, &config.approvals) {
             reasons.push((WithheldReason::Approval, why));
         }
         if let (Some(announcement), Some(timing)) = (announcement, &timing) {

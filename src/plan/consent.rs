@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::{Approved, guardrails};
 use crate::config::{Approvals, Config};
-use crate::model::{Action, ActionId, ActionMode, Decision, Digest, History, Verdict, WithheldReason};
+use crate::model::{
+    Action, ActionId, ActionMode, Decision, Digest, FindingId, History, Owner, Person, RequestedExemption,
+    RuleName, Verdict, WithheldReason,
+};
 
 /// What people decided, found by action, in the order in which they did.
 #[derive(Debug)]
@@ -27,16 +30,18 @@ impl<'a> Decisions<'a> {
 }
 
 /// Consent to carry out an action that the plan found due, asked again at the last moment with what is remembered now:
-/// freeze, window, cap of the day, rollback, settling and decisions. This is the only way to an [`Approved`] change.
+/// freeze, window, cap of the day, rollback, settling, exemptions and decisions. This is the only way to an [`Approved`]
+/// change. Beside it come the approvals that it rests on, oldest first; none, where the declared policy suffices.
 ///
 /// # Errors
 /// Why it is held back, where it is by now.
 pub fn confirm(
     config: &Config,
     action: &Action,
+    rules: &BTreeMap<FindingId, RuleName>,
     history: &History,
     now: DateTime<Utc>,
-) -> Result<Approved, (WithheldReason, String)> {
+) -> Result<(Approved, Vec<Decision>), (WithheldReason, String)> {
     if config.dry_run {
         return Err((
             WithheldReason::Freeze,
@@ -68,81 +73,162 @@ pub fn confirm(
             WithheldReason::Notice.explanation().to_owned(),
         ));
     }
+    if let Some(exemption) = granted_since(action, rules, history, now) {
+        let why = format!(
+            "exempt since the plan, until {} ({})",
+            exemption.request.until, exemption.request.id
+        );
+        return Err((WithheldReason::Approval, why));
+    }
     let decisions = Decisions::of(history);
-    let rolled_back_at = history.rolled_back.get(&action.target()).copied();
-    let consent = consent(
-        action,
-        &config.digest(),
-        &config.approvals,
-        &decisions,
-        rolled_back_at,
+    let config_digest = config.digest();
+    let measure = Measure {
+        config,
+        config_digest: &config_digest,
+        history,
+        owner: None,
         now,
-    );
-    if rolled_back_at.is_some() && !matches!(consent, Consent::Approved(_)) {
+    };
+    let consent = measure.consent(action, &decisions);
+    let is_approved = matches!(consent, Consent::Approved(_));
+    if history.rolled_back.contains_key(&action.target()) && !is_approved {
         return Err((
             WithheldReason::RolledBack,
             WithheldReason::RolledBack.explanation().to_owned(),
         ));
     }
-    match missing(action, consent) {
-        Some(why) => Err((WithheldReason::Approval, why)),
-        None => Ok(Approved::to_action(action)),
+    if let Some(why) = missing(action, &consent, &config.approvals) {
+        return Err((WithheldReason::Approval, why));
     }
+    let by = match consent {
+        Consent::Approved(decisions) => decisions.into_iter().cloned().collect(),
+        Consent::None | Consent::Partly(_) | Consent::Rejected(_) => Vec::new(),
+    };
+    Ok((Approved::to_action(action), by))
+}
+
+/// An exemption that holds and covers what justifies the action. The planner acts on nothing that is exempt, so it was
+/// granted after the plan. Where the rule of a finding is not known, any exemption of the thing counts.
+fn granted_since<'h>(
+    action: &Action,
+    rules: &BTreeMap<FindingId, RuleName>,
+    history: &'h History,
+    now: DateTime<Utc>,
+) -> Option<&'h RequestedExemption> {
+    let today = now.date_naive();
+    let mut standing = history
+        .exemptions
+        .iter()
+        .filter(|exemption| exemption.holds(today));
+    standing.find(|exemption| {
+        action.findings().any(|finding| match rules.get(finding) {
+            Some(rule) => exemption.covers(rule, &action.resource),
+            None => exemption.concerns(&action.resource),
+        })
+    })
 }
 
 /// What people said of an action, as far as it still counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Consent<'a> {
     /// Nobody said anything that counts.
     None,
-    /// The last word that counts is yes.
-    Approved(&'a Decision),
+    /// Some said yes since the last no, in the order in which they did, and not enough of them yet.
+    Partly(Vec<&'a Decision>),
+    /// Enough said yes since the last no.
+    Approved(Vec<&'a Decision>),
     /// The last word that counts is no.
     Rejected(&'a Decision),
 }
 
-/// The last decision that is bound to this action, this precondition and this configuration, has not expired, and was
-/// made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not expire.
-pub(super) fn consent<'a>(
-    action: &Action,
-    config_digest: &Digest,
-    approvals: &Approvals,
-    decisions: &Decisions<'a>,
-    rolled_back_at: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Consent<'a> {
-    let precondition = action.precondition_digest();
-    let last = decisions
-        .about(&action.id)
-        .filter(|decision| decision.precondition == precondition && decision.config_digest == *config_digest)
-        .filter(|decision| rolled_back_at.is_none_or(|at| decision.decided_at > at))
-        .filter(|decision| {
-            let from = decision
-                .not_before
-                .map_or(decision.decided_at, |at| at.max(decision.decided_at));
-            let veto = action.mode == ActionMode::Enforce && decision.verdict == Verdict::Rejected;
-            veto || now < from + approvals.expire_after.delta()
-        })
-        // A decision of the future is none.
-        .filter(|decision| decision.decided_at <= now)
-        // A yes counts of those who may decide by now; a no of anybody.
-        .filter(|decision| match decision.verdict {
-            Verdict::Approved => approvals.may_decide(&decision.by),
-            Verdict::Rejected => true,
-        })
-        .max_by_key(|decision| decision.decided_at);
-    match last {
-        None => Consent::None,
-        Some(decision) => match decision.verdict {
-            Verdict::Approved => Consent::Approved(decision),
-            Verdict::Rejected => Consent::Rejected(decision),
-        },
+/// What decisions of an action are measured by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measure<'a> {
+    pub(super) config: &'a Config,
+    pub(super) config_digest: &'a Digest,
+    pub(super) history: &'a History,
+    /// Who answers for the resource, where that is known.
+    pub(super) owner: Option<&'a Owner>,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl<'a> Measure<'a> {
+    /// The decisions that are bound to this action, this precondition and this configuration, have not expired, and were
+    /// made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not
+    /// expire. A no counts of anybody. A yes counts of those who may decide by now, not of the principal itself, each
+    /// person once; and not where an exemption of the same thing was granted after it.
+    pub(super) fn consent(&self, action: &Action, decisions: &Decisions<'a>) -> Consent<'a> {
+        let precondition = action.precondition_digest();
+        let rolled_back_at = self.history.rolled_back.get(&action.target()).copied();
+        let granted = self.history.exemptions.iter();
+        let granted_at = granted
+            .filter(|exemption| exemption.concerns(&action.resource))
+            .filter_map(RequestedExemption::granted_at)
+            .max();
+        let counting = decisions
+            .about(&action.id)
+            .filter(|decision| {
+                decision.precondition == precondition && decision.config_digest == *self.config_digest
+            })
+            .filter(|decision| rolled_back_at.is_none_or(|at| decision.decided_at > at))
+            // A decision of the future is none.
+            .filter(|decision| decision.decided_at <= self.now)
+            .filter(|decision| self.is_alive(action, decision));
+        let (mut rejected, mut approvals): (_, Vec<&Decision>) = (None, Vec::new());
+        for decision in counting {
+            match decision.verdict {
+                Verdict::Rejected => {
+                    rejected = Some(decision);
+                    approvals.clear();
+                }
+                Verdict::Approved
+                    if granted_at.is_none_or(|at| decision.decided_at > at)
+                        && self.counts(action, decision, &approvals) =>
+                {
+                    approvals.push(decision);
+                }
+                Verdict::Approved => {}
+            }
+        }
+        let wanted = usize::try_from(self.config.approvals.minimum_approvers).unwrap_or(usize::MAX);
+        match rejected {
+            _ if approvals.len() >= wanted.max(1) => Consent::Approved(approvals),
+            Some(rejected) => Consent::Rejected(rejected),
+            None if approvals.is_empty() => Consent::None,
+            None => Consent::Partly(approvals),
+        }
+    }
+
+    fn is_alive(&self, action: &Action, decision: &Decision) -> bool {
+        let veto = action.mode == ActionMode::Enforce && decision.verdict == Verdict::Rejected;
+        veto || self.now < ends_at(&self.config.approvals, decision)
+    }
+
+    /// Whether this yes adds to those before it. A later one of the same person only repeats the first.
+    fn counts(&self, action: &Action, decision: &Decision, before: &[&Decision]) -> bool {
+        let person = Person::new(&decision.by, decision.via);
+        let config = self.config;
+        config.approvals.may_decide(&person)
+            && config
+                .is_oneself(&decision.by, &action.account, &action.resource, self.owner)
+                .is_none()
+            && !before
+                .iter()
+                .any(|earlier| config.is_same_person(&earlier.by, &decision.by))
     }
 }
 
-/// Why consent is missing, where it is: in mode `approve` a person has to say yes, in mode `enforce` nobody may have
+/// When a decision stops to count.
+pub fn ends_at(approvals: &Approvals, decision: &Decision) -> DateTime<Utc> {
+    let from = decision
+        .not_before
+        .map_or(decision.decided_at, |at| at.max(decision.decided_at));
+    from + approvals.expire_after.delta()
+}
+
+/// Why consent is missing, where it is: in mode `approve` people have to say yes, in mode `enforce` nobody may have
 /// said no.
-pub(super) fn missing(action: &Action, consent: Consent<'_>) -> Option<String> {
+pub(super) fn missing(action: &Action, consent: &Consent<'_>, approvals: &Approvals) -> Option<String> {
     match (action.mode, consent) {
         (ActionMode::Approve | ActionMode::Enforce, Consent::Rejected(decision)) => Some(format!(
             "rejected by {} on {}",
@@ -150,7 +236,16 @@ pub(super) fn missing(action: &Action, consent: Consent<'_>) -> Option<String> {
             decision.decided_at.format("%Y-%m-%d %H:%M UTC")
         )),
         (ActionMode::Approve, Consent::None) => Some("nobody has approved it yet".to_owned()),
+        (ActionMode::Approve, Consent::Partly(said)) => {
+            let names: Vec<_> = said.iter().map(|decision| decision.by.as_str()).collect();
+            Some(format!(
+                "{} of {} approvals, by {}",
+                said.len(),
+                approvals.minimum_approvers,
+                names.join(", ")
+            ))
+        }
         (ActionMode::Approve, Consent::Approved(_))
-        | (ActionMode::Enforce, Consent::None | Consent::Approved(_)) => None,
+        | (ActionMode::Enforce, Consent::None | Consent::Partly(_) | Consent::Approved(_)) => None,
     }
 }

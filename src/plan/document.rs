@@ -122,7 +122,7 @@ pub enum ExemptionState {
 }
 
 /// How long before its end an exemption is called expiring.
-const EXPIRING_WITHIN_DAYS: i64 = 14;
+pub const EXPIRING_WITHIN_DAYS: i64 = 14;
 
 /// Joins the plans of a run's accounts. `id` is a ULID, which only the caller can make.
 pub fn assemble(

@@ -7,6 +7,7 @@
 mod account;
 mod announce;
 mod approved;
+mod ballot;
 mod consent;
 mod document;
 mod guardrails;
@@ -17,8 +18,10 @@ mod tests;
 
 pub use account::{AccountPlan, PlanOptions, failed_account, plan_account};
 pub use approved::{AppliedChange, Approved, Operation, Undo};
-pub use consent::confirm;
+pub use ballot::{Ballot, Refusal, Standing, may_answer, may_decide, standing, weigh};
+pub use consent::{confirm, ends_at};
 pub use document::{
-    AccountStatus, AccountSummary, ExemptionState, ExemptionSummary, Plan, PrincipalCounts, assemble,
+    AccountStatus, AccountSummary, EXPIRING_WITHIN_DAYS, ExemptionState, ExemptionSummary, Plan,
+    PrincipalCounts, assemble,
 };
-pub use scorecard::{Mark, Score, Scorecard};
+pub use scorecard::{Mark, Score, Scorecard, score};

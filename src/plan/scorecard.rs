@@ -181,7 +181,7 @@ fn speaks_of(finding: &Finding, number: &str) -> bool {
 }
 
 /// The standing of an account of which these rules found that. Only the selected rules count; empty: all.
-pub(super) fn score(config: &Config, selected: &[String], findings: &[Finding]) -> Scorecard {
+pub fn score(config: &Config, selected: &[String], findings: &[Finding]) -> Scorecard {
     let evaluated: BTreeSet<&str> = REGISTRY
         .iter()
         .filter(|rule| (rule.mode)(config) != Mode::Off)

@@ -1,5 +1,7 @@
 //! The planner as a whole: what becomes of judgements under modes, notices, decisions and guardrails.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
@@ -236,6 +238,7 @@ fn decision(action: &Action, config: &Config, verdict: Verdict, at: DateTime<Utc
         decided_at: at,
         not_before: action.not_before,
         by: "sec-lead@example.com".to_owned(),
+        via: Default::default(),
     }
 }
 
@@ -452,8 +455,12 @@ fn confirmation_at_the_last_moment_sees_what_came_since() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let due = plan(&enforce, &old, &History::default(), now());
     let action = only_action(&due);
-    assert!(confirm(&enforce, action, &History::default(), now()).is_ok());
-    let reason = |config: &Config, history: History| confirm(config, action, &history, now()).unwrap_err().0;
+    assert!(confirm(&enforce, action, &BTreeMap::new(), &History::default(), now()).is_ok());
+    let reason = |config: &Config, history: History| {
+        confirm(config, action, &BTreeMap::new(), &history, now())
+            .unwrap_err()
+            .0
+    };
     let flag = Freeze {
         reason: "incident".to_owned(),
         by: "ops".to_owned(),
@@ -481,11 +488,11 @@ fn confirmation_at_the_last_moment_sees_what_came_since() {
     assert_eq!(reason(&enforce, no), WithheldReason::Approval);
     let mut dry = enforce.clone();
     dry.dry_run = true;
-    assert!(confirm(&dry, action, &History::default(), now()).is_err());
+    assert!(confirm(&dry, action, &BTreeMap::new(), &History::default(), now()).is_err());
     let mut held = action.clone();
     held.state = ActionState::Withheld;
     held.withheld_reason = Some(WithheldReason::WouldLockOut);
-    let refused = confirm(&enforce, &held, &History::default(), now()).unwrap_err();
+    let refused = confirm(&enforce, &held, &BTreeMap::new(), &History::default(), now()).unwrap_err();
     assert_eq!(refused.0, WithheldReason::WouldLockOut, "what the plan held back");
 }
 
@@ -507,7 +514,7 @@ fn a_yes_counts_of_approvers_and_a_no_of_anybody() {
         };
         let planned = plan(&approve, &old, &history, now());
         assert_eq!(
-            confirm(&approve, only_action(&planned), &history, now()).is_ok(),
+            confirm(&approve, only_action(&planned), &BTreeMap::new(), &history, now()).is_ok(),
             only_action(&planned).withheld_reason.is_none()
         );
         only_action(&planned).withheld_reason
@@ -521,6 +528,240 @@ fn a_yes_counts_of_approvers_and_a_no_of_anybody() {
     assert_eq!(withheld(vec![yes.clone()]), None);
     let no = by("sec-lead@example.com", Verdict::Rejected, now());
     assert_eq!(withheld(vec![yes, no]), approval);
+}
+
+/// An approver's word.
+fn said(by: &str, action: &Action, config: &Config, verdict: Verdict, at: DateTime<Utc>) -> Decision {
+    Decision {
+        by: by.to_owned(),
+        ..decision(action, config, verdict, at)
+    }
+}
+
+/// Why the only action is held, by the planner and at the last moment alike, after these decisions.
+fn held(config: &Config, decisions: Vec<Decision>) -> Option<(WithheldReason, String)> {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let history = History {
+        decisions,
+        ..History::default()
+    };
+    let planned = plan(config, &old, &history, now());
+    let action = only_action(&planned);
+    let confirmed = confirm(config, action, &BTreeMap::new(), &history, now());
+    assert_eq!(confirmed.is_ok(), action.withheld_reason.is_none());
+    Some((action.withheld_reason?, action.withheld_detail.clone().unwrap()))
+}
+
+#[test]
+fn several_approvers_have_to_be_several_people() {
+    let mut approve = no_notice(config(Mode::Approve));
+    approve.approvals.approvers = ["ann", "bob", "U0ANN"].map(str::to_owned).to_vec();
+    approve.approvals.minimum_approvers = 2;
+    approve.approvals.people = vec![crate::config::PersonEntry {
+        name: "ann".to_owned(),
+        also: vec!["U0ANN".to_owned()],
+    }];
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let waiting = plan(&approve, &old, &History::default(), now());
+    let action = only_action(&waiting);
+    let yes = |by: &str, ago| said(by, action, &approve, Verdict::Approved, now() - days(ago));
+    let no = |by: &str, ago| said(by, action, &approve, Verdict::Rejected, now() - days(ago));
+    let why = |decisions| held(&approve, decisions).map(|(_, why)| why);
+    let one = Some("1 of 2 approvals, by ann".to_owned());
+    assert_eq!(why(vec![yes("ann", 3)]), one);
+    assert_eq!(
+        why(vec![yes("ann", 3), yes("ann", 2)]),
+        one,
+        "the same person twice"
+    );
+    assert_eq!(why(vec![yes("ann", 3), yes("U0ANN", 2)]), one, "by two names");
+    assert_eq!(why(vec![yes("ann", 3), yes("eve", 2)]), one, "no approver");
+    assert_eq!(why(vec![yes("ann", 3), yes("bob", 2)]), None);
+    assert_eq!(
+        why(vec![yes("ann", 8), yes("bob", 2)]),
+        Some("1 of 2 approvals, by bob".to_owned()),
+        "one has expired"
+    );
+    let rejected = Some("rejected by bob on 2026-11-21 06:00 UTC".to_owned());
+    assert_eq!(why(vec![yes("ann", 3), no("bob", 2)]), rejected);
+    assert_eq!(
+        why(vec![yes("ann", 3), no("bob", 2), yes("bob", 1)]),
+        rejected,
+        "a no takes all that was said away, and stands until as many say yes again"
+    );
+    assert_eq!(why(vec![no("bob", 3), yes("bob", 1), yes("ann", 1)]), None);
+}
+
+#[test]
+fn nobody_approves_for_himself() {
+    let approve = no_notice(config(Mode::Approve));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let waiting = plan(&approve, &old, &History::default(), now());
+    let action = only_action(&waiting);
+    let owner = waiting.findings[0].owner.as_ref();
+    let history = History::default();
+    let weighed = |by: &str, verdict| {
+        let person = crate::model::Person::new(by, crate::model::Way::CommandLine);
+        weigh(
+            &approve,
+            &approve.digest(),
+            action,
+            owner,
+            (&person, verdict),
+            &history,
+            now(),
+        )
+    };
+    for by in ["alice", "ALICE", "alice@example.com"] {
+        assert!(
+            matches!(weighed(by, Verdict::Approved), Err(Refusal::Oneself(_))),
+            "{by}"
+        );
+        assert!(
+            matches!(weighed(by, Verdict::Rejected), Ok(Ballot::New(_))),
+            "{by}"
+        );
+        // However it came into the journal, it is none.
+        let yes = said(by, action, &approve, Verdict::Approved, now());
+        assert!(held(&approve, vec![yes]).is_some(), "{by}");
+    }
+    assert!(matches!(weighed("ann", Verdict::Approved), Ok(Ballot::New(_))));
+}
+
+#[test]
+fn what_still_counts_is_not_said_twice() {
+    let approve = no_notice(config(Mode::Approve));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let waiting = plan(&approve, &old, &History::default(), now());
+    let action = only_action(&waiting);
+    let ann = crate::model::Person::new("ann", crate::model::Way::CommandLine);
+    let again = |decisions: Vec<Decision>, verdict| {
+        let history = History {
+            decisions,
+            ..History::default()
+        };
+        let ballot = weigh(
+            &approve,
+            &approve.digest(),
+            action,
+            None,
+            (&ann, verdict),
+            &history,
+            now(),
+        );
+        ballot.unwrap() == Ballot::Repeats
+    };
+    let yes = |by: &str, ago| said(by, action, &approve, Verdict::Approved, now() - days(ago));
+    let no = |by: &str, ago| said(by, action, &approve, Verdict::Rejected, now() - days(ago));
+    assert!(again(vec![yes("ann", 1)], Verdict::Approved));
+    assert!(!again(vec![yes("ann", 1)], Verdict::Rejected));
+    assert!(!again(vec![yes("ann", 8)], Verdict::Approved), "it has expired");
+    assert!(!again(vec![yes("bob", 1)], Verdict::Approved), "somebody else's");
+    assert!(
+        !again(vec![yes("ann", 2), no("bob", 1)], Verdict::Approved),
+        "it was overruled"
+    );
+    assert!(again(
+        vec![yes("ann", 2), no("bob", 1), yes("ann", 0)],
+        Verdict::Approved
+    ));
+}
+
+/// An exemption of alice that was granted then.
+fn granted(rule: &str, until: &str, at: DateTime<Utc>) -> crate::model::RequestedExemption {
+    use crate::model::{ExemptionAnswer, ExemptionId, ExemptionRequest, Person, Way};
+    crate::model::RequestedExemption {
+        request: ExemptionRequest {
+            id: ExemptionId("exm_1".to_owned()),
+            account: crate::model::AccountId::parse(fixture::ACCOUNT).unwrap(),
+            resource: fixture::user_arn("alice"),
+            rules: vec![crate::rules::find(rule).unwrap().rule_name()],
+            until: until.parse().unwrap(),
+            reason: "vendor".to_owned(),
+            owner: None,
+            by: Person::new("alice", Way::Chat),
+            at,
+        },
+        answer: Some(ExemptionAnswer {
+            granted: true,
+            by: Person::new("ann", Way::Chat),
+            reason: None,
+            at,
+        }),
+        revoked: None,
+    }
+}
+
+#[test]
+fn granted_exemptions_count_like_declared_ones_until_they_end() {
+    let enforce = no_notice(config(Mode::Enforce));
+    let old = snapshot(vec![
+        user("alice", vec![key(1, 200, Some(1))]),
+        user("bob", vec![key(2, 200, Some(1))]),
+    ]);
+    let acted_on = |exemption: crate::model::RequestedExemption| {
+        let history = History {
+            exemptions: vec![exemption],
+            ..History::default()
+        };
+        let planned = plan(&enforce, &old, &history, now());
+        let names = planned
+            .actions
+            .iter()
+            .map(|action| action.resource.name().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let rotation = |until| granted("access_key_rotation", until, now() - days(1));
+    assert_eq!(acted_on(rotation("2026-11-23")), ["bob"], "its last day");
+    assert_eq!(acted_on(rotation("2026-11-22")), ["alice", "bob"], "over");
+    let other = granted("unused_access_keys", "2027-01-01", now());
+    assert_eq!(acted_on(other), ["alice", "bob"], "another rule");
+    let mut asked = rotation("2027-01-01");
+    asked.answer = None;
+    assert_eq!(acted_on(asked), ["alice", "bob"], "nobody granted it");
+    let mut refused = rotation("2027-01-01");
+    refused.answer.as_mut().unwrap().granted = false;
+    assert_eq!(acted_on(refused), ["alice", "bob"]);
+    let mut revoked = rotation("2027-01-01");
+    revoked.revoked = Some(crate::model::ExemptionRevocation {
+        by: revoked.request.by.clone(),
+        reason: None,
+        at: now(),
+    });
+    assert_eq!(acted_on(revoked), ["alice", "bob"]);
+}
+
+#[test]
+fn an_exemption_granted_since_the_plan_holds_the_action_and_voids_its_approval() {
+    for mode in [Mode::Enforce, Mode::Approve] {
+        let config = no_notice(config(mode));
+        let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+        let waiting = plan(&config, &old, &History::default(), now());
+        let action = only_action(&waiting);
+        let yes = said("ann", action, &config, Verdict::Approved, now() - days(2));
+        let mut history = History {
+            decisions: vec![yes],
+            ..History::default()
+        };
+        let due = plan(&config, &old, &history, now());
+        let action = only_action(&due);
+        let rules = BTreeMap::from([(action.finding.clone(), crate::rules::ACCESS_KEY_ROTATION)]);
+        assert!(confirm(&config, action, &rules, &history, now()).is_ok());
+        history.exemptions = vec![granted("access_key_rotation", "2026-12-01", now() - days(1))];
+        for rules in [&rules, &BTreeMap::new()] {
+            let refused = confirm(&config, action, rules, &history, now()).unwrap_err();
+            assert_eq!(refused.0, WithheldReason::Approval);
+        }
+        // Taken back: the approval of before is none any more.
+        history.exemptions[0].revoked = Some(crate::model::ExemptionRevocation {
+            by: history.exemptions[0].request.by.clone(),
+            reason: None,
+            at: now(),
+        });
+        let again = plan(&config, &old, &history, now());
+        let expected = (mode == Mode::Approve).then_some(WithheldReason::Approval);
+        assert_eq!(only_action(&again).withheld_reason, expected);
+    }
 }
 
 prop_compose! {

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use crate::config::{Config, Exemption, OwnerEntry};
 use crate::inventory::{Authorization, Gap, Snapshot, User};
 use crate::model::{
-    Arn, Event, Finding, FindingId, FindingStatus, Glob, History, Owner, Precondition, PrincipalPath,
-    Proposal, RuleName, Severity, Span, WithheldReason,
+    Arn, Event, ExemptionStanding, Finding, FindingId, FindingStatus, Glob, History, Owner, Precondition,
+    PrincipalPath, Proposal, RuleName, Severity, Span, WithheldReason,
 };
 
 /// All that a rule may look at.
@@ -140,6 +140,18 @@ impl<'a> Context<'a> {
                 return Standing::Exempt(exemption.clone());
             }
             expired.get_or_insert_with(|| exemption.clone());
+        }
+        for granted in &self.history.exemptions {
+            if !granted.covers(rule, resource) {
+                continue;
+            }
+            match granted.standing(today) {
+                ExemptionStanding::Granted => return Standing::Exempt(Exemption::of_granted(granted)),
+                ExemptionStanding::Ended => {
+                    expired.get_or_insert_with(|| Exemption::of_granted(granted));
+                }
+                ExemptionStanding::Requested | ExemptionStanding::Refused | ExemptionStanding::Revoked => {}
+            }
         }
         Standing::Subject { expired }
     }

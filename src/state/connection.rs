@@ -30,7 +30,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SWITCH_PAUSE: Duration = Duration::from_millis(50);
 const READERS: u32 = 4;
 
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "state", include_str!("migrations/sqlite/0001_state.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (1, "state", include_str!("migrations/sqlite/0001_state.sql")),
+    (2, "chat", include_str!("migrations/sqlite/0002_chat.sql")),
+    (3, "pages", include_str!("migrations/sqlite/0003_pages.sql")),
+];
 
 /// What iamwarden remembers. Cheap to clone; all clones share their connections.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ use super::attempts::{AppliedSelection, parse_kind, parse_resource, read_applied
 use super::connection::{Connection, State};
 use super::encoding::parse_time;
 use super::error::{Cause, StateError, during};
+use super::exemptions::read_granted;
 use super::freeze::read_freeze;
 use super::intents::changes_in_last_day;
 use super::observations::read_observations;
@@ -38,6 +39,7 @@ impl State {
                 changes_in_last_day: changes_in_last_day(&mut snapshot, account, now).await?,
                 frozen: read_freeze(&mut snapshot).await?,
                 reviews: read_reviews(&mut snapshot, account).await?,
+                exemptions: read_granted(&mut snapshot, account).await?,
             };
             snapshot.rollback().await?;
             self.ensure_unchanged()?;

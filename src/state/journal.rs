@@ -43,6 +43,14 @@ pub enum JournalKind {
     MessageDead,
     /// A person confirmed the permissions of a principal.
     Review,
+    /// A person asked for an exemption.
+    ExemptionRequested,
+    /// An approver granted or refused it.
+    ExemptionAnswered,
+    /// And took it back.
+    ExemptionRevoked,
+    /// A person said that something is not theirs.
+    OwnershipDisputed,
 }
 
 impl JournalKind {
@@ -61,6 +69,10 @@ impl JournalKind {
             Self::NoticeAccepted => "notice_accepted",
             Self::MessageDead => "message_dead",
             Self::Review => "review",
+            Self::ExemptionRequested => "exemption_requested",
+            Self::ExemptionAnswered => "exemption_answered",
+            Self::ExemptionRevoked => "exemption_revoked",
+            Self::OwnershipDisputed => "ownership_disputed",
         }
     }
 }

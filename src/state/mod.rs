@@ -13,9 +13,11 @@
 //! different machines. Where the state cannot be read or written, the answer is an error and never an empty memory.
 
 mod attempts;
+mod clicks;
 mod connection;
 mod encoding;
 mod error;
+mod exemptions;
 mod findings;
 mod freeze;
 mod history;
@@ -27,6 +29,7 @@ mod outbox;
 mod plans;
 mod reviews;
 mod runs;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -34,13 +37,15 @@ mod verify;
 pub use attempts::{ActionOutcome, ActionRecord, AppliedSelection, Attempt, AttemptStatus};
 pub use connection::{Opened, State};
 pub use error::{Cause, StateError};
+pub use exemptions::ExemptionChange;
 pub use findings::{Evaluation, FindingRecord};
 pub use intents::{Direction, Intent, IntentId, IntentRecorded, Outcome, SettleProgress, StaleAction};
 pub use journal::{JournalHead, JournalHeadError, JournalKind};
 pub use lease::{LEASE_DURATION, LEASE_SAFE_FOR, Lease};
 pub use observations::ObservationKind;
 pub use outbox::{Audience, DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
-pub use plans::{DecisionId, DecisionRecord, NewDecision, StoredPlan};
+pub use plans::{DecisionId, DecisionRecord, NewDecision, PlanSummary, StoredPlan};
 pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
+pub use sessions::{RequestSeen, SessionRecord};
 pub use verify::{Fault, VerifyReport};

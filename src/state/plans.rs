@@ -40,6 +40,17 @@ pub struct StoredPlan {
     pub document: String,
 }
 
+/// A plan that was kept, without its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanSummary {
+    /// Its ULID.
+    pub id: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Of the configuration that it was made under.
+    pub config_digest: Digest,
+}
+
 /// A person's decision of one action of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDecision {
@@ -103,6 +114,16 @@ fn parse_decision(row: DecisionRow) -> Result<DecisionRecord, Cause> {
         reason: stored.reason.map(Cow::into_owned),
         caller: stored.caller.map(Cow::into_owned),
         spent,
+    })
+}
+
+fn parse_plan(row: (String, String, String, String)) -> Result<StoredPlan, Cause> {
+    let (id, created_at, config_digest, document) = row;
+    Ok(StoredPlan {
+        id,
+        created_at: parse_time(&created_at)?,
+        config_digest: parse_json("digest", &json!(config_digest).to_string())?,
+        document,
     })
 }
 
@@ -188,16 +209,56 @@ impl State {
                     examples,
                 });
             }
-            let Some((id, created_at, config_digest, document)) = rows.into_iter().next() else {
-                return Ok(None);
+            rows.into_iter().next().map(parse_plan).transpose()
+        })
+        .await
+    }
+
+    /// The newest plan, made at this time or later, that holds the action.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be read.
+    pub async fn newest_plan_holding(
+        &self,
+        action: &ActionId,
+        since: DateTime<Utc>,
+    ) -> Result<Option<StoredPlan>, StateError> {
+        during(format!("reading the newest plan with {action}"), async {
+            let mut connection = self.read().await?;
+            let row: Option<(String, String, String, String)> = sqlx::query_as(
+                "SELECT id, created_at, config_digest, document FROM plans \
+                 WHERE created_at >= $1 AND INSTR(document, $2) > 0 ORDER BY created_at DESC, id DESC LIMIT 1",
+            )
+            .bind(time_text(since))
+            .bind(action.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
+            row.map(parse_plan).transpose()
+        })
+        .await
+    }
+
+    /// The plans that were kept, newest first.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StateError> {
+        during("reading which plans were kept", async {
+            let mut connection = self.read().await?;
+            let rows: Vec<(String, String, String)> = sqlx::query_as(
+                "SELECT id, created_at, config_digest FROM plans ORDER BY created_at DESC, id DESC LIMIT $1",
+            )
+            .bind(i64::from(limit))
+            .fetch_all(&mut *connection)
+            .await?;
+            let parse = |(id, created_at, digest): (String, String, String)| {
+                Ok(PlanSummary {
+                    id,
+                    created_at: parse_time(&created_at)?,
+                    config_digest: parse_json("digest", &json!(digest).to_string())?,
+                })
             };
-            let config_digest = parse_json("digest", &json!(config_digest).to_string())?;
-            Ok(Some(StoredPlan {
-                id,
-                created_at: parse_time(&created_at)?,
-                config_digest,
-                document,
-            }))
+            rows.into_iter().map(parse).collect()
         })
         .await
     }
@@ -243,6 +304,28 @@ impl State {
         during(format!("reading the decisions of account {account}"), async {
             let mut connection = self.read().await?;
             read_unspent_decisions(&mut connection, account).await
+        })
+        .await
+    }
+
+    /// The approvals of all accounts that are not spent, oldest first. Whether they still count, the planner knows.
+    ///
+    /// # Errors
+    /// [`StateError`] where they cannot be read.
+    pub async fn unspent_approvals(&self) -> Result<Vec<DecisionRecord>, StateError> {
+        during("reading the approvals", async {
+            let mut connection = self.read().await?;
+            let rows: Vec<DecisionRow> = sqlx::query_as(select_decisions!(" ORDER BY d.seq"))
+                .fetch_all(&mut *connection)
+                .await?;
+            let mut records = Vec::new();
+            for row in rows.into_iter().filter(|(.., spent)| !spent) {
+                let record = parse_decision(row)?;
+                if record.decision.verdict == Verdict::Approved {
+                    records.push(record);
+                }
+            }
+            Ok(records)
         })
         .await
     }

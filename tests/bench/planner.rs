@@ -238,6 +238,7 @@ fn decide(actions: &[Action], config: &Config) -> Vec<Decision> {
         decided_at: ago(1),
         not_before: action.not_before,
         by: "sec-lead@example.com".to_owned(),
+        via: Default::default(),
     });
     decided.collect()
 }

@@ -10,7 +10,7 @@ use iamwarden::aws::{Ambient, CallRate, Pace, Secrets, Sessions};
 use iamwarden::config::{self, Config, Environment};
 use iamwarden::daemon::{ChannelSecrets, Clock, ClockHand, Done, House, Reach, Run, Selection, Shutdown};
 use iamwarden::execute::ActionReport;
-use iamwarden::model::{Action, Decision, Verdict};
+use iamwarden::model::{Action, ActionId, Decision, Verdict};
 use iamwarden::notify::{Courier, DeliveryReport};
 use iamwarden::plan::Plan;
 use iamwarden::rules::REGISTRY;
@@ -275,6 +275,7 @@ impl Installation {
             clock,
             shutdown: Shutdown::new(),
             holder: "flows".to_owned(),
+            decided: iamwarden::daemon::Wake::new(),
             metrics: None,
         };
         Self {
@@ -418,6 +419,7 @@ impl Installation {
                 decided_at: self.now(),
                 not_before: action.not_before,
                 by: "sec-lead@example.com".to_owned(),
+                via: Default::default(),
             },
         };
         let (state, decisions) = (self.state(), [decision]);
@@ -429,9 +431,13 @@ impl Installation {
 
     /// `iamwarden rollback --action`, and its messages.
     pub(crate) async fn roll_back(&self, action: &Action) -> Vec<ActionReport> {
+        self.roll_back_by_id(&action.id).await
+    }
+
+    pub(crate) async fn roll_back_by_id(&self, action: &ActionId) -> Vec<ActionReport> {
         let applied = self
             .state()
-            .applied_actions(AppliedSelection::Action(&action.id))
+            .applied_actions(AppliedSelection::Action(action))
             .await
             .unwrap();
         let run = Run::new(&self.house, Reach::Change);

@@ -12,6 +12,8 @@
 mod analyzer;
 mod approvals;
 mod calm;
+mod chat;
+mod consent;
 mod daemon;
 mod guardrails;
 mod installation;
@@ -21,4 +23,5 @@ mod lifecycle;
 mod mfa;
 mod permissions;
 mod races;
+mod requests;
 mod root;

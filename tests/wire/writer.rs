@@ -1,5 +1,7 @@
 //! What is written, once, and what is known about it afterwards.
 
+use std::collections::BTreeMap;
+
 use aws_simulator::{Fault, FaultKind};
 use iamwarden::aws::{ErrorKind, RequestError, WriteError};
 use iamwarden::config::Config;
@@ -70,7 +72,15 @@ pub(crate) fn consent(resource: &Arn, change: Change) -> Approved {
         not_before: None,
     };
     let now = "2026-11-23T06:00:00Z".parse().unwrap();
-    confirm(&Config::built_in().unwrap(), &action, &History::default(), now).unwrap()
+    confirm(
+        &Config::built_in().unwrap(),
+        &action,
+        &BTreeMap::new(),
+        &History::default(),
+        now,
+    )
+    .unwrap()
+    .0
 }
 
 /// Consent as asking for a rollback gives it.

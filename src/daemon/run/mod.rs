@@ -4,8 +4,13 @@
 //! planner, `change` (lease, executor), `tell` (outbox and delivery). Accounts are worked on side by side; what fails in
 //! one stays its own.
 
+mod approved;
 mod change;
 mod decide;
+mod desk;
+mod exemptions;
+mod outside;
+mod report;
 mod settle;
 mod survey;
 mod tell;
@@ -16,17 +21,21 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tracing::{Instrument, Span};
 
+pub use approved::Tried;
 pub use change::PlanFile;
-pub use decide::{DecideError, DecisionMade, DecisionRequest};
+pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
+pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
+pub use exemptions::ExemptionAsked;
+pub use outside::ExchangeError;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};
 
-use super::{Clock, Shutdown};
+use super::{Clock, Shutdown, Wake};
 use crate::aws::{ConnectError, Purpose, Sessions};
-use crate::config::Config;
+use crate::config::{Config, Schedule};
 use crate::execute::{ActionReport, ActionResult};
-use crate::model::{ActionState, Arn, WithheldReason};
+use crate::model::{ActionState, Arn, RuleName, WithheldReason};
 use crate::plan::{self, AccountStatus, Plan, PlanOptions};
 use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
@@ -48,6 +57,8 @@ pub struct House {
     pub holder: String,
     /// Told what happens; `None`: nobody asks.
     pub metrics: Option<Arc<Metrics>>,
+    /// Called when somebody decided something in this process.
+    pub decided: Wake,
 }
 
 /// How far a run may go.
@@ -337,6 +348,19 @@ impl House {
         }
         Ok(())
     }
+}
+
+/// The rules that are not off, with their schedules.
+pub fn agenda(config: &Config) -> Vec<(RuleName, Schedule)> {
+    let on = crate::rules::enabled(config, &[]);
+    on.into_iter()
+        .filter_map(|rule| {
+            config
+                .schedule_of(&rule)
+                .cloned()
+                .map(|schedule| (rule, schedule))
+        })
+        .collect()
 }
 
 /// What the exit code tells, gravest first.

@@ -194,7 +194,7 @@ impl Run<'_> {
         let findings = self.with_remembered(state, &plan.findings, &reports).await?;
         let results: Vec<_> = reports
             .into_iter()
-            .filter_map(|report| Some(News::of(report, self.result(&findings, report)?)))
+            .filter_map(|report| Some(Outcome::of(report, self.result(&findings, report)?)))
             .collect();
         let for_nobody = |notification: &&Notification| {
             matches!(notification.event, Event::ReportDigest | Event::ApprovalRequested)
@@ -202,10 +202,10 @@ impl Run<'_> {
         };
         let (notifications, exemptions, failures): (Vec<Notification>, _, _) = match telling {
             Telling::Results => (Vec::new(), Vec::new(), Vec::new()),
-            Telling::Everything => (plan.notifications.clone(), self.endings(plan), failures(plan)),
+            Telling::Everything => (plan.notifications.clone(), self.endings(planned), failures(plan)),
             Telling::NotToOwners => {
                 let heard = plan.notifications.iter().filter(for_nobody).cloned().collect();
-                (heard, self.endings(plan), failures(plan))
+                (heard, self.endings(planned), failures(plan))
             }
         };
         let names: BTreeMap<_, _> = plan
@@ -226,6 +226,7 @@ impl Run<'_> {
             decisions: &[],
             exemptions: &exemptions,
             failures: &failures,
+            news: &[],
         };
         self.enqueue(state, tidings, results).await
     }
@@ -259,6 +260,34 @@ impl Run<'_> {
             decisions: &decisions,
             exemptions: &[],
             failures: &[],
+            news: &[],
+        };
+        self.enqueue(state, tidings, Vec::new()).await
+    }
+
+    /// Tells what people did beside deciding plans, or how it stands.
+    ///
+    /// # Errors
+    /// As for [`Run::tell`].
+    pub async fn tell_news(&self, state: &State, news: &[notify::News]) -> Result<usize, StateError> {
+        let accounts = self.house.config.accounts.iter();
+        let names: BTreeMap<_, _> = accounts
+            .filter_map(|account| Some((account.id.clone(), account.name.clone()?)))
+            .collect();
+        let tidings = Tidings {
+            run: &self.id,
+            plan: None,
+            now: self.now,
+            account_names: &names,
+            audit_head: Some(state.head().await?.to_string()),
+            findings: &[],
+            actions: &[],
+            notifications: &[],
+            results: &[],
+            decisions: &[],
+            exemptions: &[],
+            failures: &[],
+            news,
         };
         self.enqueue(state, tidings, Vec::new()).await
     }
@@ -287,6 +316,7 @@ impl Run<'_> {
             decisions: &[],
             exemptions: &[],
             failures: &failures,
+            news: &[],
         };
         self.enqueue(state, tidings, Vec::new()).await
     }
@@ -336,7 +366,7 @@ impl Run<'_> {
                 }
                 ActionResult::Held(..) | ActionResult::NoLease(_) | ActionResult::NotStarted => continue,
             };
-            results.push(News::of(report, self.outcome(&findings, report, outcome)));
+            results.push(Outcome::of(report, self.outcome(&findings, report, outcome)));
         }
         let tidings = Tidings {
             run: &self.id,
@@ -351,6 +381,7 @@ impl Run<'_> {
             decisions: &[],
             exemptions: &[],
             failures: &[],
+            news: &[],
         };
         self.enqueue(state, tidings, results).await
     }
@@ -360,11 +391,11 @@ impl Run<'_> {
         &self,
         state: &State,
         tidings: Tidings<'_>,
-        results: Vec<News>,
+        results: Vec<Outcome>,
     ) -> Result<usize, StateError> {
         let attempts: Vec<_> = results.iter().filter_map(|news| news.attempt).collect();
         let write = |untold: &BTreeSet<IntentId>| {
-            let is_news = |news: &News| news.attempt.is_none_or(|id| untold.contains(&id));
+            let is_news = |news: &Outcome| news.attempt.is_none_or(|id| untold.contains(&id));
             let results = results.into_iter().filter(is_news);
             let results: Vec<_> = results.map(|news| news.result).collect();
             let tidings = Tidings {
@@ -444,6 +475,7 @@ impl Run<'_> {
             findings: report.findings.clone(),
             attempt: report.intent.map_or(0, |intent| intent.number()),
             at: self.house.clock.now(),
+            was_approved: report.was_approved,
             outcome,
         }
     }
@@ -454,7 +486,10 @@ impl Run<'_> {
         accounts.find(|known| known.id == *account)?.owner.clone()
     }
 
-    fn endings(&self, plan: &Plan) -> Vec<ExemptionEnding> {
+    /// Exemptions that end soon, or have ended: those of the configuration, and those granted on request in the accounts
+    /// that were read.
+    fn endings(&self, planned: &Planned) -> Vec<ExemptionEnding> {
+        let plan = &planned.plan;
         let today = plan.created_at.date_naive();
         let ending = |exemption: &&crate::config::Exemption| {
             plan.exemptions.iter().any(|summary| {
@@ -464,24 +499,44 @@ impl Run<'_> {
                     && summary.rules == exemption.rules
             })
         };
-        let exemptions = self.house.config.exemptions.iter().filter(ending);
-        exemptions
-            .map(|exemption| ExemptionEnding {
-                exemption: exemption.clone(),
-                today,
-            })
-            .collect()
+        let declared = self.house.config.exemptions.iter().filter(ending);
+        let declared = declared.map(|exemption| ExemptionEnding {
+            exemption: exemption.clone(),
+            today,
+            granted: None,
+        });
+        let histories = planned.readings.iter().filter_map(|reading| match reading {
+            super::Reading::Done(surveyed) => Some(&surveyed.history),
+            super::Reading::Failed { .. } => None,
+        });
+        let granted = histories
+            .flat_map(|history| &history.exemptions)
+            .filter(|granted| {
+                // One that ended is told of once more, and forgotten.
+                let left = (granted.request.until - today).num_days();
+                granted.revoked.is_none()
+                    && (-plan::EXPIRING_WITHIN_DAYS..=plan::EXPIRING_WITHIN_DAYS).contains(&left)
+            });
+        let granted = granted.map(|granted| ExemptionEnding {
+            exemption: crate::config::Exemption::of_granted(granted),
+            today,
+            granted: Some(notify::GrantedTo {
+                id: granted.request.id.clone(),
+                owner: granted.request.owner.clone(),
+            }),
+        });
+        declared.chain(granted).collect()
     }
 }
 
 /// A result that people hear of.
-struct News {
+struct Outcome {
     /// The attempt, where it was made: of that they hear once. What was not done has its own news each day.
     attempt: Option<IntentId>,
     result: notify::ActionResult,
 }
 
-impl News {
+impl Outcome {
     fn of(report: &ActionReport, result: notify::ActionResult) -> Self {
         let attempt = report.intent.filter(|_| report.result == ActionResult::Applied);
         Self { attempt, result }

@@ -57,6 +57,9 @@ pub(in crate::notify) fn announced(event: Event, matter: &Matter) -> Option<Anno
         | Event::UserUnused
         | Event::RoleQuarantined
         | Event::ReviewOverdue
+        | Event::ExemptionRequested
+        | Event::ExemptionDecided
+        | Event::OwnershipDisputed
         | Event::TrailAtRisk
         | Event::TrailChanged
         | Event::AlarmMissing

@@ -16,6 +16,7 @@ pub(super) fn write_result(message: &Message, settled: &Settled) -> Vec<Text> {
         attempt,
         at,
         outcome,
+        was_approved: _,
         owner: _,
         findings: _,
     } = result;

@@ -110,7 +110,14 @@ pub(super) fn external_access_steps(items: &[Item]) -> Vec<Text> {
 fn first_finding_of_analyzer(items: &[Item]) -> Option<[&str; 3]> {
     let findings = items.iter().flat_map(|item| match item {
         Item::Matter(matter) => matter.findings.as_slice(),
-        Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => &[],
+        Item::Result(_)
+        | Item::Decision(_)
+        | Item::Exemption(_)
+        | Item::Failure(_)
+        | Item::Digest(_)
+        | Item::Request(_)
+        | Item::Dispute(_)
+        | Item::Report(_) => &[],
     });
     let mut accesses =
         findings.filter_map(|finding| finding.evidence.get("access")?.get(0)?.get("findings")?.get(0));
@@ -145,9 +152,14 @@ fn lack(items: &[Item], fault: &str) -> bool {
     let lacks = |finding: &Finding| finding.evidence.get("fault").is_some_and(|known| known == fault);
     items.iter().any(|item| match item {
         Item::Matter(matter) => matter.findings.iter().any(lacks),
-        Item::Result(_) | Item::Decision(_) | Item::Exemption(_) | Item::Failure(_) | Item::Digest(_) => {
-            false
-        }
+        Item::Result(_)
+        | Item::Decision(_)
+        | Item::Exemption(_)
+        | Item::Failure(_)
+        | Item::Digest(_)
+        | Item::Request(_)
+        | Item::Dispute(_)
+        | Item::Report(_) => false,
     })
 }
 

@@ -11,15 +11,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Severity, instant, visible};
+use crate::model::{Action, Severity, instant, visible};
 use crate::plan::render::chart::{self, Chart};
-use crate::plan::render::outline::{Course, Outline};
+use crate::plan::render::difference::Difference;
+use crate::plan::render::outline::{Course, Outline, difference};
 use crate::plan::render::steps::steps;
 use crate::plan::{ExemptionState, Plan};
 use scorecard::ScorecardView;
 use view::{AccountView, ExemptionView, MessageView, Owners, Step, Tile};
 
-const STYLE: &str = include_str!("templates/plan.css");
+const STYLE: &str = concat!(
+    include_str!("templates/components.css"),
+    include_str!("templates/plan.css")
+);
 const SCRIPT: &str = include_str!("templates/plan.js");
 
 #[derive(Template)]
@@ -52,6 +56,12 @@ struct Page {
     calls: Vec<(String, u64)>,
 }
 
+#[derive(Template)]
+#[template(path = "plan/render/templates/change.html")]
+struct Change {
+    difference: Difference,
+}
+
 /// The plan as a self-contained page: light and dark, for phone, desk and paper.
 pub fn html(plan: &Plan) -> String {
     let page = page(plan);
@@ -61,6 +71,18 @@ pub fn html(plan: &Plan) -> String {
         Err(error) => format!(
             "<!DOCTYPE html>\n<title>iamwarden</title>\n<p>The plan could not be rendered: {error}</p>\n"
         ),
+    }
+}
+
+/// What an action changes, old and new side by side: a part of the report, for the pages.
+pub fn change(action: &Action) -> String {
+    let part = Change {
+        difference: view::cleaned(difference(action)),
+    };
+    match part.render() {
+        Ok(text) => text,
+        // As above: it cannot fail, and must not look like a change of nothing.
+        Err(error) => format!("<p>This change could not be rendered: {error}</p>\n"),
     }
 }
 

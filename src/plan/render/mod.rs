@@ -17,8 +17,9 @@ mod steps;
 mod text;
 mod words;
 
-pub use html::html;
+pub use html::{change, html};
 pub use json::json;
 pub use markdown::markdown;
 pub use page::TextStyle;
 pub use text::text;
+pub use words::{mode_word, reason_sentence};

@@ -10,7 +10,7 @@ pub(super) fn reason_word(reason: Option<WithheldReason>) -> &'static str {
 }
 
 /// Why an action is held back, in a sentence without a full stop.
-pub(super) fn reason_sentence(action: &Action) -> String {
+pub fn reason_sentence(action: &Action) -> String {
     let explanation = action
         .withheld_reason
         .map_or("the plan gives no reason", WithheldReason::explanation);
@@ -31,7 +31,7 @@ pub(super) fn mark_counts(scores: &[Score]) -> String {
 }
 
 /// Whose consent an action needs.
-pub(super) fn mode_word(mode: ActionMode) -> &'static str {
+pub fn mode_word(mode: ActionMode) -> &'static str {
     match mode {
         ActionMode::Approve => "approve",
         ActionMode::Enforce => "enforce",

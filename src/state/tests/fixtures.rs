@@ -185,6 +185,7 @@ pub(super) fn decision(intent: &Intent, verdict: Verdict, at: DateTime<Utc>) -> 
             decided_at: at,
             not_before: None,
             by: "sec-lead@example.com".into(),
+            via: Default::default(),
         },
     }
 }

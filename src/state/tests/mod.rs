@@ -1,6 +1,7 @@
 //! Tests of the state. `contract` holds for every database; the rest is about SQLite and its files.
 
 mod contract;
+mod exemptions;
 mod fixtures;
 mod leases;
 mod opening;

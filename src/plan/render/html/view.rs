@@ -426,7 +426,7 @@ fn change(outline: &Outline<'_>, action: &Action) -> ChangeView {
 }
 
 /// A difference whose values are safe to look at; the status of a key is whatever word AWS sent.
-fn cleaned(difference: Difference) -> Difference {
+pub(super) fn cleaned(difference: Difference) -> Difference {
     let field = |field: Field| Field {
         name: shown(&field.name),
         before: shown(&field.before),
