@@ -48,10 +48,46 @@ impl Reader {
 /// The pages so far. Somebody may change the account between two pages, so one thing may come twice: the last counts.
 #[derive(Debug, Default)]
 struct Listing {
-    users: BTreeMap<Arn, User>,
-    groups: BTreeMap<Arn, Group>,
-    roles: BTreeMap<Arn, Role>,
+    users: ByArn<User>,
+    groups: ByArn<Group>,
+    roles: ByArn<Role>,
     policies: BTreeMap<Arn, ManagedPolicy>,
+}
+
+/// Things by ARN, in one piece of memory: an account can have thousands of them, and each is large.
+#[derive(Debug)]
+struct ByArn<T> {
+    items: Vec<T>,
+    places: BTreeMap<Arn, usize>,
+}
+
+impl<T> Default for ByArn<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            places: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T> ByArn<T> {
+    /// Adds it, in the place of another of that ARN.
+    fn insert(&mut self, arn: Arn, item: T) {
+        let end = self.items.len();
+        let place = *self.places.entry(arn).or_insert(end);
+        match self.items.get_mut(place) {
+            Some(known) => *known = item,
+            None => self.items.push(item),
+        }
+    }
+
+    /// All of them, by ARN.
+    fn into_sorted(self, arn: impl Fn(&T) -> &Arn) -> Vec<T> {
+        let Self { mut items, places } = self;
+        drop(places);
+        items.sort_unstable_by(|a, b| arn(a).cmp(arn(b)));
+        items
+    }
 }
 
 impl Listing {
@@ -80,7 +116,7 @@ impl Listing {
         if policies.is_empty() {
             return Ok(());
         }
-        let uses = count_uses(&self.users, &self.groups, &self.roles);
+        let uses = count_uses(&self.users.items, &self.groups.items, &self.roles.items);
         for policy in policies {
             // Some services that speak IAM list every policy of AWS, used or not: thousands of documents.
             if is_idle_policy_of_aws(&policy, &uses) {
@@ -99,16 +135,16 @@ impl Listing {
             roles,
             mut policies,
         } = self;
-        let uses = count_uses(&users, &groups, &roles);
+        let uses = count_uses(&users.items, &groups.items, &roles.items);
         for policy in policies.values_mut() {
             let (attachments, boundaries) = uses.get(&policy.arn).copied().unwrap_or_default();
             policy.attachment_count = policy.attachment_count.max(attachments);
             policy.boundary_count = policy.boundary_count.max(boundaries);
         }
         Authorization {
-            users: users.into_values().collect(),
-            groups: groups.into_values().collect(),
-            roles: roles.into_values().collect(),
+            users: users.into_sorted(|user| &user.arn),
+            groups: groups.into_sorted(|group| &group.arn),
+            roles: roles.into_sorted(|role| &role.arn),
             policies,
         }
     }
@@ -123,24 +159,20 @@ fn is_idle_policy_of_aws(policy: &ManagedPolicyDetail, uses: &BTreeMap<Arn, (u32
 }
 
 /// How often each policy is attached and a boundary, as the principals themselves say.
-fn count_uses(
-    users: &BTreeMap<Arn, User>,
-    groups: &BTreeMap<Arn, Group>,
-    roles: &BTreeMap<Arn, Role>,
-) -> BTreeMap<Arn, (u32, u32)> {
+fn count_uses(users: &[User], groups: &[Group], roles: &[Role]) -> BTreeMap<Arn, (u32, u32)> {
     let mut uses: BTreeMap<Arn, (u32, u32)> = BTreeMap::new();
     let attached = users
-        .values()
+        .iter()
         .flat_map(|user| &user.attached)
-        .chain(groups.values().flat_map(|group| &group.attached))
-        .chain(roles.values().flat_map(|role| &role.attached));
+        .chain(groups.iter().flat_map(|group| &group.attached))
+        .chain(roles.iter().flat_map(|role| &role.attached));
     for policy in attached {
         uses.entry(policy.arn.clone()).or_default().0 += 1;
     }
     let boundaries = users
-        .values()
+        .iter()
         .filter_map(|user| user.boundary.as_ref())
-        .chain(roles.values().filter_map(|role| role.boundary.as_ref()));
+        .chain(roles.iter().filter_map(|role| role.boundary.as_ref()));
     for policy in boundaries {
         uses.entry(policy.clone()).or_default().1 += 1;
     }
@@ -214,6 +246,27 @@ mod tests {
         assert_eq!(kept, [(own, 0, 0), (boundary, 0, 2), (used, 2, 0)]);
         let names: Vec<_> = authorization.users.iter().map(|u| u.name.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_comes_on_two_pages_is_there_once_as_it_was_last() {
+        let (before, after) = ("arn:aws:iam::aws:policy/Before", "arn:aws:iam::aws:policy/After");
+        let mut listing = Listing::default();
+        for page in [
+            [user("c", before, before), user("b", before, before)],
+            [user("a", after, after), user("b", after, after)],
+        ] {
+            let page = page
+                .into_iter()
+                .fold(Page::builder(), |page, user| page.user_detail_list(user));
+            listing.add(page.build()).unwrap();
+        }
+        let users = listing.finish().users;
+        let told: Vec<_> = users
+            .iter()
+            .map(|user| (user.name.as_str(), user.attached[0].arn.as_str()))
+            .collect();
+        assert_eq!(told, [("a", after), ("b", after), ("c", before)]);
     }
 
     #[test]
