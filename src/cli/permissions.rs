@@ -220,14 +220,15 @@ fn roles(config: &Config) -> Option<Value> {
 }
 
 fn secrets(config: &Config, partition: &Partition) -> Option<Value> {
-    let channels = config
-        .notifications
-        .channels
-        .iter()
-        .flat_map(|channel| [Some(&channel.url), channel.secret.as_ref()]);
+    let channels = config.notifications.channels.iter().flat_map(|channel| {
+        let signing = channel.signing_secret.as_ref();
+        [Some(&channel.url), channel.secret.as_ref(), signing]
+    });
+    let sign_in = std::iter::once(config.server.auth.oidc.client_secret.as_ref());
     let external = config.accounts.iter().map(|account| account.external_id.as_ref());
     let names: BTreeSet<_> = channels
         .chain(external)
+        .chain(sign_in)
         .flatten()
         .filter_map(|reference| match reference {
             SecretReference::SecretsManager { name, .. } if name.starts_with("arn:") => Some(name.clone()),
@@ -251,6 +252,28 @@ mod tests {
             .iter()
             .find(|statement| statement["Sid"] == sid)
             .cloned()
+    }
+
+    #[test]
+    fn the_secrets_that_sign_clicks_and_sign_ins_may_be_read() {
+        let text = r#"
+            [[notifications.channels]]
+            name = "secops"
+            kind = "slack"
+            url = "env:SLACK_URL"
+            signing_secret = "secretsmanager:iamwarden/slack#signing"
+        "#;
+        let loaded = crate::config::load_text(
+            std::path::Path::new("iamwarden.toml"),
+            text,
+            &crate::config::Environment::empty(),
+        );
+        let mut config = loaded.unwrap().config;
+        let named = |config: &Config| policy(config, Part::Whole).to_string();
+        assert!(named(&config).contains("secret:iamwarden/slack-??????"));
+        config.server.auth.oidc.client_secret =
+            Some(SecretReference::parse("secretsmanager:iamwarden/oidc").unwrap());
+        assert!(named(&config).contains("secret:iamwarden/oidc-??????"));
     }
 
     #[test]
