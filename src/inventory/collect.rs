@@ -134,7 +134,7 @@ pub async fn collect(reader: &Reader, needs: &Needs<'_>, name: &str, now: DateTi
                 let principals = choose(&authorization);
                 if let Some(regions) = &mut regions {
                     let principals = principals.keys().cloned().collect();
-                    regional::read_unused_services(reader, regions, &principals, &mut gaps).await;
+                    regional::read_unused_services(reader, regions, &principals).await;
                 }
                 last_accessed = read_last_accessed(reader, principals, &mut authorization, &mut gaps).await;
             }

@@ -123,7 +123,8 @@ pub struct UnusedService {
     pub whole: bool,
 }
 
-/// Reads the analyzers of every region, and what they found.
+/// Reads the analyzers of every region, and what they found. What only adds evidence is not needed: where it cannot be
+/// read, the inventory says so, and no [`Gap`] of the account does.
 pub(super) async fn read(
     reader: &Reader,
     needs: &RegionalNeeds,
@@ -134,10 +135,11 @@ pub(super) async fn read(
         .map(|(region, inventory)| async move { (inventory, look_into(reader, needs, region).await) });
     let mut looks = looks.buffer_unordered(AT_A_TIME);
     while let Some((inventory, analyzers)) = looks.next().await {
-        gaps.extend(analyzers.gap().cloned());
+        if needs.analyzers {
+            gaps.extend(analyzers.gap().cloned());
+        }
         for analyzer in analyzers.known().into_iter().flatten() {
             gaps.extend(analyzer.external.as_ref().and_then(Reading::gap).cloned());
-            gaps.extend(analyzer.unused.as_ref().and_then(Reading::gap).cloned());
         }
         inventory.analyzers = Some(analyzers);
     }
@@ -183,7 +185,6 @@ pub(in crate::inventory) async fn read_unused_services(
     reader: &Reader,
     regions: &mut Regions,
     principals: &BTreeSet<Arn>,
-    gaps: &mut BTreeSet<Gap>,
 ) {
     let mut asked = BTreeSet::new();
     let mut wanted = Vec::new();
@@ -223,12 +224,9 @@ pub(in crate::inventory) async fn read_unused_services(
     });
     let mut looks = looks.buffer_unordered(AT_A_TIME);
     while let Some((finding, read)) = looks.next().await {
-        match read {
-            Ok(services) => finding.services = services.map(Reading::Known),
-            Err(gap) => {
-                gaps.insert(gap.clone());
-                finding.services = Some(Reading::Unknown(gap));
-            }
-        }
+        finding.services = match read {
+            Ok(services) => services.map(Reading::Known),
+            Err(gap) => Some(Reading::Unknown(gap)),
+        };
     }
 }
