@@ -28,8 +28,10 @@ fn main() -> ExitCode {
         return Exit::Error.into();
     }
     telemetry::report_panics();
+    // The daemon answers its health check whatever its runs do; a command has but one thing to do.
+    let workers = if arguments.command.is_daemon() { 2 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(workers)
         .enable_all()
         .build();
     match runtime {

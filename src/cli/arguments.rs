@@ -158,6 +158,13 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it is the daemon, also where that ends by itself.
+    pub fn is_daemon(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+}
+
 /// What is recorded of a review.
 #[derive(Debug, Subcommand)]
 pub enum ReviewCommand {

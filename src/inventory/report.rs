@@ -288,6 +288,8 @@ impl Columns {
         for slot in ["access_key_1", "access_key_2"] {
             keys.extend(self.key(record, slot, latest)?);
         }
+        // Most users have one or none, and there are thousands of them.
+        keys.shrink_to_fit();
         Ok(keys)
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn pace() -> Pace {
         report: Duration::from_secs(3),
         advisor: Duration::from_secs(3),
         first_poll: Duration::from_millis(5),
-        longest_poll: Duration::from_millis(100),
+        longest_poll: Duration::from_millis(200),
         secrets: Duration::from_secs(300),
         rate: CallRate {
             per_second: 5000.0,
