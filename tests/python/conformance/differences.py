@@ -133,6 +133,7 @@ DIFFERENCES: dict[tuple[str, str], str] = {
             "Hypervisor",
             "Monitoring",
             "NetworkInterfaces",
+            "Operator",
             "Placement.GroupName",
             "Platform",
             "PrivateDnsName",
