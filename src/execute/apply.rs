@@ -91,22 +91,7 @@ impl Executor<'_> {
     }
 
     async fn apply_one(&self, lease: &Lease, action: &Action) -> (ActionResult, Option<IntentId>) {
-        // Where it cannot be read, changes are frozen.
-        let history = match self.state.history(&action.account, self.clock.now()).await {
-            Ok(history) => history,
-            Err(error) => {
-                let why = format!("whether changes are frozen is not known: {error}");
-                return (ActionResult::Held(WithheldReason::Freeze, why), None);
-            }
-        };
-        // Asked before anything is read, since what is held back need not be; and again after that, since reading may
-        // take minutes: a window may close by then, and an approval end. What others may do meanwhile (freeze, reject,
-        // change) is asked of the state itself when the intent is recorded.
-        let consent = || {
-            confirm(self.config, action, self.rules, &history, self.clock.now())
-                .map_err(|(reason, why)| ActionResult::Held(reason, why))
-        };
-        let (approved, by) = match consent() {
+        let (approved, by) = match self.consent(action).await {
             Ok(approved) => approved,
             Err(held) => return (held, None),
         };
@@ -128,7 +113,23 @@ impl Executor<'_> {
             after: action.precondition.after(&action.change),
             approved,
         };
-        self.attempt(lease, &attempt, || consent().map(|_| ())).await
+        self.attempt(lease, &attempt, async || self.consent(action).await.map(|_| ()))
+            .await
+    }
+
+    /// Consent to the action by what is remembered now. Asked before anything is read, since what is held back need not
+    /// be; and again after that, since reading may take minutes, in which a window closes, an approval ends, somebody
+    /// rejects it, or an exemption is granted. Freeze, lease, cap and the approval that is spent are asked of the state
+    /// once more, in the transaction that records the intent.
+    async fn consent(&self, action: &Action) -> Result<(Approved, Vec<Decision>), ActionResult> {
+        // Where it cannot be read, changes are frozen.
+        let history = self.state.history(&action.account, self.clock.now()).await;
+        let history = history.map_err(|error| {
+            let why = format!("whether changes are frozen is not known: {error}");
+            ActionResult::Held(WithheldReason::Freeze, why)
+        })?;
+        confirm(self.config, action, self.rules, &history, self.clock.now())
+            .map_err(|(reason, why)| ActionResult::Held(reason, why))
     }
 
     /// The first of the approvals that this application rests on and spends, where it rests on any. The state looks at it
@@ -150,10 +151,12 @@ impl Executor<'_> {
         &self,
         lease: &Lease,
         attempt: &Attempt<'_>,
-        consent: impl Fn() -> Result<(), ActionResult>,
+        consent: impl AsyncFn() -> Result<(), ActionResult>,
     ) -> (ActionResult, Option<IntentId>) {
-        let rechecked = self.keep_lease(lease, self.recheck(attempt)).await;
-        if let Err(held) = rechecked.and_then(|()| consent()) {
+        if let Err(held) = self.keep_lease(lease, self.recheck(attempt)).await {
+            return (held, None);
+        }
+        if let Err(held) = consent().await {
             return (held, None);
         }
         let intent = match self.record_intent(lease, attempt).await {

@@ -63,6 +63,6 @@ impl Executor<'_> {
             after: intent.inverse.as_ref().and_then(|inverse| left.undone(inverse)),
         };
         // Whoever asked for it consented, and nothing else holds it back.
-        self.attempt(lease, &attempt, || Ok(())).await
+        self.attempt(lease, &attempt, async || Ok(())).await
     }
 }

@@ -220,6 +220,28 @@ async fn a_window_that_closes_while_the_key_is_read_again_holds_it_back() {
 }
 
 #[tokio::test]
+async fn a_no_said_while_the_key_is_read_again_holds_it_back() {
+    let town = overdue(&[("alice", KEY)], "").await;
+    town.state().freeze("wait", "ann", town.now()).await.unwrap();
+    let proposed = town.run().await;
+    town.state().unfreeze("ann", town.now()).await.unwrap();
+    let done = meanwhile(&town, "ListAccessKeys", 2, async || {
+        town.decide(&proposed, only_action(&proposed), Decided::Rejected)
+            .await;
+    })
+    .await;
+    assert!(
+        matches!(
+            only_result(&done),
+            ActionResult::Held(WithheldReason::Approval, _)
+        ),
+        "{:?}",
+        done.reports
+    );
+    assert_eq!(town.changes(), []);
+}
+
+#[tokio::test]
 async fn a_freeze_that_cannot_be_read_is_a_freeze() {
     let users = [("alice", KEY), ("bob", "AKIABOB0000000000001")];
     let town = overdue(&users, "[guardrails]\nmax_changes_percent = 100\n").await;
@@ -230,7 +252,7 @@ async fn a_freeze_that_cannot_be_read_is_a_freeze() {
         matches!(
             results.as_slice(),
             [
-                ActionResult::Failed(_),
+                ActionResult::Held(WithheldReason::Freeze, _),
                 ActionResult::Held(WithheldReason::Freeze, _)
             ]
         ),

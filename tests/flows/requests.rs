@@ -3,9 +3,11 @@
 
 use chrono::TimeDelta;
 use iamwarden::daemon::{DecisionRequest, ExemptionAsked, Tried};
-use iamwarden::model::{Arn, FindingStatus, Person, Verdict, Way};
+use iamwarden::execute::ActionResult;
+use iamwarden::model::{AccountId, Arn, FindingStatus, Person, Verdict, Way, WithheldReason};
 
 use crate::installation::{ACCOUNT, BEGIN, Installation, account, at, days, user_with_key};
+use crate::races::meanwhile;
 
 const KEY: &str = "AKIAALICE00000000001";
 const ENFORCE: &str = r#"
@@ -32,10 +34,40 @@ fn is_active(town: &Installation) -> bool {
 }
 
 #[tokio::test]
+async fn an_exemption_granted_while_the_key_is_read_again_holds_it_back() {
+    let town = overdue(ENFORCE).await;
+    let (alice, ann) = (Person::new("alice", Way::Chat), Person::new("ann", Way::Page));
+    let asked = ExemptionAsked {
+        account: &AccountId::parse(ACCOUNT).unwrap(),
+        resource: &Arn::parse(&format!("arn:aws:iam::{ACCOUNT}:user/alice")).unwrap(),
+        rules: &[iamwarden::rules::ACCESS_KEY_ROTATION],
+        until: (at(BEGIN) + days(30)).date_naive(),
+        reason: "vendor",
+        owner: None,
+        person: &alice,
+    };
+    let request = town.house.ask_for_exemption(asked).await.unwrap();
+    let done = meanwhile(&town, "ListAccessKeys", 2, async || {
+        let answered = town.house.answer_exemption(&request.id, true, &ann, None).await;
+        assert!(answered.is_ok(), "{answered:?}");
+    })
+    .await;
+    let results: Vec<_> = done.reports.iter().map(|report| &report.result).collect();
+    assert!(
+        matches!(
+            results.as_slice(),
+            [ActionResult::Held(WithheldReason::Approval, _)]
+        ),
+        "{results:?}"
+    );
+    assert!(is_active(&town));
+}
+
+#[tokio::test]
 async fn a_granted_exemption_holds_warns_and_ends() {
     let town = overdue(ENFORCE).await;
     let (alice, ann) = (Person::new("alice", Way::Chat), Person::new("ann", Way::Page));
-    let account = iamwarden::model::AccountId::parse(ACCOUNT).unwrap();
+    let account = AccountId::parse(ACCOUNT).unwrap();
     let resource = Arn::parse(&format!("arn:aws:iam::{ACCOUNT}:user/alice")).unwrap();
     let rules = [iamwarden::rules::ACCESS_KEY_ROTATION];
     let owner = iamwarden::model::Owner("alice@example.com".to_owned());
@@ -93,7 +125,7 @@ async fn a_revoked_exemption_holds_nothing_back() {
         Person::new("bob", Way::CommandLine),
         Person::new("ann", Way::CommandLine),
     );
-    let account = iamwarden::model::AccountId::parse(ACCOUNT).unwrap();
+    let account = AccountId::parse(ACCOUNT).unwrap();
     let resource = Arn::parse(&format!("arn:aws:iam::{ACCOUNT}:user/alice")).unwrap();
     let rules = [iamwarden::rules::ACCESS_KEY_ROTATION];
     let asked = ExemptionAsked {
