@@ -40,12 +40,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::access_key::{evidence, stands_subject};
-use super::region::{REMIND_EVERY, failed, read_regions};
-use super::{Context, Judgement, Practice, Remedy, Reminder, Rule};
+use super::region::{by_people, failed, read_regions, remedied};
+use super::{Context, Judgement, Practice, Rule};
 use crate::inventory::{BucketExposure, Gap, ManagementEvents, Reading, Trail};
 use crate::model::{
-    Arn, Change, ChangeKind, Event, Finding, FindingStatus, Inverse, LogDestination, Precondition, Proposal,
-    Region, RegionalChange, RegionalState, RuleName, Severity, TrailSettings, TrailUpdate,
+    Arn, ChangeKind, Event, Finding, FindingStatus, LogDestination, Region, RegionalChange, RegionalState,
+    RuleName, Severity, TrailSettings, TrailUpdate,
 };
 
 /// The rule's name.
@@ -278,7 +278,7 @@ fn judge_settings(ctx: &Context<'_>, trail: &Trail, widened: bool) -> Option<Jud
     };
     finding.evidence = trail_evidence(&trail.settings, [("fields", json!(fields))]);
     if update.is_empty() {
-        return Some(by_people(ctx, finding));
+        return Some(by_people(ctx, &RULE, finding, Event::TrailAtRisk));
     }
     let before = RegionalState::Trail {
         trail: Some(trail.settings.clone()),
@@ -325,7 +325,7 @@ fn judge_bucket(ctx: &Context<'_>, trail: &Trail) -> Option<Judgement> {
          account is not looked at). Closing it is for people: others may read there."
     );
     finding.evidence = trail_evidence(&trail.settings, [("exposure", json!(exposure))]);
-    Some(by_people(ctx, finding))
+    Some(by_people(ctx, &RULE, finding, Event::TrailAtRisk))
 }
 
 /// No trail does the job, and none can be made to.
@@ -344,7 +344,7 @@ fn judge_absence(ctx: &Context<'_>, first: Option<&Region>) -> Judgement {
         finding.detail = "Who did what could not be told afterwards. Declare `bucket` to have a trail made, or make one by \
                           hand."
             .to_owned();
-        return by_people(ctx, finding);
+        return by_people(ctx, &RULE, finding, Event::TrailAtRisk);
     };
     if ctx.snapshot.regions.trails.contains_key(&trail.arn) {
         finding.detail = format!(
@@ -352,7 +352,7 @@ fn judge_absence(ctx: &Context<'_>, first: Option<&Region>) -> Judgement {
              name can be made: see what it logs.",
             trail.name
         );
-        return by_people(ctx, finding);
+        return by_people(ctx, &RULE, finding, Event::TrailAtRisk);
     }
     finding.detail = format!(
         "Who did what could not be told afterwards. A trail is made in {}, writing to the bucket {}.",
@@ -362,7 +362,12 @@ fn judge_absence(ctx: &Context<'_>, first: Option<&Region>) -> Judgement {
         return Judgement::bare(finding);
     }
     let before = RegionalState::Trail { trail: None };
-    remedied(ctx, finding, RegionalChange::CreateTrail(trail), before)
+    remedied(
+        finding,
+        RegionalChange::CreateTrail(trail),
+        before,
+        ctx.snapshot.taken_at,
+    )
 }
 
 /// The trail as it would be made.
@@ -414,43 +419,12 @@ fn concluded(
     if !is_changeable(ctx, trail) {
         finding.detail =
             "It is the trail of an organization: it is changed in the management account.".to_owned();
-        return by_people(ctx, finding);
+        return by_people(ctx, &RULE, finding, Event::TrailAtRisk);
     }
     if !stands_subject(ctx, &RULE, &mut finding) {
         return Judgement::bare(finding);
     }
-    remedied(ctx, finding, change, before)
-}
-
-fn remedied(ctx: &Context<'_>, finding: Finding, change: RegionalChange, before: RegionalState) -> Judgement {
-    let inverse = change.inverse(&before).map(Inverse::Regional);
-    let remedy = Remedy {
-        proposal: Proposal {
-            change: Change::Regional(change),
-            inverse,
-        },
-        precondition: Precondition::Regional(before),
-        since: ctx.snapshot.taken_at,
-        withheld: None,
-        report_only: false,
-        needs_approval: false,
-    };
-    Judgement {
-        remedy: Some(remedy),
-        ..Judgement::bare(finding)
-    }
-}
-
-/// The verdict on what only people can mend.
-fn by_people(ctx: &Context<'_>, mut finding: Finding) -> Judgement {
-    let told = stands_subject(ctx, &RULE, &mut finding);
-    Judgement {
-        reminder: told.then_some(Reminder {
-            event: Event::TrailAtRisk,
-            every: REMIND_EVERY,
-        }),
-        ..Judgement::bare(finding)
-    }
+    remedied(finding, change, before, ctx.snapshot.taken_at)
 }
 
 fn unknown(ctx: &Context<'_>, resource: &Arn, subject: &str, gap: &Gap) -> Judgement {

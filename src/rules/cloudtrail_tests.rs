@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::{Config, Mode};
 use crate::inventory::{RegionalInventory, Snapshot};
-use crate::model::{Glob, History, Inverse, RegionalInverse};
+use crate::model::{Glob, History, Inverse, Precondition, RegionalInverse};
+use crate::rules::Remedy;
 use crate::rules::fixture::{self, ACCOUNT, gap, now, region, snapshot_with_trails, trail};
 
 fn trail_arn(account: &str, name: &str) -> Arn {

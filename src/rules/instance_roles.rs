@@ -45,12 +45,12 @@
 use serde_json::{Value, json};
 
 use super::access_key::{evidence, stands_subject};
-use super::region::{NOT_TAKEN, REMIND_EVERY, failed, read_regions};
-use super::{CONTROLS_FACT, Context, Judgement, Practice, Remedy, Reminder, Rule};
+use super::region::{NOT_TAKEN, REMIND_EVERY, by_people, failed, read_regions, remedied};
+use super::{CONTROLS_FACT, Context, Judgement, Practice, Reminder, Rule};
 use crate::inventory::{AssociatedProfile, Gap, Instance, InstanceProfile, Reading};
 use crate::model::{
-    Arn, Change, ChangeKind, Event, Finding, FindingStatus, InstanceGrounds, Inverse, Precondition, Proposal,
-    RegionalChange, RegionalState, RuleName, Severity,
+    Arn, ChangeKind, Event, Finding, FindingStatus, InstanceGrounds, RegionalChange, RegionalState, RuleName,
+    Severity,
 };
 
 /// The rule's name.
@@ -217,7 +217,7 @@ fn without_profile(ctx: &Context<'_>, instance: &Instance, default: &Default<'_>
                 profile.arn.name(),
                 path_of(role)
             ));
-            return remedied(finding, instance, profile, role);
+            return given(finding, instance, profile, role);
         }
         (None, Default::Undeclared) => {
             "Give it one by hand, or declare a default_profile that such instances get.".to_owned()
@@ -243,7 +243,7 @@ fn replacement(instance: &Instance, asked: &str) -> String {
     })
 }
 
-fn remedied(finding: Finding, instance: &Instance, profile: &InstanceProfile, role: &Arn) -> Judgement {
+fn given(finding: Finding, instance: &Instance, profile: &InstanceProfile, role: &Arn) -> Judgement {
     let change = RegionalChange::AssociateInstanceProfile {
         profile_arn: profile.arn.clone(),
     };
@@ -254,21 +254,7 @@ fn remedied(finding: Finding, instance: &Instance, profile: &InstanceProfile, ro
             role: Some(role.clone()),
         }),
     };
-    let remedy = Remedy {
-        proposal: Proposal {
-            inverse: change.inverse(&before).map(Inverse::Regional),
-            change: Change::Regional(change),
-        },
-        precondition: Precondition::Regional(before),
-        since: instance.launched_at,
-        withheld: None,
-        report_only: false,
-        needs_approval: false,
-    };
-    Judgement {
-        remedy: Some(remedy),
-        ..Judgement::bare(finding)
-    }
+    remedied(finding, change, before, instance.launched_at)
 }
 
 /// The verdict on an instance whose profile gives it nothing.
@@ -311,7 +297,7 @@ fn without_role(
         ("profile", json!(associated)),
         (CONTROLS_FACT, json!([CONTROL])),
     ]));
-    Some(by_people(ctx, finding))
+    Some(by_people(ctx, &RULE, finding, Event::InstanceAtRisk))
 }
 
 fn judge_metadata(ctx: &Context<'_>, instance: &Instance) -> Option<Judgement> {
@@ -338,7 +324,7 @@ fn judge_metadata(ctx: &Context<'_>, instance: &Instance) -> Option<Judgement> {
         ("fault", json!("imds_v1")),
         (CONTROLS_FACT, json!([])),
     ]));
-    Some(by_people(ctx, finding))
+    Some(by_people(ctx, &RULE, finding, Event::InstanceAtRisk))
 }
 
 /// An instance as people know it: its id, its name, and where it is.
@@ -370,14 +356,6 @@ fn instance_finding(
     finding.evidence.extend(optional);
     finding.owner = ctx.owner(&instance.arn, &instance.tags);
     finding
-}
-
-/// The verdict on what only people can mend.
-fn by_people(ctx: &Context<'_>, mut finding: Finding) -> Judgement {
-    match stands_subject(ctx, &RULE, &mut finding) {
-        true => reminding(finding),
-        false => Judgement::bare(finding),
-    }
 }
 
 fn reminding(finding: Finding) -> Judgement {

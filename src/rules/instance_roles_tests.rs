@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{Config, Exemption, Mode};
 use crate::inventory::{RegionalInventory, Snapshot};
-use crate::model::{Glob, History, Owner, RegionalInverse};
+use crate::model::{Change, Glob, History, Inverse, Owner, Proposal, RegionalInverse};
 use crate::rules::fixture::{self, ACCOUNT, days, gap, now, region, snapshot};
 
 const BARE: &str = "i-0123456789abcdef0";

@@ -1,11 +1,15 @@
 //! What the rules that look into regions share.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::access_key::evidence;
-use super::{Context, Judgement};
+use super::access_key::{evidence, stands_subject};
+use super::{Context, Judgement, Remedy, Reminder};
 use crate::inventory::{Gap, Reading, RegionalInventory};
-use crate::model::{FindingStatus, Region, RuleName, Severity, Span};
+use crate::model::{
+    Change, Event, Finding, FindingStatus, Inverse, Precondition, Proposal, Region, RegionalChange,
+    RegionalState, RuleName, Severity, Span,
+};
 
 /// How long until an owner is told again of what only people can put right.
 pub(super) const REMIND_EVERY: Span = Span::from_days(7);
@@ -42,6 +46,42 @@ pub(super) fn read_regions<'a, T>(
         }
     }
     (known, unknown)
+}
+
+/// The verdict on what the change would mend, which is undone from the state before. `since`: since when it is so.
+pub(super) fn remedied(
+    finding: Finding,
+    change: RegionalChange,
+    before: RegionalState,
+    since: DateTime<Utc>,
+) -> Judgement {
+    let remedy = Remedy {
+        proposal: Proposal {
+            inverse: change.inverse(&before).map(Inverse::Regional),
+            change: Change::Regional(change),
+        },
+        precondition: Precondition::Regional(before),
+        since,
+        withheld: None,
+        report_only: false,
+        needs_approval: false,
+    };
+    Judgement {
+        remedy: Some(remedy),
+        ..Judgement::bare(finding)
+    }
+}
+
+/// The verdict on what only people can mend: its owner is told, and told again, unless it is exempt.
+pub(super) fn by_people(ctx: &Context<'_>, rule: &RuleName, mut finding: Finding, event: Event) -> Judgement {
+    let told = stands_subject(ctx, rule, &mut finding);
+    Judgement {
+        reminder: told.then_some(Reminder {
+            event,
+            every: REMIND_EVERY,
+        }),
+        ..Judgement::bare(finding)
+    }
 }
 
 /// A gap in a sentence, without a full stop.

@@ -11,8 +11,8 @@ use super::cloudwatch::{self, CLOUDWATCH};
 use super::ec2::{self, EC2};
 use super::element::Element;
 use super::logs::{self, LOGS};
-use super::request::{GroupName, InstanceId, RegionalRequest, TrailName};
-use super::wire::Question;
+use super::request::{InstanceId, RegionalRequest, TrailName};
+use super::wire::{Question, Readable, Service};
 use crate::model::{Arn, Feed, MetricAlarm, Region, TrailSettings, TrailUpdate};
 
 impl Writer {
@@ -39,19 +39,22 @@ impl Writer {
                     "filterPattern": filter.pattern,
                     "metricTransformations": filter.feeds.iter().map(transformation).collect::<Vec<_>>(),
                 });
-                self.send_to_logs(&group, body, sent, departure).await
+                self.send_by_hand::<Value>(&LOGS, &group.region, logs::question(body), sent, departure)
+                    .await
             }
             RegionalRequest::DeleteMetricFilter(group, filter_name) => {
                 let body = json!({"logGroupName": group.name, "filterName": filter_name});
-                self.send_to_logs(&group, body, sent, departure).await
+                self.send_by_hand::<Value>(&LOGS, &group.region, logs::question(body), sent, departure)
+                    .await
             }
             RegionalRequest::PutMetricAlarm(region, alarm) => {
-                self.send_to_cloudwatch(&region, alarm_parameters(alarm), sent, departure)
+                let question = cloudwatch::question(alarm_parameters(alarm));
+                self.send_by_hand::<Element>(&CLOUDWATCH, &region, question, sent, departure)
                     .await
             }
             RegionalRequest::DeleteMetricAlarm(region, name) => {
-                let parameters = vec![("AlarmNames.member.1", name)];
-                self.send_to_cloudwatch(&region, parameters, sent, departure)
+                let question = cloudwatch::question(vec![("AlarmNames.member.1", name)]);
+                self.send_by_hand::<Element>(&CLOUDWATCH, &region, question, sent, departure)
                     .await
             }
             RegionalRequest::CreateAnalyzer(region, settings) => {
@@ -60,7 +63,7 @@ impl Writer {
                     path: "/analyzer".to_owned(),
                     body: Some(json!({"analyzerName": settings.name, "type": settings.kind})),
                 };
-                self.send_to_access_analyzer(&region, question, sent, departure)
+                self.send_by_hand::<Value>(&ACCESS_ANALYZER, &region, question, sent, departure)
                     .await
             }
             RegionalRequest::DeleteAnalyzer(region, name) => {
@@ -69,15 +72,15 @@ impl Writer {
                     path: format!("/analyzer/{name}"),
                     body: None,
                 };
-                self.send_to_access_analyzer(&region, question, sent, departure)
+                self.send_by_hand::<Value>(&ACCESS_ANALYZER, &region, question, sent, departure)
                     .await
             }
             RegionalRequest::AssociateInstanceProfile(instance, profile) => {
-                let parameters = vec![
+                let question = ec2::question(vec![
                     ("InstanceId", instance.arn.name().to_owned()),
                     ("IamInstanceProfile.Arn", profile.to_string()),
-                ];
-                self.send_to_ec2(&instance.region, parameters, sent, departure)
+                ]);
+                self.send_by_hand::<Element>(&EC2, &instance.region, question, sent, departure)
                     .await
             }
             RegionalRequest::DisassociateInstanceProfile(instance, profile) => {
@@ -90,70 +93,19 @@ impl Writer {
         }
     }
 
-    async fn send_to_logs(
+    /// Asks by hand, once; of the answer only that it came in the shape that the service has is of interest.
+    async fn send_by_hand<T: Readable>(
         &self,
-        group: &GroupName,
-        body: Value,
-        sent: &Sent<'_>,
-        departure: Departure,
-    ) -> Result<(), WriteError> {
-        let call = self.regional.ask_by_hand::<Value>(
-            &LOGS,
-            &group.region,
-            sent.operation(),
-            logs::question(body),
-            Some(departure),
-        );
-        sent.outcome(call.await)
-    }
-
-    async fn send_to_cloudwatch(
-        &self,
-        region: &Region,
-        parameters: Vec<(&'static str, String)>,
-        sent: &Sent<'_>,
-        departure: Departure,
-    ) -> Result<(), WriteError> {
-        let question = cloudwatch::question(parameters);
-        let call = self.regional.ask_by_hand::<Element>(
-            &CLOUDWATCH,
-            region,
-            sent.operation(),
-            question,
-            Some(departure),
-        );
-        sent.outcome(call.await)
-    }
-
-    async fn send_to_access_analyzer(
-        &self,
+        service: &'static Service,
         region: &Region,
         question: Question,
         sent: &Sent<'_>,
         departure: Departure,
     ) -> Result<(), WriteError> {
-        let call = self.regional.ask_by_hand::<Value>(
-            &ACCESS_ANALYZER,
-            region,
-            sent.operation(),
-            question,
-            Some(departure),
-        );
-        sent.outcome(call.await)
-    }
-
-    async fn send_to_ec2(
-        &self,
-        region: &Region,
-        parameters: Vec<(&'static str, String)>,
-        sent: &Sent<'_>,
-        departure: Departure,
-    ) -> Result<(), WriteError> {
-        let question = ec2::question(parameters);
         let operation = sent.operation();
         let call = self
             .regional
-            .ask_by_hand::<Element>(&EC2, region, operation, question, Some(departure));
+            .ask_by_hand::<T>(service, region, operation, question, Some(departure));
         sent.outcome(call.await)
     }
 
@@ -169,8 +121,8 @@ impl Writer {
         let asking = sent.of(operation::DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS);
         let association = self.association(instance, profile, &asking).await?;
         self.shared.budget.acquire().await;
-        let parameters = vec![("AssociationId", association)];
-        self.send_to_ec2(&instance.region, parameters, sent, departure)
+        let question = ec2::question(vec![("AssociationId", association)]);
+        self.send_by_hand::<Element>(&EC2, &instance.region, question, sent, departure)
             .await
     }
 

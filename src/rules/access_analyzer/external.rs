@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::super::access_key::evidence;
+use super::super::region::by_people;
 use super::super::{CONTROLS_FACT, Context, Judgement};
-use super::{RULE, by_people};
+use super::RULE;
 use crate::inventory::{Analyzer, ExternalAccess, Reading};
 use crate::model::{AccountId, Arn, Event, Finding, FindingStatus, Owner, Region, Severity, counted};
 
@@ -94,7 +95,7 @@ fn accessible(ctx: &Context<'_>, resource: &Arn, what: &str, seen: &[&Sighting<'
             ),
         ),
     ]));
-    by_people(ctx, finding, Event::ExternalAccessFound)
+    by_people(ctx, &RULE, finding, Event::ExternalAccessFound)
 }
 
 fn unanalyzed(ctx: &Context<'_>, resource: &Arn, failed: &[&Sighting<'_>]) -> Judgement {

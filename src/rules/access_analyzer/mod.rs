@@ -49,12 +49,12 @@ use serde_json::{Value, json};
 
 pub(super) use self::unused::{add_unused_role, add_unused_services};
 use super::access_key::{evidence, stands_subject};
-use super::region::{NOT_TAKEN, REMIND_EVERY, failed, read_regions};
-use super::{CONTROLS_FACT, Context, Judgement, Practice, Remedy, Reminder, Rule};
+use super::region::{NOT_TAKEN, by_people, failed, read_regions, remedied};
+use super::{CONTROLS_FACT, Context, Judgement, Practice, Rule};
 use crate::inventory::{Analyzer, AnalyzerStatus, Reading};
 use crate::model::{
-    AnalyzerKind, AnalyzerSettings, Arn, Change, ChangeKind, Event, Finding, FindingStatus, Inverse,
-    Precondition, Proposal, Region, RegionalChange, RegionalState, RuleName, Severity,
+    AnalyzerKind, AnalyzerSettings, Arn, ChangeKind, Event, Finding, FindingStatus, Region, RegionalChange,
+    RegionalState, RuleName, Severity,
 };
 
 /// The rule's name.
@@ -142,7 +142,7 @@ fn out_of_order(ctx: &Context<'_>, region: &Region, analyzer: &Analyzer) -> Judg
         state(analyzer)
     );
     finding.evidence.extend(about(analyzer));
-    by_people(ctx, finding, Event::AnalyzerMissing)
+    by_people(ctx, &RULE, finding, Event::AnalyzerMissing)
 }
 
 /// No analyzer looks outside: one is made.
@@ -162,7 +162,7 @@ fn absent(ctx: &Context<'_>, region: &Region, analyzers: &[Analyzer]) -> Judgeme
         (Ok(arn), None) => arn,
         (Err(_), None) => {
             finding.detail = format!("No analyzer can be called `{name}`: correct `analyzer_name`.");
-            return by_people(ctx, finding, Event::AnalyzerMissing);
+            return by_people(ctx, &RULE, finding, Event::AnalyzerMissing);
         }
         (_, Some(analyzer)) => {
             finding.detail = format!(
@@ -171,7 +171,7 @@ fn absent(ctx: &Context<'_>, region: &Region, analyzers: &[Analyzer]) -> Judgeme
                 analyzer.settings.kind.as_str()
             );
             finding.evidence.extend(about(analyzer));
-            return by_people(ctx, finding, Event::AnalyzerMissing);
+            return by_people(ctx, &RULE, finding, Event::AnalyzerMissing);
         }
     };
     finding.detail = format!(
@@ -187,21 +187,7 @@ fn absent(ctx: &Context<'_>, region: &Region, analyzers: &[Analyzer]) -> Judgeme
     };
     let before = RegionalState::Analyzer { analyzer: None };
     let change = RegionalChange::CreateAnalyzer(settings);
-    let remedy = Remedy {
-        proposal: Proposal {
-            inverse: change.inverse(&before).map(Inverse::Regional),
-            change: Change::Regional(change),
-        },
-        precondition: Precondition::Regional(before),
-        since: ctx.snapshot.taken_at,
-        withheld: None,
-        report_only: false,
-        needs_approval: false,
-    };
-    Judgement {
-        remedy: Some(remedy),
-        ..Judgement::bare(finding)
-    }
+    remedied(finding, change, before, ctx.snapshot.taken_at)
 }
 
 /// A working analyzer of which it is not known what it found.
@@ -237,18 +223,6 @@ fn unread(ctx: &Context<'_>, analyzer: &Analyzer) -> Option<Judgement> {
     }
     finding.owner = ctx.account_owner();
     Some(Judgement::bare(finding))
-}
-
-/// The verdict on what only people can mend.
-fn by_people(ctx: &Context<'_>, mut finding: Finding, event: Event) -> Judgement {
-    let told = stands_subject(ctx, &RULE, &mut finding);
-    Judgement {
-        reminder: told.then_some(Reminder {
-            event,
-            every: REMIND_EVERY,
-        }),
-        ..Judgement::bare(finding)
-    }
 }
 
 fn about(analyzer: &Analyzer) -> serde_json::Map<String, Value> {

@@ -7,7 +7,7 @@ use crate::config::{Config, Mode};
 use crate::inventory::{
     ExternalAccess, RegionalInventory, Role, Snapshot, UnusedAccess, UnusedKind, UnusedService,
 };
-use crate::model::{Glob, History, RegionalInverse};
+use crate::model::{Glob, History, Inverse, Precondition, RegionalInverse};
 use crate::rules::fixture::{self, ACCOUNT, days, gap, now, region, snapshot};
 
 fn arn(text: &str) -> Arn {

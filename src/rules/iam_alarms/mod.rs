@@ -44,13 +44,12 @@ use self::events::Watched;
 use self::verdict::{Found, Verdict, is_alarmed};
 use super::access_key::{evidence, stands_subject};
 use super::cloudtrail;
-use super::region::{NOT_TAKEN, REMIND_EVERY, failed, read_regions};
-use super::{Context, Judgement, Practice, Remedy, Reminder, Rule};
+use super::region::{NOT_TAKEN, by_people, failed, read_regions, remedied};
+use super::{Context, Judgement, Practice, Rule};
 use crate::inventory::{Gap, LogGroup};
 use crate::model::{
-    Arn, Change, ChangeKind, Event, Feed, Finding, FindingStatus, Inverse, MetricAlarm, MetricFilter,
-    MetricName, Precondition, Proposal, Region, RegionalChange, RegionalState, RuleName, Severity,
-    log_group_name,
+    Arn, ChangeKind, Event, Feed, Finding, FindingStatus, MetricAlarm, MetricFilter, MetricName, Region,
+    RegionalChange, RegionalState, RuleName, Severity, log_group_name,
 };
 
 /// The rule's name.
@@ -149,7 +148,7 @@ fn nothing_to_watch(ctx: &Context<'_>) -> Judgement {
                       account: mend that first (rule `cloudtrail`)."
         .to_owned();
     finding.owner = ctx.account_owner();
-    by_people(ctx, finding)
+    by_people(ctx, &RULE, finding, Event::AlarmMissing)
 }
 
 fn judge_event(ctx: &Context<'_>, event: &Watched, groups: &[(&Arn, &LogGroup)]) -> Vec<Judgement> {
@@ -186,7 +185,7 @@ fn unfiltered(ctx: &Context<'_>, event: &Watched, arn: &Arn, group: &LogGroup) -
             log_group_name(arn),
             filter.name
         );
-        return vec![by_people(ctx, finding)];
+        return vec![by_people(ctx, &RULE, finding, Event::AlarmMissing)];
     }
     let metric = own_metric(event);
     finding.detail = match ctx.config.rules.iam_alarms.topic {
@@ -224,12 +223,12 @@ fn silent(ctx: &Context<'_>, event: &Watched, arn: &Arn, group: &LogGroup, metri
                 "There is an alarm {name} that does not tell a topic of {metric}, so none of that name is made: correct or \
                  delete it."
             );
-            return by_people(ctx, finding);
+            return by_people(ctx, &RULE, finding, Event::AlarmMissing);
         }
         Ok(topic) => topic,
         Err(why) => {
             finding.detail = format!("No enabled alarm on the metric {metric} tells an SNS topic. {why}");
-            return by_people(ctx, finding);
+            return by_people(ctx, &RULE, finding, Event::AlarmMissing);
         }
     };
     finding.detail = format!("An alarm on the metric {metric} is made that tells {topic}.");
@@ -249,7 +248,7 @@ fn unheard(ctx: &Context<'_>, event: &Watched, arn: &Arn, found: &Found) -> Judg
     );
     finding.evidence.insert("alarm".to_owned(), json!(alarm));
     finding.evidence.insert("topic".to_owned(), json!(topic));
-    by_people(ctx, finding)
+    by_people(ctx, &RULE, finding, Event::AlarmMissing)
 }
 
 /// The topic that alarms on this log group are to tell.
@@ -324,32 +323,7 @@ fn concluded(
     if !stands_subject(ctx, &RULE, &mut finding) {
         return Judgement::bare(finding);
     }
-    let remedy = Remedy {
-        proposal: Proposal {
-            inverse: change.inverse(&before).map(Inverse::Regional),
-            change: Change::Regional(change),
-        },
-        precondition: Precondition::Regional(before),
-        since: ctx.snapshot.taken_at,
-        withheld: None,
-        report_only: false,
-        needs_approval: false,
-    };
-    Judgement {
-        remedy: Some(remedy),
-        ..Judgement::bare(finding)
-    }
-}
-
-fn by_people(ctx: &Context<'_>, mut finding: Finding) -> Judgement {
-    let told = stands_subject(ctx, &RULE, &mut finding);
-    Judgement {
-        reminder: told.then_some(Reminder {
-            event: Event::AlarmMissing,
-            every: REMIND_EVERY,
-        }),
-        ..Judgement::bare(finding)
-    }
+    remedied(finding, change, before, ctx.snapshot.taken_at)
 }
 
 fn unknown(ctx: &Context<'_>, resource: &Arn, subject: &str, what: &str, gap: Option<&Gap>) -> Judgement {

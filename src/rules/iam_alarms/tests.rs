@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{Config, Mode, OwnPattern, WatchedEvent};
 use crate::inventory::{Reading, Snapshot};
-use crate::model::{Glob, History, RegionalInverse};
+use crate::model::{Glob, History, Inverse, Precondition, RegionalInverse};
 use crate::rules::fixture::{self, ACCOUNT, gap, now, snapshot_with_trails, trail};
 
 fn arn(text: &str) -> Arn {
