@@ -11,6 +11,7 @@ use crate::execute::ActionReport;
 use crate::model::Person;
 use crate::plan::{self, Refusal};
 use crate::state::StateError;
+use crate::telemetry::Chain;
 
 /// How many may wait at once.
 const ROOM: usize = 64;
@@ -151,13 +152,17 @@ impl Errands {
 }
 
 async fn run(house: House, errand: Errand) {
-    // Nobody waits where the client went away; what was done stands in the journal.
+    // Where the client went away nobody waits: what was done stands in the journal, what failed is told here.
     match errand {
         Errand::Decide(request, answer) => {
-            let _ = answer.send(decide(&house, &request).await);
+            if let Err(Err(error)) = answer.send(decide(&house, &request).await) {
+                tracing::warn!(error = %Chain(&error), "a decision came to nothing, and whoever asked is gone");
+            }
         }
         Errand::RollBack { undo, person, answer } => {
-            let _ = answer.send(roll_back(&house, &undo, &person).await);
+            if let Err(Err(error)) = answer.send(roll_back(&house, &undo, &person).await) {
+                tracing::warn!(error = %Chain(&error), "a rollback came to nothing, and whoever asked is gone");
+            }
         }
     }
 }
