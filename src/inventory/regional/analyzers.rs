@@ -135,14 +135,29 @@ pub(super) async fn read(
         .map(|(region, inventory)| async move { (inventory, look_into(reader, needs, region).await) });
     let mut looks = looks.buffer_unordered(AT_A_TIME);
     while let Some((inventory, analyzers)) = looks.next().await {
-        if needs.analyzers {
-            gaps.extend(analyzers.gap().cloned());
+        match (analyzers.gap(), needs.analyzers) {
+            (Some(gap), true) => {
+                gaps.insert(gap.clone());
+            }
+            (Some(gap), false) => tell_of_missing_evidence(gap),
+            (None, _) => {}
         }
         for analyzer in analyzers.known().into_iter().flatten() {
             gaps.extend(analyzer.external.as_ref().and_then(Reading::gap).cloned());
+            let unused = analyzer.unused.as_ref().and_then(Reading::gap);
+            unused.into_iter().for_each(tell_of_missing_evidence);
         }
         inventory.analyzers = Some(analyzers);
     }
+}
+
+/// The rules decide without it, so nothing of the run fails by it: this is the only place where it is told.
+fn tell_of_missing_evidence(gap: &Gap) {
+    tracing::warn!(
+        operation = %gap.operation,
+        cause = %gap.detail,
+        "what Access Analyzer knows of unused access could not be read: rules decide without it"
+    );
 }
 
 async fn look_into(reader: &Reader, needs: &RegionalNeeds, region: &Region) -> Reading<Vec<Analyzer>> {
@@ -226,7 +241,10 @@ pub(in crate::inventory) async fn read_unused_services(
     while let Some((finding, read)) = looks.next().await {
         finding.services = match read {
             Ok(services) => services.map(Reading::Known),
-            Err(gap) => Some(Reading::Unknown(gap)),
+            Err(gap) => {
+                tell_of_missing_evidence(&gap);
+                Some(Reading::Unknown(gap))
+            }
         };
     }
 }
