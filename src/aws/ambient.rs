@@ -7,6 +7,9 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
@@ -150,7 +153,7 @@ impl Ambient {
                     .retry_config(self.pace.retries())
                     .load()
                     .await;
-                without_empty_endpoint(loaded)
+                with_one_pool(&without_empty_endpoint(loaded))
             }
             Source::Fixed {
                 endpoint,
@@ -164,14 +167,15 @@ impl Ambient {
                     None,
                     "iamwarden-fixed",
                 );
-                aws_config::defaults(BehaviorVersion::latest())
+                let loaded = aws_config::defaults(BehaviorVersion::latest())
                     .region(Region::from_static(FALLBACK_REGION))
                     .endpoint_url(endpoint)
                     .credentials_provider(SharedCredentialsProvider::new(credentials))
                     .timeout_config(self.pace.timeouts())
                     .retry_config(self.pace.retries())
                     .load()
-                    .await
+                    .await;
+                with_one_pool(&loaded)
             }
         }
     }
@@ -202,6 +206,26 @@ impl Ambient {
         }
         roles
     }
+}
+
+/// One pool of connections for all clients of all accounts: each would otherwise load certificates of its own, and a
+/// thousand accounts would hold a thousand pools.
+fn with_one_pool(loaded: &SdkConfig) -> SdkConfig {
+    loaded.to_builder().http_client(http_client()).build()
+}
+
+/// As the SDK makes it for itself: rustls, and the proxy of the environment.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let mut connector = ConnectorBuilder::default().tls_provider(provider);
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// An empty `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_IAM` …), as container platforms set what was left out, is none: the

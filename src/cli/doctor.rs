@@ -1,5 +1,7 @@
 //! `iamwarden doctor`: checks credentials, permissions, state and channels, and says what to mend.
 
+use chrono::{DateTime, Utc};
+
 use super::opening::{Opening, StateUse};
 use super::{Exit, print};
 use crate::aws::Purpose;
@@ -56,6 +58,12 @@ impl Report {
     fn bad(&mut self, line: impl AsRef<str>) {
         self.problems += 1;
         self.text.push_str(&format!("✗ {}\n", line.as_ref()));
+    }
+
+    fn join(&mut self, other: Self) {
+        let Self { text, problems } = other;
+        self.text.push_str(&text);
+        self.problems += problems;
     }
 }
 
@@ -120,50 +128,14 @@ async fn state(house: &mut House, report: &mut Report) {
 /// Reads every account as a plan would: the surest check of credentials and permissions.
 async fn accounts(house: &House, report: &mut Report) {
     let run = Run::new(house, Reach::Look);
-    let readings = match run.read(&Selection::default()).await {
-        Ok(readings) => readings,
+    let now = run.now;
+    let check = |reading| async move { Ok(account(&house.config, &reading, now)) };
+    match run.read(&Selection::default(), check).await {
+        Ok(reports) => reports.into_iter().for_each(|of_account| report.join(of_account)),
         // What lies beneath the first two are the SDK's own words for the same.
         Err(error) => {
             let causes: Vec<_> = error.chain().take(2).map(ToString::to_string).collect();
             return report.bad(format!("credentials: {}", causes.join("\n    ")));
-        }
-    };
-    for reading in readings {
-        match reading {
-            Reading::Failed { id, gap, .. } => {
-                report.bad(format!("account {id}: {} failed: {}", gap.operation, gap.detail))
-            }
-            Reading::Done(surveyed) => {
-                let Surveyed {
-                    snapshot, history, ..
-                } = surveyed.as_ref();
-                let (id, name, caller) = (&snapshot.account, &snapshot.name, &snapshot.caller.arn);
-                if snapshot.gaps.is_empty() {
-                    let name = if name == id.as_str() {
-                        String::new()
-                    } else {
-                        format!(" ({name})")
-                    };
-                    report.good(format!("account {id}{name}: read whole, as {caller}"));
-                }
-                grants(&house.config, snapshot, report);
-                let plan = plan_account(&house.config, snapshot, history, run.now, &PlanOptions::default());
-                for gap in &plan.summary.errors {
-                    if let Some(rule) = gap.operation.strip_prefix("rule:") {
-                        report.bad(format!(
-                            "account {id}: rule {rule} cannot do its work: {}",
-                            gap.detail
-                        ));
-                        continue;
-                    }
-                    let on = gap.resource.as_ref().map(|arn| format!(" of {arn}"));
-                    let on = on.unwrap_or_default();
-                    report.bad(format!(
-                        "account {id}: {}{on} failed: {}",
-                        gap.operation, gap.detail
-                    ));
-                }
-            }
         }
     }
     for account in house
@@ -189,6 +161,48 @@ async fn accounts(house: &House, report: &mut Report) {
             )),
         }
     }
+}
+
+/// What became of reading one account.
+fn account(config: &Config, reading: &Reading, now: DateTime<Utc>) -> Report {
+    let mut report = Report::default();
+    let surveyed = match reading {
+        Reading::Done(surveyed) => surveyed,
+        Reading::Failed { id, gap, .. } => {
+            report.bad(format!("account {id}: {} failed: {}", gap.operation, gap.detail));
+            return report;
+        }
+    };
+    let Surveyed {
+        snapshot, history, ..
+    } = surveyed.as_ref();
+    let (id, name, caller) = (&snapshot.account, &snapshot.name, &snapshot.caller.arn);
+    if snapshot.gaps.is_empty() {
+        let name = if name == id.as_str() {
+            String::new()
+        } else {
+            format!(" ({name})")
+        };
+        report.good(format!("account {id}{name}: read whole, as {caller}"));
+    }
+    grants(config, snapshot, &mut report);
+    let plan = plan_account(config, snapshot, history, now, &PlanOptions::default());
+    for gap in &plan.summary.errors {
+        if let Some(rule) = gap.operation.strip_prefix("rule:") {
+            report.bad(format!(
+                "account {id}: rule {rule} cannot do its work: {}",
+                gap.detail
+            ));
+            continue;
+        }
+        let on = gap.resource.as_ref().map(|arn| format!(" of {arn}"));
+        let on = on.unwrap_or_default();
+        report.bad(format!(
+            "account {id}: {}{on} failed: {}",
+            gap.operation, gap.detail
+        ));
+    }
+    report
 }
 
 /// Reading proves that reading is allowed; what may be changed only its policies tell beforehand.

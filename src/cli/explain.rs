@@ -20,34 +20,16 @@ pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str
     let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
     let selection = selection(&house.config, &[], &accounts)?;
     let run = Run::new(&house, Reach::Look);
-    let (mut text, mut unread) = (String::new(), String::new());
     let progress = super::results::Progress::start("reading AWS");
-    let readings = run.read(&selection).await?;
+    let told = run
+        .read(&selection, |reading| of_account(&house, &run, principal, reading))
+        .await?;
     progress.end();
-    for reading in readings {
-        let surveyed = match reading {
-            Reading::Done(surveyed) => surveyed,
-            Reading::Failed { id, gap, .. } => {
-                unread.push_str(&format!(
-                    "account {id} could not be read: {} failed: {}\n",
-                    gap.operation, gap.detail
-                ));
-                continue;
-            }
-        };
-        let account = &surveyed.snapshot.account;
-        let authorization = match surveyed.snapshot.authorization.as_result() {
-            Ok(authorization) => authorization,
-            Err(gap) => {
-                unread.push_str(&format!(
-                    "the principals of account {account} could not be read: {} failed: {}\n",
-                    gap.operation, gap.detail
-                ));
-                continue;
-            }
-        };
-        for arn in matching(authorization, principal) {
-            text.push_str(&explained(&house, &surveyed, authorization, &arn, &run).await?);
+    let (mut text, mut unread) = (String::new(), String::new());
+    for account in told {
+        match account {
+            Told::Known(explained) => text.push_str(&explained),
+            Told::Unread(why) => unread.push_str(&why),
         }
     }
     print(&text)?;
@@ -55,6 +37,41 @@ pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str
     anyhow::ensure!(unread.is_empty(), "{}", unread.trim_end());
     anyhow::ensure!(!text.is_empty(), "no user, group or role is called `{principal}`");
     Ok(Exit::Ok)
+}
+
+/// What an account has to say of the principal.
+enum Told {
+    /// All that is known; nothing where it is not there.
+    Known(String),
+    /// Why nobody knows whether it is there.
+    Unread(String),
+}
+
+async fn of_account(house: &House, run: &Run<'_>, principal: &str, reading: Reading) -> anyhow::Result<Told> {
+    let surveyed = match reading {
+        Reading::Done(surveyed) => surveyed,
+        Reading::Failed { id, gap, .. } => {
+            return Ok(Told::Unread(format!(
+                "account {id} could not be read: {} failed: {}\n",
+                gap.operation, gap.detail
+            )));
+        }
+    };
+    let account = &surveyed.snapshot.account;
+    let authorization = match surveyed.snapshot.authorization.as_result() {
+        Ok(authorization) => authorization,
+        Err(gap) => {
+            return Ok(Told::Unread(format!(
+                "the principals of account {account} could not be read: {} failed: {}\n",
+                gap.operation, gap.detail
+            )));
+        }
+    };
+    let mut text = String::new();
+    for arn in matching(authorization, principal) {
+        text.push_str(&explained(house, &surveyed, authorization, &arn, run).await?);
+    }
+    Ok(Told::Known(text))
 }
 
 /// By ARN, by `user/NAME` with or without the path, or by bare name.
@@ -83,6 +100,7 @@ async fn explained(
         snapshot,
         history,
         session,
+        settled: _,
     } = surveyed;
     let plan = plan_account(&house.config, snapshot, history, run.now, &PlanOptions::default());
     let past = match &house.state {

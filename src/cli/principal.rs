@@ -36,29 +36,8 @@ pub(super) async fn look_up(
     let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
     let selection = selection(&house.config, &[], &accounts)?;
     let run = Run::new(house, Reach::Look);
-    let mut found = Vec::new();
-    for reading in run.read(&selection).await? {
-        match reading {
-            Reading::Done(surveyed) => {
-                let authorization = surveyed.snapshot.authorization.known();
-                let authorization = authorization.with_context(|| {
-                    format!(
-                        "the principals of account {} could not be read",
-                        surveyed.snapshot.account
-                    )
-                })?;
-                let caller = surveyed.session.caller().arn.clone();
-                for arn in matching(authorization, principal) {
-                    found.push((surveyed.snapshot.account.clone(), arn, caller.clone()));
-                }
-            }
-            Reading::Failed { id, gap, .. } => anyhow::bail!(
-                "account {id} could not be read ({} failed: {}): name another with --account",
-                gap.operation,
-                gap.detail
-            ),
-        }
-    }
+    let find = |reading| async move { found_in(reading, principal) };
+    let mut found = run.read(&selection, find).await?.concat();
     match (found.pop(), found.as_slice()) {
         (Some(one), []) => Ok(one),
         (None, _) => anyhow::bail!("no user, group or role is called `{principal}`"),
@@ -71,4 +50,23 @@ pub(super) async fn look_up(
             )
         }
     }
+}
+
+/// All of this name in the account.
+fn found_in(reading: Reading, principal: &str) -> anyhow::Result<Vec<(AccountId, Arn, Arn)>> {
+    let surveyed = match reading {
+        Reading::Done(surveyed) => surveyed,
+        Reading::Failed { id, gap, .. } => anyhow::bail!(
+            "account {id} could not be read ({} failed: {}): name another with --account",
+            gap.operation,
+            gap.detail
+        ),
+    };
+    let account = &surveyed.snapshot.account;
+    let authorization = surveyed.snapshot.authorization.known();
+    let authorization =
+        authorization.with_context(|| format!("the principals of account {account} could not be read"))?;
+    let caller = &surveyed.session.caller().arn;
+    let found = matching(authorization, principal).into_iter();
+    Ok(found.map(|arn| (account.clone(), arn, caller.clone())).collect())
 }

@@ -16,20 +16,22 @@ pub(super) async fn run(opening: &Opening, output: &Path, account: Option<&str>)
         "several accounts are configured: say which with --account"
     );
     let progress = super::results::Progress::start("reading AWS");
-    let readings = Run::new(&house, Reach::Look).read(&selection).await?;
+    let write = |reading| async move {
+        let surveyed = match reading {
+            Reading::Done(surveyed) => surveyed,
+            Reading::Failed { gap, .. } => anyhow::bail!("{} failed: {}", gap.operation, gap.detail),
+        };
+        surveyed.snapshot.write_to(output)?;
+        let gaps = surveyed.snapshot.gaps.len();
+        Ok(format!(
+            "Account {} written to {}; {gaps} gaps.\n",
+            surveyed.snapshot.account,
+            output.display()
+        ))
+    };
+    let written = Run::new(&house, Reach::Look).read(&selection, write).await?;
     progress.end();
-    match readings.first() {
-        Some(Reading::Done(surveyed)) => {
-            surveyed.snapshot.write_to(output)?;
-            let gaps = surveyed.snapshot.gaps.len();
-            print(&format!(
-                "Account {} written to {}; {gaps} gaps.\n",
-                surveyed.snapshot.account,
-                output.display()
-            ))?;
-            Ok(Exit::Ok)
-        }
-        Some(Reading::Failed { gap, .. }) => anyhow::bail!("{} failed: {}", gap.operation, gap.detail),
-        None => anyhow::bail!("there is no account to read"),
-    }
+    anyhow::ensure!(!written.is_empty(), "there is no account to read");
+    print(&written.concat())?;
+    Ok(Exit::Ok)
 }

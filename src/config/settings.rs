@@ -72,6 +72,9 @@ pub struct Reports {
 pub struct ScheduleSettings {
     /// The schedule of every rule without one of its own. Six or seven fields, seconds first, in UTC.
     pub default: Schedule,
+    /// How many accounts are read at once; as many are held in memory.
+    #[schemars(range(min = 1, max = 64))]
+    pub accounts_at_once: u32,
 }
 
 /// `[state]`

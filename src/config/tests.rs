@@ -126,6 +126,7 @@ fn the_defaults_are_those_of_the_documentation() {
         }
       },
       "schedule": {
+        "accounts_at_once": 8,
         "default": "0 0 6 * * *"
       },
       "server": {

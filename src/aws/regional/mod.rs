@@ -19,10 +19,7 @@ mod writes;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
 use aws_smithy_runtime::client::retries::RetryPartition;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 
 pub use self::access_analyzer::LiveAnalyzer;
@@ -48,8 +45,7 @@ impl Regional {
         let sdk = sdk
             .to_builder()
             .timeout_config(shared.pace.timeouts())
-            .retry_config(retries.clone())
-            .http_client(http_client());
+            .retry_config(retries.clone());
         Self {
             sdk: sdk.build(),
             shared,
@@ -92,19 +88,4 @@ impl Regional {
 
 fn sdk_region(region: &Region) -> aws_types::region::Region {
     aws_types::region::Region::new(region.as_str().to_owned())
-}
-
-/// One pool of connections for all clients of a session: each would otherwise load certificates of its own. As the SDK
-/// makes it for itself: rustls, and the proxy of the environment.
-fn http_client() -> SharedHttpClient {
-    Builder::new().build_with_connector_fn(|settings, components| {
-        let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-        let mut connector = ConnectorBuilder::default().tls_provider(provider);
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    })
 }

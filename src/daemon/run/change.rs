@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use tracing::{Instrument, info_span, warn};
 
-use super::{Planned, Reading, Run, Surveyed};
-use crate::aws::Purpose;
+use super::{Planned, Run};
+use crate::aws::{Purpose, Session};
 use crate::execute::{ActionReport, ActionResult, Executor, LiveAttachment};
 use crate::model::{
     AccountId, Action, ActionId, ActionState, Digest, FindingId, Precondition, RuleName, WithheldReason,
@@ -136,11 +136,8 @@ impl Run<'_> {
             .collect();
         let mut reports = file.map(|file| file.stale(plan)).unwrap_or_default();
         reports.iter().for_each(|report| report.log(None));
-        for reading in &planned.readings {
-            let Reading::Done(surveyed) = reading else {
-                continue;
-            };
-            let account = surveyed.session.account();
+        for session in &planned.sessions {
+            let account = session.account();
             let due: Vec<Action> = self
                 .due(plan, file)
                 .into_iter()
@@ -151,7 +148,7 @@ impl Run<'_> {
                 continue;
             }
             let span = info_span!(parent: &self.span, "account", account = account.as_str());
-            let applied = self.apply_account(state, surveyed, &due, &rules);
+            let applied = self.apply_account(state, session, &due, &rules);
             reports.extend(applied.instrument(span).await);
         }
         if let Some(metrics) = &self.house.metrics {
@@ -165,7 +162,7 @@ impl Run<'_> {
     async fn apply_account(
         &self,
         state: &State,
-        surveyed: &Surveyed,
+        session: &Session,
         due: &[Action],
         rules: &BTreeMap<FindingId, RuleName>,
     ) -> Vec<ActionReport> {
@@ -177,7 +174,7 @@ impl Run<'_> {
             };
             due.iter().map(report).collect()
         };
-        let lease = match self.lease(state, surveyed.session.account()).await {
+        let lease = match self.lease(state, session.account()).await {
             Ok(Some(lease)) => lease,
             Ok(None) if self.house.shutdown.is_requested() => return none(ActionResult::NotStarted),
             Ok(None) => {
@@ -192,7 +189,7 @@ impl Run<'_> {
                 ));
             }
         };
-        let executor = self.executor(state, &surveyed.session, rules);
+        let executor = self.executor(state, session, rules);
         let reports = executor.apply(&lease, due).await;
         if let Err(error) = self.release(state, lease).await {
             warn!(%error, "the lease was not released; it ends by itself");
@@ -203,7 +200,7 @@ impl Run<'_> {
     fn executor<'e>(
         &'e self,
         state: &'e State,
-        session: &'e crate::aws::Session,
+        session: &'e Session,
         rules: &'e BTreeMap<FindingId, RuleName>,
     ) -> Executor<'e> {
         Executor {

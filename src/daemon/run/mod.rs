@@ -10,6 +10,7 @@ mod decide;
 mod desk;
 mod exemptions;
 mod outside;
+mod planned;
 mod report;
 mod settle;
 mod survey;
@@ -27,6 +28,7 @@ pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, Deci
 pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
 pub use exemptions::ExemptionAsked;
 pub use outside::ExchangeError;
+pub use planned::Planned;
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};
@@ -36,7 +38,7 @@ use crate::aws::{ConnectError, Purpose, Sessions};
 use crate::config::{Config, Schedule};
 use crate::execute::{ActionReport, ActionResult};
 use crate::model::{ActionState, Arn, RuleName, WithheldReason};
-use crate::plan::{self, AccountStatus, Plan, PlanOptions};
+use crate::plan::{self, AccountStatus, Plan};
 use crate::state::{State, StateError};
 use crate::telemetry::Metrics;
 
@@ -85,27 +87,6 @@ pub struct Run<'a> {
     span: Span,
 }
 
-/// What a run found, before anything was done.
-#[derive(Debug)]
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// The accounts, with the sessions by which they were read.
-    pub readings: Vec<Reading>,
-    /// What earlier runs did without telling anybody.
-    pub settled: Vec<ActionReport>,
-}
-
-impl Planned {
-    /// As whom AWS was read, in the first account that answered.
-    pub fn caller(&self) -> Option<&Arn> {
-        self.readings.iter().find_map(|reading| match reading {
-            Reading::Done(surveyed) => Some(&surveyed.session.caller().arn),
-            Reading::Failed { .. } => None,
-        })
-    }
-}
-
 impl<'a> Run<'a> {
     /// A run that begins now.
     pub fn new(house: &'a House, reach: Reach) -> Self {
@@ -118,19 +99,6 @@ impl<'a> Run<'a> {
             span: tracing::info_span!("run", run = id, rule = tracing::field::Empty),
             id,
         }
-    }
-
-    /// Reads and plans, unless the process is told to stop: what changes nothing is abandoned.
-    ///
-    /// # Errors
-    /// As for [`Run::plan`], and when it is abandoned.
-    pub async fn plan_or_stop(&self, selection: &Selection) -> anyhow::Result<Planned> {
-        let planned = self
-            .house
-            .shutdown
-            .unless_requested(self.plan(selection, false))
-            .await;
-        planned.unwrap_or_else(|| Err(anyhow::anyhow!("told to stop before anything was done")))
     }
 
     /// Records that the run begins, and as whom.
@@ -187,66 +155,6 @@ impl<'a> Run<'a> {
         let head = state.head().await?;
         tracing::info!(parent: &self.span, status, %head, "run ended");
         Ok(())
-    }
-
-    /// Reads the selected accounts, without planning.
-    ///
-    /// # Errors
-    /// Where the state fails.
-    pub async fn read(&self, selection: &Selection) -> anyhow::Result<Vec<Reading>> {
-        Ok(self.survey(selection).instrument(self.span.clone()).await?.0)
-    }
-
-    /// Reads the selected accounts and plans.
-    ///
-    /// # Errors
-    /// Where the state fails: a memory that cannot be read is not an empty one.
-    pub async fn plan(&self, selection: &Selection, as_if_enforce: bool) -> anyhow::Result<Planned> {
-        let options = PlanOptions {
-            rules: selection.rules.clone(),
-            as_if_enforce,
-        };
-        let (readings, settled) = self.survey(selection).instrument(self.span.clone()).await?;
-        let mut accounts = Vec::with_capacity(readings.len());
-        for reading in &readings {
-            match reading {
-                Reading::Done(surveyed) => {
-                    let Surveyed {
-                        snapshot, history, ..
-                    } = surveyed.as_ref();
-                    let plan = plan::plan_account(&self.house.config, snapshot, history, self.now, &options);
-                    if self.reach >= Reach::Remember {
-                        self.remember(snapshot, &plan, selection).await?;
-                    }
-                    accounts.push(plan);
-                }
-                Reading::Failed {
-                    id,
-                    name,
-                    gap,
-                    api_calls,
-                } => {
-                    accounts.push(plan::failed_account(
-                        id.clone(),
-                        name.clone(),
-                        gap.clone(),
-                        api_calls.clone(),
-                    ));
-                }
-            }
-        }
-        let plan = plan::assemble(
-            &self.house.config,
-            self.id.clone(),
-            self.now,
-            as_if_enforce,
-            accounts,
-        );
-        Ok(Planned {
-            plan,
-            readings,
-            settled,
-        })
     }
 }
 

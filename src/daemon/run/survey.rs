@@ -1,4 +1,4 @@
-//! Reading accounts, side by side.
+//! Reading accounts, side by side, and letting go of each before the next takes its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,6 @@ use crate::model::{AccountId, History, Observation, RuleName};
 use crate::plan::AccountPlan;
 use crate::rules;
 use crate::state::{ObservationKind, StateError};
-
-/// How many accounts are read at once.
-const ACCOUNTS_AT_ONCE: usize = 8;
 
 /// Which part of the world a run is about. Empty: all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,14 +51,21 @@ pub struct Surveyed {
     pub snapshot: Snapshot,
     /// What was before.
     pub history: History,
+    /// What turned out applied of attempts that were open, and was not told of.
+    pub settled: Vec<ActionReport>,
 }
 
 impl Run<'_> {
-    /// Reads the selected accounts. Also what turned out applied of attempts that were open.
-    pub(super) async fn survey(
+    /// Reads the selected accounts and hands each to `keep`, which makes of it what is needed later: a snapshot is as large
+    /// as its account, so only as many are held as are read at once. What was kept comes back in the order of the accounts.
+    pub(super) async fn survey<T, Kept>(
         &self,
         selection: &Selection,
-    ) -> anyhow::Result<(Vec<Reading>, Vec<ActionReport>)> {
+        keep: impl Fn(Reading) -> Kept,
+    ) -> anyhow::Result<Vec<T>>
+    where
+        Kept: Future<Output = anyhow::Result<T>>,
+    {
         let config = &self.house.config;
         let rules: Vec<_> = rules::enabled(config, &selection.rules);
         let rules: Vec<_> = rules.iter().map(RuleName::as_str).collect();
@@ -70,29 +74,32 @@ impl Run<'_> {
             true => vec![None],
             false => selected(config, selection).map(Some).collect(),
         };
-        let readings: Vec<_> = stream::iter(accounts)
-            .map(|account| {
+        let at_once = usize::try_from(config.schedule.accounts_at_once).unwrap_or(usize::MAX);
+        let keep = &keep;
+        let mut kept: Vec<_> = stream::iter(accounts.into_iter().enumerate())
+            .map(|(place, account)| {
                 let span = info_span!("account", account = account.map(|account| account.id.as_str()));
-                self.survey_account(account, selection).instrument(span)
+                let read = async move {
+                    match self.survey_account(account, selection).await {
+                        Ok(reading) => (place, keep(reading).await),
+                        Err(error) => (place, Err(error)),
+                    }
+                };
+                read.instrument(span)
             })
-            .buffered(ACCOUNTS_AT_ONCE)
+            // One that takes long keeps no place but its own.
+            .buffer_unordered(at_once)
             .collect()
             .await;
-        let mut done = Vec::with_capacity(readings.len());
-        let mut settled = Vec::new();
-        for reading in readings {
-            let (reading, reports) = reading?;
-            done.push(reading);
-            settled.extend(reports);
-        }
-        Ok((done, settled))
+        kept.sort_by_key(|(place, _)| *place);
+        kept.into_iter().map(|(_, kept)| kept).collect()
     }
 
     async fn survey_account(
         &self,
         account: Option<&Account>,
         selection: &Selection,
-    ) -> anyhow::Result<(Reading, Vec<ActionReport>)> {
+    ) -> anyhow::Result<Reading> {
         let house = self.house;
         let session = match house
             .sessions
@@ -113,15 +120,12 @@ impl Run<'_> {
                     account.name.clone().unwrap_or_else(|| account.id.to_string()),
                 );
                 let gap = unreachable(&failure);
-                return Ok((
-                    Reading::Failed {
-                        id,
-                        name,
-                        gap,
-                        api_calls: BTreeMap::new(),
-                    },
-                    Vec::new(),
-                ));
+                return Ok(Reading::Failed {
+                    id,
+                    name,
+                    gap,
+                    api_calls: BTreeMap::new(),
+                });
             }
         };
         if account.is_none() {
@@ -181,14 +185,12 @@ impl Run<'_> {
                 self.history(session.account()).await?
             }
         };
-        Ok((
-            Reading::Done(Box::new(Surveyed {
-                session,
-                snapshot,
-                history,
-            })),
+        Ok(Reading::Done(Box::new(Surveyed {
+            session,
+            snapshot,
+            history,
             settled,
-        ))
+        })))
     }
 
     /// What is remembered of the account; nothing, where there is no state yet.

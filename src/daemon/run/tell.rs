@@ -185,11 +185,7 @@ impl Run<'_> {
         reports: &[ActionReport],
         telling: Telling,
     ) -> Result<usize, StateError> {
-        let Planned {
-            plan,
-            settled,
-            readings: _,
-        } = planned;
+        let Planned { plan, settled, .. } = planned;
         let reports: Vec<_> = settled.iter().chain(reports).collect();
         let findings = self.with_remembered(state, &plan.findings, &reports).await?;
         let results: Vec<_> = reports
@@ -331,11 +327,7 @@ impl Run<'_> {
         settled: Vec<ActionReport>,
     ) -> Result<usize, StateError> {
         let plan = plan::assemble(&self.house.config, self.id.clone(), self.now, false, Vec::new());
-        let planned = Planned {
-            plan,
-            readings: Vec::new(),
-            settled,
-        };
+        let planned = Planned::of_nothing(plan, settled);
         self.tell(state, &planned, &[], Telling::Results).await
     }
 
@@ -505,19 +497,7 @@ impl Run<'_> {
             today,
             granted: None,
         });
-        let histories = planned.readings.iter().filter_map(|reading| match reading {
-            super::Reading::Done(surveyed) => Some(&surveyed.history),
-            super::Reading::Failed { .. } => None,
-        });
-        let granted = histories
-            .flat_map(|history| &history.exemptions)
-            .filter(|granted| {
-                // One that ended is told of once more, and forgotten.
-                let left = (granted.request.until - today).num_days();
-                granted.revoked.is_none()
-                    && (-plan::EXPIRING_WITHIN_DAYS..=plan::EXPIRING_WITHIN_DAYS).contains(&left)
-            });
-        let granted = granted.map(|granted| ExemptionEnding {
+        let granted = planned.ending.iter().map(|granted| ExemptionEnding {
             exemption: crate::config::Exemption::of_granted(granted),
             today,
             granted: Some(notify::GrantedTo {
