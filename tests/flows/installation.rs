@@ -16,7 +16,7 @@ use iamwarden::plan::Plan;
 use iamwarden::rules::REGISTRY;
 use iamwarden::state::{AppliedSelection, NewDecision, State};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -204,7 +204,8 @@ pub(crate) struct Installation {
     folder: tempfile::TempDir,
 }
 
-fn pace() -> Pace {
+/// Patient as by default, save for pauses that nobody needs here.
+pub(crate) fn pace() -> Pace {
     Pace {
         attempts: 3,
         backoff: Duration::from_millis(5),
@@ -243,10 +244,15 @@ fn configured(rules: &str) -> Config {
 impl Installation {
     /// At the beginning, in an account like this, under these rules.
     pub(crate) async fn begin(account: AccountSeed, rules: &str) -> Self {
+        Self::begin_at_pace(Seed::of(account), rules, pace()).await
+    }
+
+    /// At the beginning, in a world like this, with that much patience.
+    pub(crate) async fn begin_at_pace(seed: Seed, rules: &str, pace: Pace) -> Self {
         let seed = Seed {
             now: Some(at(BEGIN)),
             frozen: true,
-            ..Seed::of(account)
+            ..seed
         };
         let simulator = Simulator::from_seed(&seed).unwrap();
         let server = simulator.serve_on_thread("127.0.0.1:0").unwrap();
@@ -258,7 +264,7 @@ impl Installation {
             server.url(),
             own.access_key_id,
             own.secret_access_key.into(),
-            pace(),
+            pace,
         ));
         let (desk_url, siem_url) = (desk.server.uri(), siem.server.uri());
         let environment = move |name: &str| match name {
@@ -449,16 +455,25 @@ impl Installation {
         reports
     }
 
+    /// Works on the database behind everybody's back.
+    pub(crate) async fn database<T>(&self, work: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+        let file = self.folder.path().join("state.db");
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .busy_timeout(Duration::from_secs(20));
+        let mut connection = options.connect().await.unwrap();
+        let done = work(&mut connection).await;
+        connection.close().await.unwrap();
+        done
+    }
+
     /// Writes what is no freeze where the last word about the freeze stands.
     pub(crate) async fn spoil_the_freeze(&self) {
-        let file = self.folder.path().join("state.db");
-        let options = SqliteConnectOptions::new().filename(file);
-        let mut connection = options.connect().await.unwrap();
         let statements = "INSERT INTO journal (seq, at, kind, payload, previous, hash) \
              SELECT seq + 1, '2026-01-01T00:00:00.000000Z', 'freeze', '{}', hash, 'spoilt' FROM journal_head; \
              UPDATE journal_head SET seq = seq + 1, hash = 'spoilt'";
-        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        self.database(async |connection| sqlx::raw_sql(statements).execute(connection).await.unwrap())
+            .await;
     }
 
     /// The journal is whole, and no message is left over.
