@@ -105,7 +105,7 @@ fn a_role(rng: &mut StdRng, name: &str) -> RoleSeed {
     role
 }
 
-fn a_policy(name: &str, service: &str) -> PolicySeed {
+pub(crate) fn a_policy(name: &str, service: &str) -> PolicySeed {
     let document = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": format!("{service}:*"), "Resource": "*"}
     ]});

@@ -27,10 +27,12 @@ pub(crate) enum Way {
     Cut,
     /// An answer without a body.
     Empty,
+    /// The first page of a list again.
+    FirstPage,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Error("Throttling"),
         Self::Error("ServiceFailure"),
         Self::Error("ServiceUnavailable"),
@@ -43,7 +45,13 @@ impl Way {
         Self::Malformed,
         Self::Cut,
         Self::Empty,
+        Self::FirstPage,
     ];
+
+    /// Whether it strikes once the call was carried out.
+    pub(crate) fn is_after_effect(self) -> bool {
+        matches!(self, Self::ResetAfter | Self::HangAfter)
+    }
 
     pub(crate) fn fault(self) -> Fault {
         match self {
@@ -55,6 +63,7 @@ impl Way {
             Self::Malformed => Fault::new(FaultKind::MalformedBody),
             Self::Cut => Fault::new(FaultKind::CutBody),
             Self::Empty => Fault::new(FaultKind::EmptyBody),
+            Self::FirstPage => Fault::new(FaultKind::FirstPage),
         }
     }
 }

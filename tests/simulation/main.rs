@@ -18,6 +18,7 @@ mod faults;
 #[path = "../flows/installation.rs"]
 mod installation;
 mod invariants;
+mod matrix;
 mod play;
 mod rows;
 
@@ -40,12 +41,16 @@ fn number(variable: &str) -> Option<u64> {
     )
 }
 
-fn live(seed: u64) -> Result<Life, String> {
+fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let lived = std::panic::AssertUnwindSafe(|| runtime.block_on(play::live(seed)));
+    runtime.block_on(work)
+}
+
+fn live(seed: u64) -> Result<Life, String> {
+    let lived = std::panic::AssertUnwindSafe(|| block_on(play::live(seed)));
     std::panic::catch_unwind(lived).unwrap_or_else(|_| Err("it panicked; why stands above".to_owned()))
 }
 
@@ -75,7 +80,7 @@ fn whatever_happens_the_promises_hold() {
     });
     let broken = broken.into_inner().unwrap();
     for (seed, why) in &broken {
-        println!("IAMWARDEN_SEED={seed} cargo test --test simulation\n{why}");
+        eprintln!("IAMWARDEN_SEED={seed} cargo test --test simulation\n{why}");
     }
     assert!(broken.is_empty(), "seeds {:?}", broken.keys().collect::<Vec<_>>());
     assert_that_they_led_somewhere(&lives.into_inner().unwrap());
@@ -94,7 +99,7 @@ fn assert_that_they_led_somewhere(lives: &[Life]) {
         sum(|life| life.approvals),
         sum(|life| life.faults),
     ];
-    println!(
+    eprintln!(
         "{} lives: changes, crashes, rollbacks, approvals, faults {sums:?}",
         lives.len()
     );

@@ -48,7 +48,7 @@ struct Play {
 }
 
 /// Little patience: what hangs is given up soon.
-fn hasty() -> Pace {
+pub(crate) fn hasty() -> Pace {
     Pace {
         attempt: Duration::from_secs(2),
         operation: Duration::from_secs(4),

@@ -94,6 +94,8 @@ pub enum FaultKind {
     CutBody,
     /// The answer has no body, whatever the `moment`.
     EmptyBody,
+    /// The first page is answered again, whichever was asked for: its marker repeats. Whatever the `moment`.
+    FirstPage,
     /// The call waits until it is released.
     Hold,
 }

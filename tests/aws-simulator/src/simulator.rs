@@ -220,6 +220,7 @@ impl Turn {
             mutates,
         };
         let striking = shared.faults.striking(&subject);
+        let from_the_start = striking.iter().any(|fault| fault.kind == FaultKind::FirstPage);
         let n = shared.calls.begin(Call {
             n: 0,
             at: now,
@@ -233,6 +234,10 @@ impl Turn {
             took_effect: false,
             outcome: Outcome::Pending,
         });
+        let mut request = request;
+        if from_the_start {
+            request.query.forget("Marker");
+        }
         Self {
             simulator: simulator.clone(),
             request,
@@ -307,7 +312,10 @@ impl Turn {
                         return Err(Struck::Reset);
                     }
                 }
-                FaultKind::MalformedBody | FaultKind::CutBody | FaultKind::EmptyBody => {}
+                FaultKind::MalformedBody
+                | FaultKind::CutBody
+                | FaultKind::EmptyBody
+                | FaultKind::FirstPage => {}
             }
         }
         Ok(())

@@ -33,6 +33,11 @@ impl Query {
             .collect()
     }
 
+    /// Takes a parameter out.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
     pub(crate) fn optional(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
