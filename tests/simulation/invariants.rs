@@ -56,12 +56,14 @@ pub(crate) struct Auditor {
     last_call: u64,
     last_intent: i64,
     fencing: i64,
+    /// How many changes each run tried.
+    by_run: BTreeMap<String, usize>,
     /// When changes took effect, for the cap of a day.
     applied_at: Vec<DateTime<Utc>>,
     /// Before the last change of each thing, and after it.
     undo: BTreeMap<Target, (Value, Value)>,
     rolled_back: BTreeMap<Target, DateTime<Utc>>,
-    /// When a key was last inactive.
+    /// When a key was last inactive by our doing: what was announced before is void. Of others' doing nobody need know.
     awake_since: BTreeMap<String, DateTime<Utc>>,
     disabled_by_us: BTreeMap<String, DateTime<Utc>>,
     /// What people touched while nobody knew what became of an attempt: who did it cannot be told.
@@ -82,7 +84,6 @@ impl Auditor {
             self.doubtful.insert(target.clone());
         }
         self.undo.remove(&target);
-        self.awake_since.insert(target.subject, town.now());
     }
 
     /// A request for it is still on its way, and may be carried out at any time.
@@ -112,7 +113,6 @@ impl Auditor {
             self.fencing = intent.fencing;
             self.last_intent = intent.seq;
         }
-        let mut by_run: BTreeMap<String, usize> = BTreeMap::new();
         let mut now_there: BTreeMap<Target, Value> = BTreeMap::new();
         for call in &calls {
             let target = target(call).ok_or_else(|| {
@@ -138,7 +138,7 @@ impl Auditor {
                     before.occasion
                 );
                 self.check_apply(town, before, call, &intent, &was).await?;
-                let count = by_run.entry(intent.run.clone()).or_default();
+                let count = self.by_run.entry(intent.run.clone()).or_default();
                 *count += 1;
                 let cap = cap(config, &before.account);
                 hold!(
@@ -215,6 +215,7 @@ impl Auditor {
             self.rolled_back.remove(&target);
             if call.operation == "UpdateAccessKey" {
                 self.disabled_by_us.insert(target.subject.clone(), call.at);
+                self.awake_since.insert(target.subject.clone(), call.at);
             }
             self.undo.insert(target, (was.clone(), is.clone()));
         }

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod acts;
 mod estate;
 mod faults;
 #[allow(dead_code, reason = "shared with the flows, which use all of it")]

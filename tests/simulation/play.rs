@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use aws_simulator::{Edit, Fault, FaultKind, KeySeed, PasswordPolicy, When};
+use aws_simulator::{Fault, FaultKind, Release};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{Either, select};
 use iamwarden::aws::Pace;
@@ -14,10 +14,11 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::Value;
 
-use crate::estate::{self, PEOPLE, POLICIES, RULES, chance, key_id, one, policy_arn};
+use crate::acts::{self, Act};
+use crate::estate::{self, PEOPLE, RULES, chance, one};
 use crate::faults;
 use crate::installation::{ACCOUNT, Installation, pace};
-use crate::invariants::{Auditor, Before, Checked, Occasion, Target, is_pending};
+use crate::invariants::{Auditor, Before, Checked, Occasion, is_pending};
 use crate::rows;
 
 /// Steps of a life, at least and at most.
@@ -166,13 +167,63 @@ impl Play {
 
     async fn tick(&mut self) -> Checked {
         let selection = self.selection().await?;
-        self.arm_faults();
-        let before = self.before(Occasion::Run).await?;
-        let done = self.town.house.run("run", &selection).await;
+        let mut before = self.before(Occasion::Run).await?;
+        let act = match chance(&mut self.rng, 25) {
+            true => acts::any_act(&mut self.rng, &self.town, &mut self.next_key),
+            false => None,
+        };
+        let done = match act {
+            Some(act) => self.run_meanwhile(&selection, &mut before, act).await?,
+            None => {
+                self.arm_faults();
+                self.town.house.run("run", &selection).await
+            }
+        };
         self.town.simulator.faults().clear();
         self.note_run(&selection, &done);
         self.deliver().await?;
         self.check(&before).await
+    }
+
+    /// A run, and what somebody does while one of its reads is on its way.
+    async fn run_meanwhile(
+        &mut self,
+        selection: &Selection,
+        before: &mut Before,
+        act: Act,
+    ) -> Checked<anyhow::Result<Done>> {
+        let reads = [
+            "ListAccessKeys",
+            "ListAttached*",
+            "GetUser",
+            "GetAccountPasswordPolicy",
+            "*",
+        ];
+        let mut hold = Fault::new(FaultKind::Hold).on(one(&mut self.rng, &reads));
+        hold = hold.only_nth(self.rng.random_range(1..=12));
+        self.note(&format!(
+            "meanwhile, at {:?} {}: {}",
+            hold.operation, hold.nth, act.what
+        ));
+        self.town.simulator.faults().add(hold);
+        let (town, auditor) = (&self.town, &mut self.auditor);
+        let mut run = std::pin::pin!(town.house.run("run", selection));
+        let held = std::pin::pin!(town.simulator.holds().wait(Duration::from_secs(60)));
+        let held = match select(run.as_mut(), held).await {
+            Either::Left((done, _)) => return Ok(done),
+            Either::Right((held, _)) => held,
+        };
+        let held = held.ok_or("neither the run ended nor a call was held")?;
+        if !held.operation.starts_with("Get") && !held.operation.starts_with("List") {
+            // What becomes of a change that is on its way is not to be known.
+            town.simulator.holds().release(held.id, Release::Continue);
+            return Ok(run.await);
+        }
+        auditor.check(town, before).await?;
+        act.happens(town, auditor).await;
+        before.account = town.account();
+        town.simulator.holds().release(held.id, Release::Continue);
+        Ok(run.await)
     }
 
     fn note_run(&mut self, selection: &Selection, done: &anyhow::Result<Done>) {
@@ -432,99 +483,12 @@ impl Play {
         Ok(())
     }
 
-    /// Somebody works in the account by hand, or its owner uses a key.
     async fn somebody_acts(&mut self) -> Checked {
-        let account = self.town.account();
-        let users: Vec<_> = account["users"].as_object().unwrap().keys().cloned().collect();
-        if users.is_empty() {
+        let Some(act) = acts::any_act(&mut self.rng, &self.town, &mut self.next_key) else {
             return Ok(());
-        }
-        let user = users[self.rng.random_range(0..users.len())].clone();
-        let principal = format!("user/{user}");
-        let keys = account["users"][&user]["keys"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        let key = keys.first().and_then(|key| key["id"].as_str()).map(str::to_owned);
-        let at = |subject: String| Target {
-            principal: principal.clone(),
-            subject,
         };
-        let (what, edit, touched) = match (self.rng.random_range(0..8), key) {
-            (0 | 1, Some(key)) => {
-                let status = one(&mut self.rng, &["Active", "Active", "Inactive", "Suspended"]);
-                let edit = Edit {
-                    status: Some(status.to_owned()),
-                    ..Edit::of_key(ACCOUNT, &user, &key)
-                };
-                (format!("{key} {status}"), edit, vec![at(key)])
-            }
-            (2, Some(key)) => {
-                let edit = Edit {
-                    last_used: Some(When::At(self.town.now())),
-                    ..Edit::of_key(ACCOUNT, &user, &key)
-                };
-                (format!("{key} is used"), edit, Vec::new())
-            }
-            (3, Some(key)) => {
-                let edit = Edit {
-                    delete: true,
-                    ..Edit::of_key(ACCOUNT, &user, &key)
-                };
-                (format!("{key} deleted"), edit, vec![at(key)])
-            }
-            (4, _) if keys.len() < 2 => {
-                let key = key_id(self.next_key);
-                self.next_key += 1;
-                let mut edit = Edit::of_user(ACCOUNT, &user);
-                edit.keys.push(KeySeed::aged(When::days(0)).id(&key));
-                (format!("{user} has a new key {key}"), edit, Vec::new())
-            }
-            (5, _) => {
-                let (name, _) = one(&mut self.rng, &POLICIES);
-                let mut edit = Edit::of_user(ACCOUNT, &user);
-                edit.attach.push(policy_arn(name));
-                (
-                    format!("{name} attached to {user}"),
-                    edit,
-                    vec![at(policy_arn(name))],
-                )
-            }
-            (6, _) => {
-                let edit = Edit {
-                    password_policy: Some(PasswordPolicy {
-                        minimum_password_length: one(&mut self.rng, &[6, 8, 20]),
-                        require_symbols: chance(&mut self.rng, 50),
-                        ..PasswordPolicy::default()
-                    }),
-                    ..Edit::of(ACCOUNT)
-                };
-                let target = Target {
-                    principal: "root".to_owned(),
-                    subject: "password-policy".to_owned(),
-                };
-                (format!("{:?}", edit.password_policy), edit, vec![target])
-            }
-            (7, _) if users.len() > 2 && chance(&mut self.rng, 50) => {
-                let edit = Edit {
-                    delete: true,
-                    ..Edit::of_user(ACCOUNT, &user)
-                };
-                let keys = keys
-                    .iter()
-                    .filter_map(|key| key["id"].as_str())
-                    .map(str::to_owned);
-                let others = POLICIES.iter().map(|(name, _)| policy_arn(name));
-                let subjects = keys.chain(others).chain(["console-password".to_owned()]);
-                (format!("{user} is deleted"), edit, subjects.map(at).collect())
-            }
-            _ => return Ok(()),
-        };
-        for target in touched {
-            self.auditor.touched(&self.town, target).await;
-        }
-        self.town.edit(&edit);
-        self.note(&what);
+        self.note(&act.what);
+        act.happens(&self.town, &mut self.auditor).await;
         Ok(())
     }
 
