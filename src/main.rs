@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use iamwarden::cli::{self, Arguments, Exit};
+use iamwarden::config::Environment;
 use iamwarden::daemon::{Reload, Shutdown, Signals};
-use iamwarden::telemetry;
+use iamwarden::telemetry::{self, Traces};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -23,11 +25,6 @@ fn main() -> ExitCode {
             };
         }
     };
-    if let Err(error) = telemetry::install(arguments.log_format, arguments.log_level.as_deref()) {
-        report(&error.into());
-        return Exit::Error.into();
-    }
-    telemetry::report_panics();
     // The daemon answers its health check whatever its runs do; a command has but one thing to do.
     let workers = if arguments.command.is_daemon() { 2 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -36,16 +33,35 @@ fn main() -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let ended = runtime.block_on(run(arguments));
+            let ended = tell_and_run(&runtime, arguments);
             // A blocking task (a name that never resolves) must not hold the process.
             runtime.shutdown_background();
-            ended.into()
+            ended
         }
-        Err(error) => {
-            report(&error.into());
-            Exit::Error.into()
-        }
+        Err(error) => fail(&error.into()),
     }
+}
+
+/// Starts logs and spans, runs the command, and sends the last spans.
+fn tell_and_run(runtime: &Runtime, arguments: Arguments) -> ExitCode {
+    let environment = Environment::of_process();
+    let traces = match Traces::begin(|name| environment.get(name), runtime.handle()) {
+        Ok(traces) => traces,
+        Err(error) => return fail(&error.into()),
+    };
+    let level = arguments.log_level.as_deref();
+    if let Err(error) = telemetry::install(arguments.log_format, level, traces.as_ref()) {
+        return fail(&error.into());
+    }
+    telemetry::report_panics();
+    let ended = runtime.block_on(run(arguments));
+    traces.into_iter().for_each(Traces::finish);
+    ended.into()
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    report(error);
+    Exit::Error.into()
 }
 
 /// Runs the command; a second interrupt ends it at once.

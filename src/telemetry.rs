@@ -1,4 +1,4 @@
-//! Logs and metrics: what the process tells its operator.
+//! Logs, metrics and spans: what the process tells its operator.
 //!
 //! Secrets are kept out by types that cannot be printed; the two things that types cannot hold back are held back
 //! here: the debug logs of foreign crates (see [`install`]) and the payloads of panics (see [`report_panics`]).
@@ -6,10 +6,12 @@
 mod label;
 mod logs;
 mod metrics;
+mod traces;
 
 pub use label::{ActionOutcome, CallResult, OutboxState, ReloadResult, RunResult};
 pub use logs::{LogError, LogFormat, install, report_panics};
 pub use metrics::{Metrics, MetricsError};
+pub use traces::{Traces, TracesError};
 
 /// An error with all its causes on one line, for the one place where it is logged: `Display` of an error never
 /// prints its source.

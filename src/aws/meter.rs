@@ -1,25 +1,42 @@
-//! Interceptors: what is noted of every attempt on the wire, retries inside the SDK included.
+//! Interceptors: what is noted of every call, and of every attempt on the wire, retries inside the SDK included.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-    FinalizerInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
+use tracing::{Span, debug_span, field};
 
 use super::budget::{CallBudget, CallCounter, CallResult};
 use super::errors::ErrorKind;
 
-/// Counts attempts and their results, and lets retries take from the account's budget.
+/// The span of a call, retries and their pauses included.
+#[derive(Debug)]
+struct CallSpan(Span);
+
+impl Storable for CallSpan {
+    type Storer = StoreReplace<Self>;
+}
+
+impl CallSpan {
+    fn record(cfg: &ConfigBag, note: impl FnOnce(&Span)) {
+        if let Some(call) = cfg.load::<Self>() {
+            note(&call.0);
+        }
+    }
+}
+
+/// Counts attempts and their results, lets retries take from the account's budget, and keeps the span of the call.
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     pub(super) service: &'static str,
@@ -38,6 +55,42 @@ impl Meter {
 impl Intercept for Meter {
     fn name(&self) -> &'static str {
         "iamwarden-meter"
+    }
+
+    // Not before execution: the name of the operation is not there yet.
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let name = self.operation(cfg);
+        let span = debug_span!(
+            "call",
+            otel.name = name,
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            rpc.system = "aws-api",
+            attempts = field::Empty,
+            result = field::Empty,
+        );
+        cfg.interceptor_state().store_put(CallSpan(span));
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let failed = context.output_or_error().is_none_or(|outcome| outcome.is_err());
+        CallSpan::record(cfg, |span| {
+            if failed {
+                span.record("otel.status_code", "error");
+            }
+        });
+        Ok(())
     }
 
     fn read_before_transmit(
@@ -62,6 +115,11 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         let result = context.response().map_or(CallResult::Error, result_of);
         self.budget.record(&self.operation(cfg), result);
+        let attempts = cfg.load::<RequestAttempts>().map_or(1, RequestAttempts::attempts);
+        CallSpan::record(cfg, |span| {
+            span.record("attempts", attempts);
+            span.record("result", result.as_str());
+        });
         Ok(())
     }
 }

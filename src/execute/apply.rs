@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{Instrument, debug_span, field, warn};
 
 use super::precondition::{AttachmentJudge, LiveError, read_live};
 use super::report::{ActionReport, ActionResult};
@@ -146,8 +146,28 @@ impl Executor<'_> {
         Ok(resting.map(|record| record.id).min())
     }
 
-    /// Re-check, consent, intent, call, verify, outcome.
+    /// One attempt from its re-check to its outcome.
     pub(super) async fn attempt(
+        &self,
+        lease: &Lease,
+        attempt: &Attempt<'_>,
+        consent: impl AsyncFn() -> Result<(), ActionResult>,
+    ) -> (ActionResult, Option<IntentId>) {
+        let span = debug_span!(
+            "action",
+            action = %attempt.approved.action(),
+            kind = attempt.change.kind().as_str(),
+            undo = attempt.direction == Direction::Undo,
+            result = field::Empty,
+        );
+        let ended = self.take_steps(lease, attempt, consent);
+        let ended = ended.instrument(span.clone()).await;
+        span.record("result", ended.0.as_str());
+        ended
+    }
+
+    /// Re-check, consent, intent, call, verify, outcome.
+    async fn take_steps(
         &self,
         lease: &Lease,
         attempt: &Attempt<'_>,

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::egress::{EgressGuard, HostLookup};
 use super::message::Message;
@@ -536,7 +537,11 @@ impl<S: SecretSource, O: Outbox> Round<'_, S, O> {
             }
             let timeout = self.courier.settings.timeout;
             // Cut at the end of the round, secrets included. Whether the channel has it then is not known: at least once.
-            let attempt = self.courier.attempt(message, self.clock, timeout);
+            let span = tracing::debug_span!("delivery", channel = message.channel, id = %entry.id);
+            let attempt = self
+                .courier
+                .attempt(message, self.clock, timeout)
+                .instrument(span);
             match tokio::time::timeout(left, attempt).await {
                 Ok(Ok(())) => self.accept(entry, message, &mut report).await?,
                 Ok(Err(miss)) => self.miss(entry, message, miss, &mut report).await?,

@@ -19,6 +19,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::traces::Traces;
 use crate::daemon::Clock;
 
 /// What is logged where nobody says otherwise.
@@ -64,19 +65,24 @@ pub enum LogError {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Starts logging to stderr.
+/// Starts logging to stderr, and gathering spans where there is a collector for them.
 ///
 /// Foreign crates never log below `info`, whatever `level` says: at `debug` the AWS SDK and the HTTP and TLS crates
 /// print headers, bodies and credentials.
 ///
 /// # Errors
 /// [`LogError`] for a level that cannot be read, and where logging was started before.
-pub fn install(format: Option<LogFormat>, level: Option<&str>) -> Result<(), LogError> {
+pub fn install(
+    format: Option<LogFormat>,
+    level: Option<&str>,
+    traces: Option<&Traces>,
+) -> Result<(), LogError> {
     let format = format.unwrap_or_else(LogFormat::of_stderr);
     let colour = std::io::stderr().is_terminal();
     let targets = parse_level(level.unwrap_or(DEFAULT_LEVEL))?;
     tracing_subscriber::registry()
         .with(layer(format, targets, colour, Clock::system(), std::io::stderr))
+        .with(traces.map(Traces::layer))
         .try_init()
         .map_err(LogError::Twice)
 }
@@ -128,8 +134,12 @@ fn parse_level(text: &str) -> Result<Targets, LogError> {
 
 /// Whether a line may be written at all: our own of any level, those of others from `info` up.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    let crate_name = metadata.target().split("::").next().unwrap_or_default();
-    crate_name == env!("CARGO_CRATE_NAME") || *metadata.level() <= tracing::Level::INFO
+    is_ours(metadata) || *metadata.level() <= tracing::Level::INFO
+}
+
+/// Whether it is this crate's own.
+pub(super) fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"))
 }
 
 fn layer<S, W>(
