@@ -441,58 +441,27 @@ impl Reader {
         let scope = self.scope(operation, Some(principal));
         let kind = kind.ok_or_else(|| AwsError::unusable(scope, "this is no user, group or role"))?;
         let name = principal.name();
+        // Three operations that differ in nothing but their names.
+        macro_rules! list {
+            ($operation:ident, $of:ident) => {
+                self.list(
+                    scope,
+                    |marker| {
+                        let call = self.iam.$operation().$of(name);
+                        call.set_marker(marker).max_items(PAGE).send()
+                    },
+                    |page| {
+                        let policies = page.attached_policies.unwrap_or_default();
+                        (policies, page.is_truncated, page.marker)
+                    },
+                )
+                .await?
+            };
+        }
         let listed = match kind {
-            PrincipalKind::User => {
-                self.list(
-                    scope,
-                    |marker| {
-                        let call = self.iam.list_attached_user_policies().user_name(name);
-                        call.set_marker(marker).max_items(PAGE).send()
-                    },
-                    |page| {
-                        (
-                            page.attached_policies.unwrap_or_default(),
-                            page.is_truncated,
-                            page.marker,
-                        )
-                    },
-                )
-                .await?
-            }
-            PrincipalKind::Group => {
-                self.list(
-                    scope,
-                    |marker| {
-                        let call = self.iam.list_attached_group_policies().group_name(name);
-                        call.set_marker(marker).max_items(PAGE).send()
-                    },
-                    |page| {
-                        (
-                            page.attached_policies.unwrap_or_default(),
-                            page.is_truncated,
-                            page.marker,
-                        )
-                    },
-                )
-                .await?
-            }
-            PrincipalKind::Role => {
-                self.list(
-                    scope,
-                    |marker| {
-                        let call = self.iam.list_attached_role_policies().role_name(name);
-                        call.set_marker(marker).max_items(PAGE).send()
-                    },
-                    |page| {
-                        (
-                            page.attached_policies.unwrap_or_default(),
-                            page.is_truncated,
-                            page.marker,
-                        )
-                    },
-                )
-                .await?
-            }
+            PrincipalKind::User => list!(list_attached_user_policies, user_name),
+            PrincipalKind::Group => list!(list_attached_group_policies, group_name),
+            PrincipalKind::Role => list!(list_attached_role_policies, role_name),
         };
         let policies: Result<Vec<_>, _> = listed.into_iter().map(convert::attached_policy).collect();
         let mut policies = usable(scope, policies)?;

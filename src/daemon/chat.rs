@@ -9,13 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::{
     DecideError, DecisionMade, DecisionOutcome, DecisionRequest, ExemptionAsked, House, InForce, Reach, Run,
-    Selection, Wake, saved_plan,
+    Selection, Wake, queue, saved_plan,
 };
 use crate::model::{
     Digest, ExemptionId, Finding, FindingId, FindingStatus, Person, RuleName, Verdict, Way, visible,
@@ -183,29 +181,15 @@ impl Chat {
 impl Clicks {
     /// Carries clicks out until the process is told to stop, and then those that were begun.
     pub async fn serve(mut self, in_force: &InForce, delivery: &Wake) {
-        let shutdown = in_force.get().shutdown;
-        let mut open = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                () = shutdown.requested() => break,
-                Some(()) = open.next() => delivery.now(),
-                click = self.0.recv() => match click {
-                    Some(click) => open.push(carry_out(in_force.get(), click)),
-                    None => break,
-                },
-            }
-        }
-        self.0.close();
+        let open = queue::carry_out_until_stopped(&mut self.0, in_force, delivery, carry_out).await;
         while let Ok(click) = self.0.try_recv() {
             open.push(carry_out(in_force.get(), click));
         }
         // What was decided stands by then; an answer that Slack does not take in time is left out.
-        let rest = async {
-            while open.next().await.is_some() {
-                delivery.now();
-            }
-        };
-        if tokio::time::timeout(ENDING, rest).await.is_err() {
+        if tokio::time::timeout(ENDING, queue::finish(open, delivery))
+            .await
+            .is_err()
+        {
             tracing::warn!("some clicks were not answered: their messages still show what was before");
         }
     }

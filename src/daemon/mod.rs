@@ -11,6 +11,7 @@ mod agenda;
 mod chat;
 mod clock;
 mod in_force;
+mod queue;
 mod readiness;
 mod run;
 mod scheduler;

@@ -3,11 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{Announcement, Context, Judgement, Remedy, Standing};
-use crate::inventory::{AccessKey, Gap, LastUsed, Reading, User};
+use super::judgement::{evidence, stands_subject, unreadable_account};
+use super::{Announcement, Context, Judgement, Remedy};
+use crate::inventory::{AccessKey, LastUsed, Reading, User};
 use crate::model::{
-    AccessKeyId, Change, Event, Finding, FindingStatus, Inverse, KeyStatus, Observation, Precondition,
-    Proposal, RuleName, Severity, Span, Target, WithheldReason,
+    AccessKeyId, Change, Event, FindingStatus, Inverse, KeyStatus, Observation, Precondition, Proposal,
+    RuleName, Severity, Span, Target, WithheldReason,
 };
 
 /// A key with its owner, where its id is known.
@@ -45,31 +46,12 @@ pub(super) fn judge_keys<'a>(
     judgements
 }
 
-/// The account's users, groups and roles could not be read.
-pub(super) fn unreadable_account(ctx: &Context<'_>, rule: &RuleName, gap: &Gap) -> Judgement {
-    let mut finding = ctx.finding(
-        rule,
-        &ctx.account_root(),
-        "account",
-        FindingStatus::Unknown,
-        Severity::Medium,
-    );
-    finding.title = "The account could not be read".to_owned();
-    finding.detail = format!(
-        "{} failed: {}. Nothing is concluded from what is missing.",
-        gap.operation, gap.detail
-    );
-    finding.evidence = evidence([("operation", json!(gap.operation)), ("cause", json!(gap.cause))]);
-    finding.owner = ctx.account_owner();
-    judged(finding)
-}
-
 fn unreadable_keys(ctx: &Context<'_>, rule: &RuleName, user: &User, why: &str) -> Judgement {
     let mut finding = ctx.finding(rule, &user.arn, "keys", FindingStatus::Unknown, Severity::Medium);
     finding.title = format!("The access keys of {} could not be read", user.name);
     finding.detail = format!("{why}. Nothing is concluded from what is missing.");
     finding.owner = ctx.owner_of_user(user);
-    judged(finding)
+    Judgement::bare(finding)
 }
 
 /// A key that offends, whose id, status or dates do not allow a verdict.
@@ -95,16 +77,7 @@ pub(super) fn undecidable(
     finding.detail = format!("{why}.");
     finding.evidence = key_evidence(key, ctx.now);
     finding.owner = ctx.owner_of_user(user);
-    judged(finding)
-}
-
-fn judged(finding: Finding) -> Judgement {
-    Judgement {
-        finding,
-        remedy: None,
-        announcement: None,
-        reminder: None,
-    }
+    Judgement::bare(finding)
 }
 
 /// The facts about a key, as data.
@@ -126,13 +99,6 @@ pub(super) fn key_evidence(key: &AccessKey, now: DateTime<Utc>) -> Map<String, V
         map.insert("last_used_region".to_owned(), json!(region));
     }
     map
-}
-
-pub(super) fn evidence<const N: usize>(facts: [(&str, Value); N]) -> Map<String, Value> {
-    facts
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }
 
 /// How the last use reads in a sentence.
@@ -214,7 +180,7 @@ pub(super) fn offending_key(
     finding.evidence.insert("limit_reached".to_owned(), json!(due));
     finding.owner = ctx.owner_of_user(user);
     if !stands_subject(ctx, rule, &mut finding) {
-        return judged(finding);
+        return Judgement::bare(finding);
     }
     let change = Change::DisableAccessKey {
         access_key_id: (*id).clone(),
@@ -251,49 +217,6 @@ pub(super) fn offending_key(
         announcement: Some(announcement),
         reminder: None,
     }
-}
-
-/// Turns the finding into `exempt` where its resource is not subject to the rule; says whether it is.
-pub(super) fn stands_subject(ctx: &Context<'_>, rule: &RuleName, finding: &mut Finding) -> bool {
-    let standing = ctx.standing(rule, &finding.resource);
-    note_standing(finding, standing, "It")
-}
-
-/// Turns the finding into `exempt` where whom it is about (`who`, as a sentence begins) is to be left alone; says
-/// whether the rule applies.
-pub(super) fn note_standing(finding: &mut Finding, standing: Standing, who: &str) -> bool {
-    let (why, fact) = match standing {
-        Standing::Subject { expired } => {
-            if let Some(exemption) = expired {
-                finding.detail.push_str(&format!(
-                    " An exemption ({}) ended on {} and has no effect.",
-                    exemption.reason, exemption.until
-                ));
-                finding.evidence.insert(
-                    "expired_exemption".to_owned(),
-                    json!({"until": exemption.until, "reason": exemption.reason}),
-                );
-            }
-            return true;
-        }
-        Standing::Own => (
-            format!("{who} is what iamwarden itself runs as, which is never touched."),
-            json!("own"),
-        ),
-        Standing::Protected(pattern) => (
-            format!("{who} is protected by `{pattern}`."),
-            json!({"protected": pattern}),
-        ),
-        Standing::Exempt(exemption) => (
-            format!("{who} is exempt until {}: {}.", exemption.until, exemption.reason),
-            json!({"until": exemption.until, "reason": exemption.reason}),
-        ),
-    };
-    finding.status = FindingStatus::Exempt;
-    finding.detail.push(' ');
-    finding.detail.push_str(&why);
-    finding.evidence.insert("exempt".to_owned(), fact);
-    false
 }
 
 /// The last time the key is known to have been inactive: what its owner was told before does not count.

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::access_key::{self, Offence, Subject};
+use super::judgement::stands_subject;
 use super::{Announcement, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::AccessKeyRotation;
 use crate::inventory::{AccessKey, LastUsed, Reading, User};
@@ -223,7 +224,7 @@ fn judge_deletion(
         .evidence
         .insert("disabled_at".to_owned(), json!(disabled.at));
     finding.owner = ctx.owner_of_user(user);
-    if !access_key::stands_subject(ctx, &RULE, &mut finding) {
+    if !stands_subject(ctx, &RULE, &mut finding) {
         return Some(Judgement {
             finding,
             remedy: None,

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::access_key::{stands_subject, unreadable_account};
+use super::judgement::{stands_subject, unreadable_account};
 use super::{Context, Judgement, Practice, Reminder, Rule};
 use crate::inventory::{AttachedPolicy, InlinePolicy, Reading};
 use crate::model::{Arn, Event, FindingStatus, Owner, Review, RuleName, Severity, counted};

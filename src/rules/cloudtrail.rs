@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::access_key::{evidence, stands_subject};
+use super::judgement::{evidence, stands_subject};
 use super::region::{by_people, failed, read_regions, remedied};
 use super::{Context, Judgement, Practice, Rule};
 use crate::inventory::{BucketExposure, Gap, ManagementEvents, Reading, Trail};

@@ -44,7 +44,7 @@
 
 use serde_json::{Value, json};
 
-use super::access_key::{evidence, stands_subject};
+use super::judgement::{evidence, stands_subject};
 use super::region::{NOT_TAKEN, REMIND_EVERY, by_people, failed, read_regions, remedied};
 use super::{CONTROLS_FACT, Context, Judgement, Practice, Reminder, Rule};
 use crate::inventory::{AssociatedProfile, Gap, Instance, InstanceProfile, Reading};

@@ -14,6 +14,7 @@ mod context;
 pub(crate) mod fixture;
 mod iam_alarms;
 mod instance_roles;
+mod judgement;
 mod needs;
 mod password_policy;
 mod region;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::access_key::{evidence, stands_subject, unreadable_account};
+use super::judgement::{evidence, stands_subject, unreadable_account};
 use super::{CONTROLS_FACT, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::PasswordPolicyRule;
 use crate::inventory::{Gap, Reading};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::access_key::{evidence, stands_subject};
+use super::judgement::{evidence, stands_subject};
 use super::{Context, Judgement, Remedy, Reminder};
 use crate::inventory::{Gap, Reading, RegionalInventory};
 use crate::model::{

@@ -15,7 +15,7 @@
 
 use serde_json::json;
 
-use super::access_key::{evidence, stands_subject, unreadable_account};
+use super::judgement::{evidence, judge_users, stands_subject};
 use super::{Announcement, Context, Judgement, Practice, Remedy, Rule};
 use crate::inventory::{PasswordUse, Reading, User};
 use crate::model::{
@@ -38,15 +38,7 @@ pub(super) const ENTRY: Rule = Rule {
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
-    let authorization = match ctx.authorization() {
-        Ok(authorization) => authorization,
-        Err(gap) => return vec![unreadable_account(ctx, &RULE, gap)],
-    };
-    authorization
-        .users
-        .iter()
-        .filter_map(|user| judge(ctx, user))
-        .collect()
+    judge_users(ctx, &RULE, |user| judge(ctx, user))
 }
 
 fn judge(ctx: &Context<'_>, user: &User) -> Option<Judgement> {

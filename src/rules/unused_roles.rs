@@ -26,7 +26,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::access_analyzer::add_unused_role;
-use super::access_key::{stands_subject, unreadable_account};
+use super::judgement::{judge_roles, stands_subject};
 use super::unused_permissions::{RoleRarity, rarity};
 use super::{Announcement, Context, Judgement, Practice, Remedy, Rule};
 use crate::config::UnusedRoles;
@@ -52,15 +52,7 @@ pub(super) const ENTRY: Rule = Rule {
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
-    let authorization = match ctx.authorization() {
-        Ok(authorization) => authorization,
-        Err(gap) => return vec![unreadable_account(ctx, &RULE, gap)],
-    };
-    let roles = authorization
-        .roles
-        .iter()
-        .filter(|role| !role.arn.is_role_of_aws());
-    roles.filter_map(|role| judge(ctx, role)).collect()
+    judge_roles(ctx, &RULE, |role| judge(ctx, role))
 }
 
 fn judge(ctx: &Context<'_>, role: &Role) -> Option<Judgement> {

@@ -13,7 +13,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::access_key::{evidence, stands_subject, unreadable_account};
+use super::judgement::{evidence, judge_users, stands_subject};
 use super::{Context, Judgement, Practice, Reminder, Rule};
 use crate::inventory::{AccessKey, LastUsed, OtherCredential, Reading, User};
 use crate::model::{Event, Finding, FindingStatus, KeyStatus, RuleName, Severity};
@@ -34,15 +34,7 @@ pub(super) const ENTRY: Rule = Rule {
 };
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
-    let authorization = match ctx.authorization() {
-        Ok(authorization) => authorization,
-        Err(gap) => return vec![unreadable_account(ctx, &RULE, gap)],
-    };
-    authorization
-        .users
-        .iter()
-        .filter_map(|user| judge(ctx, user))
-        .collect()
+    judge_users(ctx, &RULE, |user| judge(ctx, user))
 }
 
 /// What is known of a user's activity.

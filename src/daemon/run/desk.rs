@@ -1,12 +1,10 @@
 //! What people ask of the daemon from outside: decisions and rollbacks. They are carried out by the daemon's own task, so
 //! that a client that goes away in the middle takes nothing with it, and so that the end of the process waits for them.
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{DecideError, DecisionMade, DecisionRequest, House, Reach, Run, Undo, UndoError};
-use crate::daemon::{InForce, Wake};
+use crate::daemon::{InForce, Wake, queue};
 use crate::execute::ActionReport;
 use crate::model::Person;
 use crate::plan::{self, Refusal};
@@ -132,22 +130,8 @@ impl Desk {
 impl Errands {
     /// Carries errands out until the process is told to stop, and then those that were begun.
     pub async fn serve(mut self, in_force: &InForce, delivery: &Wake) {
-        let shutdown = in_force.get().shutdown;
-        let mut open = FuturesUnordered::new();
-        loop {
-            tokio::select! {
-                () = shutdown.requested() => break,
-                Some(()) = open.next() => delivery.now(),
-                errand = self.0.recv() => match errand {
-                    Some(errand) => open.push(run(in_force.get(), errand)),
-                    None => break,
-                },
-            }
-        }
-        self.0.close();
-        while open.next().await.is_some() {
-            delivery.now();
-        }
+        let open = queue::carry_out_until_stopped(&mut self.0, in_force, delivery, run).await;
+        queue::finish(open, delivery).await;
     }
 }
 

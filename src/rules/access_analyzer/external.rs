@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::access_key::evidence;
+use super::super::judgement::evidence;
 use super::super::region::by_people;
 use super::super::{CONTROLS_FACT, Context, Judgement};
 use super::RULE;

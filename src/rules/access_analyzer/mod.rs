@@ -48,7 +48,7 @@ mod unused;
 use serde_json::{Value, json};
 
 pub(super) use self::unused::{add_unused_role, add_unused_services};
-use super::access_key::{evidence, stands_subject};
+use super::judgement::{evidence, stands_subject};
 use super::region::{NOT_TAKEN, by_people, failed, read_regions, remedied};
 use super::{CONTROLS_FACT, Context, Judgement, Practice, Rule};
 use crate::inventory::{Analyzer, AnalyzerStatus, Reading};

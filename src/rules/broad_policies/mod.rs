@@ -61,7 +61,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access_key::unreadable_account;
+use super::judgement::unreadable_account;
 use super::unused_permissions::is_subject;
 use super::{Context, Judgement, Practice, Rule};
 use crate::config::Mode;

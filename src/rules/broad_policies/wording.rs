@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::model::{Finding, FindingId, FindingStatus, Owner, PrincipalKind, Severity, counted};
-use crate::rules::access_key::note_standing;
+use crate::rules::judgement::note_standing;
 use crate::rules::unused_permissions::{Holder, days, is_subject};
 use crate::rules::{CONTROLS_FACT, Context, Judgement, Standing};
 

@@ -42,8 +42,8 @@ use serde_json::json;
 
 use self::events::Watched;
 use self::verdict::{Found, Verdict, is_alarmed};
-use super::access_key::{evidence, stands_subject};
 use super::cloudtrail;
+use super::judgement::{evidence, stands_subject};
 use super::region::{NOT_TAKEN, by_people, failed, read_regions, remedied};
 use super::{Context, Judgement, Practice, Rule};
 use crate::inventory::{Gap, LogGroup};

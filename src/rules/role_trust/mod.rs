@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::access_key::{evidence, stands_subject, unreadable_account};
+use super::judgement::{evidence, judge_roles, stands_subject};
 use super::trust::{Denial, Grant, Trust, Trusted};
 use super::{Context, Judgement, Practice, Rule};
 use crate::inventory::Role;
@@ -74,14 +74,8 @@ struct Problem {
 }
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
-    let authorization = match ctx.authorization() {
-        Ok(authorization) => authorization,
-        Err(gap) => return vec![unreadable_account(ctx, &RULE, gap)],
-    };
     let trusted = trusted_accounts(ctx);
-    let roles = authorization.roles.iter();
-    let ours = roles.filter(|role| !role.arn.is_role_of_aws());
-    ours.filter_map(|role| judge(ctx, role, &trusted)).collect()
+    judge_roles(ctx, &RULE, |role| judge(ctx, role, &trusted))
 }
 
 /// The accounts whose people are ours.

@@ -33,7 +33,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use self::sources::{Verdict, weigh};
-use super::access_key::{evidence, last_use_sentence, stands_subject};
+use super::access_key::last_use_sentence;
+use super::judgement::{evidence, stands_subject};
 use super::{CONTROLS_FACT, Context, Judgement, Practice, Reminder, Rule};
 use crate::inventory::{AccessKey, LastUsed, Reading, RootReport, RootSummary, RootUser};
 use crate::model::{Event, Finding, FindingStatus, KeyStatus, RuleName, Severity, instant};

@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::access_key::{evidence, stands_subject, unreadable_account};
+use super::judgement::{evidence, judge_users, stands_subject};
 use super::{Announcement, CONTROLS_FACT, Context, Judgement, Practice, Remedy, Rule, Standing};
 use crate::config::MfaScope;
 use crate::inventory::{InlinePolicy, Mfa, Reading, SignIn, Snapshot, User};
@@ -80,14 +80,7 @@ impl<'a> Requirement<'a> {
 }
 
 fn check(ctx: &Context<'_>) -> Vec<Judgement> {
-    match ctx.authorization() {
-        Ok(authorization) => authorization
-            .users
-            .iter()
-            .filter_map(|user| judge(ctx, user))
-            .collect(),
-        Err(gap) => vec![unreadable_account(ctx, &RULE, gap)],
-    }
+    judge_users(ctx, &RULE, |user| judge(ctx, user))
 }
 
 fn judge(ctx: &Context<'_>, user: &User) -> Option<Judgement> {
