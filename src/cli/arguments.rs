@@ -128,6 +128,12 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<RulesCommand>,
     },
+    /// What iamwarden remembers, and where.
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Check the configuration, offline.
     Validate,
     /// Print the JSON Schema of the configuration.
@@ -163,6 +169,21 @@ impl Command {
     pub fn is_daemon(&self) -> bool {
         matches!(self, Self::Run(_))
     }
+}
+
+/// What is done with the state as a whole.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Move it into an empty database of PostgreSQL. The old one is frozen, and nothing of it is deleted.
+    Migrate {
+        /// Where to: postgres://USER@HOST/DATABASE, or a secret that holds such an address, as env:NAME, file:PATH or
+        /// secretsmanager:NAME.
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Who [default: the caller's name on this machine].
+        #[arg(long)]
+        by: Option<String>,
+    },
 }
 
 /// What is recorded of a review.

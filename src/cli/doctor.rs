@@ -1,8 +1,9 @@
 //! `iamwarden doctor`: checks credentials, permissions, state and channels, and says what to mend.
 
 use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret as _;
 
-use super::opening::{Opening, StateUse};
+use super::opening::{Opening, StateUse, state_url};
 use super::{Exit, print};
 use crate::aws::Purpose;
 use crate::config::{Config, Mode};
@@ -76,7 +77,11 @@ async fn state(house: &mut House, report: &mut Report) {
         ));
         return;
     };
-    match State::open(&house.config.state.url).await {
+    let url = match state_url(&house.config.state.url, house.sessions.secrets()).await {
+        Ok(url) => url,
+        Err(error) => return report.bad(format!("state: {error:#}")),
+    };
+    match State::open(url.expose_secret()).await {
         Ok(opened) => {
             match opened.state.check_writable().await {
                 Ok(()) => report.good(format!(

@@ -23,6 +23,7 @@ mod rollback;
 mod rules;
 mod run;
 mod snapshot;
+mod state;
 mod validate;
 
 use std::io::Write;
@@ -102,6 +103,7 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
         }
         Command::Report { format, send } => Box::pin(report::run(&opening, format, send)).await,
         Command::Rules { command } => rules::run(&opening, command.as_ref()),
+        Command::State { command } => Box::pin(state::run(&opening, &command)).await,
         Command::Validate => validate::validate(&opening),
         Command::Schema => validate::schema(),
         Command::Permissions { member, rollback } => permissions::run(&opening, member, rollback),

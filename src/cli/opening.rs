@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{info, warn};
 
 use crate::aws::{Ambient, Pace, Secrets, Sessions};
-use crate::config::{self, Config, Environment, Loaded};
+use crate::config::{self, Config, Environment, Loaded, SecretReference};
 use crate::daemon::{Clock, House, Selection, Shutdown, Wake};
 use crate::model::AccountId;
 use crate::rules;
@@ -52,10 +53,14 @@ impl Opening {
 
     /// State and sessions for a configuration.
     pub(super) async fn house_of(&self, config: Config, state: StateUse) -> anyhow::Result<House> {
+        let environment = Environment::of_process();
+        let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
+        let secrets = Arc::new(Secrets::new(lookup(environment.clone()), Arc::clone(&ambient)));
+        let url = state_url(&config.state.url, &secrets).await?;
         let state = match state {
-            StateUse::Read => State::open_read_only(&config.state.url).await?,
+            StateUse::Read => State::open_read_only(url.expose_secret()).await?,
             StateUse::Write => {
-                let opened = State::open(&config.state.url).await?;
+                let opened = State::open(url.expose_secret()).await?;
                 if opened.created {
                     warn!(
                         "the state was created: until now nothing is remembered, no notice, no approval, no date"
@@ -64,9 +69,6 @@ impl Opening {
                 Some(opened.state)
             }
         };
-        let environment = Environment::of_process();
-        let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
-        let secrets = Arc::new(Secrets::new(lookup(environment.clone()), Arc::clone(&ambient)));
         let holder = holder(&environment);
         Ok(House {
             sessions: Arc::new(Sessions::new(ambient, secrets, &holder)),
@@ -78,6 +80,17 @@ impl Opening {
             metrics: None,
             decided: Wake::new(),
         })
+    }
+}
+
+/// Where the state is, itself or by the secret that holds it: it may have a password in it.
+pub(super) async fn state_url(url: &str, secrets: &Secrets) -> anyhow::Result<SecretString> {
+    match SecretReference::parse_if_meant(url) {
+        None => Ok(SecretString::from(url.to_owned())),
+        Some(reference) => secrets
+            .resolve(&reference?)
+            .await
+            .context("the address of the state"),
     }
 }
 

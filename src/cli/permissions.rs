@@ -226,9 +226,11 @@ fn secrets(config: &Config, partition: &Partition) -> Option<Value> {
     });
     let sign_in = std::iter::once(config.server.auth.oidc.client_secret.as_ref());
     let external = config.accounts.iter().map(|account| account.external_id.as_ref());
+    let state = config.state.secret().and_then(Result::ok);
     let names: BTreeSet<_> = channels
         .chain(external)
         .chain(sign_in)
+        .chain([state.as_ref()])
         .flatten()
         .filter_map(|reference| match reference {
             SecretReference::SecretsManager { name, .. } if name.starts_with("arn:") => Some(name.clone()),

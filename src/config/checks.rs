@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::problem::{alternatives, listed, nearest, quoted};
 use super::{Account, ChannelKind, Config, Mode, OwnerEntry};
-use crate::model::{Arn, Event, Glob, RuleName, Span};
+use crate::model::{Arn, Event, Glob, RuleName, Span, StateUrl, StateUrlError};
 
 /// Tells of something wrong with the value of a key: by the key's path, and what is allowed.
 type Tell<'a> = dyn FnMut(String, String) + 'a;
@@ -27,7 +27,7 @@ pub(super) struct Check {
 /// Every check.
 pub(super) const CHECKS: [Check; 27] = [
     Check {
-        name: "the state is a file of SQLite",
+        name: "the state is somewhere, and its password is not written down",
         reads: &["state.url"],
         run: check_state_url,
     },
@@ -196,21 +196,30 @@ fn is_within(key: &str, section: &str) -> bool {
 }
 
 fn check_state_url(config: &Config, tell: &mut Tell<'_>) {
-    const ALLOWED: &str = "expected `sqlite:` and the path of a file, such as \"sqlite:iamwarden.db\"";
+    const ALLOWED: &str = "expected `sqlite:` and the path of a file, such as \"sqlite:iamwarden.db\", \
+        `postgres://USER@HOST/DATABASE`, or a reference to a secret that holds such an address";
     let url = config.state.url.as_str();
-    let lower = url.to_ascii_lowercase();
-    let complaint = if lower.starts_with("postgres:") || lower.starts_with("postgresql:") {
-        "PostgreSQL is not built yet; use sqlite: and the path of a file".to_owned()
-    } else {
-        match url.strip_prefix("sqlite:") {
-            None => format!("this is not a state that iamwarden knows: {ALLOWED}"),
-            Some(path) if path.trim_matches('/').trim().is_empty() || path.starts_with('?') => {
-                format!("the path is missing: {ALLOWED}")
-            }
-            Some(path) if path.contains(":memory:") || path.contains("mode=memory") => {
-                format!("a state in memory forgets consent and journal with the process: {ALLOWED}")
-            }
-            Some(_) => return,
+    let complaint = match (config.state.secret(), StateUrl::parse(url)) {
+        (Some(Ok(_)), _) => return,
+        (Some(Err(error)), _) => error.to_string(),
+        (None, Ok(StateUrl::Postgres(address))) if address.has_password() => {
+            "a password does not belong in the configuration; leave it out and set PGPASSWORD or PGPASSFILE, or keep the \
+             whole address as a secret and name that: env:NAME, file:PATH, secretsmanager:NAME or \
+             secretsmanager:NAME#json-key"
+                .to_owned()
+        }
+        (None, Ok(StateUrl::Memory)) => {
+            format!("a state in memory forgets consent and journal with the process: {ALLOWED}")
+        }
+        (None, Ok(StateUrl::File(path))) if path.to_string_lossy().trim_matches('/').trim().is_empty() => {
+            format!("the path is missing: {ALLOWED}")
+        }
+        (None, Ok(StateUrl::File(_) | StateUrl::Postgres(_))) => return,
+        (None, Err(StateUrlError::Unknown)) => {
+            format!("this is not a state that iamwarden knows: {ALLOWED}")
+        }
+        (None, Err(error @ (StateUrlError::Path | StateUrlError::Address | StateUrlError::Parameter(_)))) => {
+            error.to_string()
         }
     };
     // The address of a database may hold a password: it is not repeated.

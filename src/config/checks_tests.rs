@@ -55,14 +55,29 @@ fn a_check_judges_only_what_is_sound() {
 }
 
 #[test]
-fn the_state_is_a_file_of_sqlite() {
+fn the_state_is_somewhere_and_its_password_is_not_written_down() {
     let url = |url: &str| refused(&format!("[state]\nurl = \"{url}\""));
-    insta::assert_snapshot!(url("postgres://iamwarden:canary@db/iamwarden"), @"test.toml:2:7: state.url: PostgreSQL is not built yet; use sqlite: and the path of a file");
-    insta::assert_snapshot!(url("mysql://iamwarden:canary@db/iamwarden"), @r#"test.toml:2:7: state.url: this is not a state that iamwarden knows: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db""#);
-    insta::assert_snapshot!(url("sqlite:"), @r#"test.toml:2:7: state.url: the path is missing: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db""#);
-    insta::assert_snapshot!(url("sqlite::memory:"), @r#"test.toml:2:7: state.url: a state in memory forgets consent and journal with the process: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db""#);
-    assert_eq!(url("sqlite:///var/lib/iamwarden/state.db"), "nothing");
-    assert_eq!(url("sqlite:state.db"), "nothing");
+    let password = url("postgres://iamwarden:canary@db/iamwarden");
+    insta::assert_snapshot!(password, @"test.toml:2:7: state.url: a password does not belong in the configuration; leave it out and set PGPASSWORD or PGPASSFILE, or keep the whole address as a secret and name that: env:NAME, file:PATH, secretsmanager:NAME or secretsmanager:NAME#json-key");
+    assert_eq!(url("postgresql://iamwarden@db/iamwarden?password=canary"), password);
+    insta::assert_snapshot!(url("postgres://iamwarden:canary@db:port/iamwarden"), @"test.toml:2:7: state.url: this is not the address of a database; write `postgres://USER@HOST/DATABASE`");
+    insta::assert_snapshot!(url("postgres://iamwarden@db/iamwarden?passwort=canary"), @"test.toml:2:7: state.url: the parameter `passwort` of the address is not known; there are application_name, dbname, host, hostaddr, options, password, port, sslcert, sslkey, sslmode, sslrootcert, statement-cache-capacity, user");
+    insta::assert_snapshot!(url("mysql://iamwarden:canary@db/iamwarden"), @r#"test.toml:2:7: state.url: this is not a state that iamwarden knows: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db", `postgres://USER@HOST/DATABASE`, or a reference to a secret that holds such an address"#);
+    insta::assert_snapshot!(url("env:A B"), @"test.toml:2:7: state.url: this is not a reference to a secret (env:NAME, file:PATH, secretsmanager:NAME or secretsmanager:NAME#json-key); secrets themselves do not belong in the configuration");
+    insta::assert_snapshot!(url("sqlite:"), @"test.toml:2:7: state.url: this is not the path of a file; write `sqlite:PATH`");
+    insta::assert_snapshot!(url("sqlite:///"), @r#"test.toml:2:7: state.url: the path is missing: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db", `postgres://USER@HOST/DATABASE`, or a reference to a secret that holds such an address"#);
+    insta::assert_snapshot!(url("sqlite::memory:"), @r#"test.toml:2:7: state.url: a state in memory forgets consent and journal with the process: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db", `postgres://USER@HOST/DATABASE`, or a reference to a secret that holds such an address"#);
+    for good in [
+        "sqlite:///var/lib/iamwarden/state.db",
+        "sqlite:state.db",
+        "postgres://iamwarden@db.example.com/iamwarden?sslmode=verify-full&sslrootcert=/etc/rds.pem",
+        "postgresql:///iamwarden",
+        "env:STATE_URL",
+        "file:/run/secrets/state",
+        "secretsmanager:iamwarden/state#url",
+    ] {
+        assert_eq!(url(good), "nothing", "{good}");
+    }
 }
 
 #[test]

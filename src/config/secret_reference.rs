@@ -61,6 +61,16 @@ impl SecretReference {
     }
 }
 
+impl SecretReference {
+    /// Parses what begins as a reference does, where something else may stand as well; `None`: it is something else.
+    pub fn parse_if_meant(text: &str) -> Option<Result<Self, SecretReferenceError>> {
+        let meant = ["env:", "file:", "secretsmanager:"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme));
+        meant.then(|| Self::parse(text))
+    }
+}
+
 impl fmt::Display for SecretReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -15,7 +15,7 @@ pub use self::regional::{
     AccessAnalyzer, CloudTrail, IamAlarms, InstanceRoles, OwnPattern, Regions, WatchedEvent,
 };
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
-use super::{Schedule, SecretReference, Window, optional_text};
+use super::{Schedule, SecretReference, SecretReferenceError, Window, optional_text};
 use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RequestedExemption, RuleName, Span};
 
 /// The whole configuration.
@@ -81,10 +81,17 @@ pub struct ScheduleSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateSettings {
-    /// `sqlite:PATH`.
+    /// `sqlite:PATH`, `postgres://USER@HOST/DATABASE`, or a reference to a secret that holds such an address.
     pub url: String,
     /// How long findings and runs are kept. The journal is kept for ever.
     pub keep_findings: Span,
+}
+
+impl StateSettings {
+    /// The secret that holds the address, where one is named.
+    pub fn secret(&self) -> Option<Result<SecretReference, SecretReferenceError>> {
+        SecretReference::parse_if_meant(&self.url)
+    }
 }
 
 /// `[server]`

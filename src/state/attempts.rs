@@ -10,6 +10,7 @@ use super::error::{Cause, StateError, during};
 use super::intents::{
     Direction, Intent, IntentId, IntentPayload, OutcomePayload, SettleProgress, StalePayload,
 };
+use super::statement::query;
 use crate::model::{AccountId, ActionId, Arn, ChangeKind};
 
 /// How an attempt stands.
@@ -236,7 +237,7 @@ type AttemptRow = (
     String,
     Option<String>,
     Option<String>,
-    Option<bool>,
+    Option<i64>,
     String,
     String,
     String,
@@ -278,7 +279,7 @@ fn parse_attempt(row: AttemptRow) -> Result<Attempt, Cause> {
         detail,
         after,
         settling: settling.map(|(agreeing_since, looks_applied)| SettleProgress {
-            looks_applied,
+            looks_applied: looks_applied == 1,
             agreeing_since,
         }),
     })
@@ -305,13 +306,13 @@ impl State {
     pub async fn accounts_with_loose_ends(&self, since: DateTime<Utc>) -> Result<Vec<AccountId>, StateError> {
         during("reading which accounts have open attempts", async {
             let mut connection = self.read().await?;
-            let accounts: Vec<String> = sqlx::query_scalar(concat!(
+            let accounts: Vec<String> = query(concat!(
                 "SELECT DISTINCT account FROM intents i WHERE ",
                 loose_end!("$1"),
                 " OR (i.status = 'applied' AND i.told = 0) ORDER BY account",
             ))
             .bind(time_text(since))
-            .fetch_all(&mut *connection)
+            .fetch_values(&mut connection)
             .await?;
             accounts.iter().map(|account| parse_account(account)).collect()
         })
@@ -332,10 +333,10 @@ impl State {
         during(format!("reading the loose ends of account {account}"), async {
             let statement = select_attempts!("i.account = $1 AND ", loose_end!("$2"));
             let mut connection = self.read().await?;
-            let rows: Vec<AttemptRow> = sqlx::query_as(statement)
+            let rows: Vec<AttemptRow> = query(statement)
                 .bind(account.as_str())
                 .bind(time_text(since))
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut connection)
                 .await?;
             rows.into_iter().map(parse_attempt).collect()
         })
@@ -350,9 +351,9 @@ impl State {
         during(format!("reading the open intents of account {account}"), async {
             let statement = select_attempts!("i.account = $1 AND i.status IN ('open', 'unknown')");
             let mut connection = self.read().await?;
-            let rows: Vec<AttemptRow> = sqlx::query_as(statement)
+            let rows: Vec<AttemptRow> = query(statement)
                 .bind(account.as_str())
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut connection)
                 .await?;
             rows.into_iter().map(parse_attempt).collect()
         })
@@ -380,10 +381,7 @@ impl State {
                 ),
             };
             let mut connection = self.read().await?;
-            let rows: Vec<Option<String>> = sqlx::query_scalar(statement)
-                .bind(key)
-                .fetch_all(&mut *connection)
-                .await?;
+            let rows: Vec<Option<String>> = query(statement).bind(key).fetch_values(&mut connection).await?;
             if rows.is_empty() {
                 return Ok(None);
             }
@@ -408,9 +406,9 @@ impl State {
             async {
                 let statement = select_attempts!("i.account = $1 AND i.status = 'applied' AND i.told = 0");
                 let mut connection = self.read().await?;
-                let rows: Vec<AttemptRow> = sqlx::query_as(statement)
+                let rows: Vec<AttemptRow> = query(statement)
                     .bind(account.as_str())
-                    .fetch_all(&mut *connection)
+                    .fetch_all(&mut connection)
                     .await?;
                 rows.into_iter().map(parse_attempt).collect()
             },
@@ -460,7 +458,7 @@ pub(super) async fn read_applied(
         AppliedSelection::Run(run) => (select_applied!("i.run = $1"), run),
         AppliedSelection::Account(account) => (select_applied!("i.account = $1"), account.as_str()),
     };
-    let rows: Vec<AttemptRow> = sqlx::query_as(statement).bind(key).fetch_all(connection).await?;
+    let rows: Vec<AttemptRow> = query(statement).bind(key).fetch_all(connection).await?;
     rows.into_iter().map(parse_attempt).collect()
 }
 
@@ -470,7 +468,7 @@ pub(super) async fn read_run_actions(
     run: &str,
 ) -> Result<Vec<ActionRecord>, Cause> {
     let mut records = read_records(connection, select_records!("i.run = $1"), run).await?;
-    let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+    let rows: Vec<(String, String, String, String)> = query(
         "SELECT at, account, action, payload FROM journal WHERE run = $1 AND kind = 'stale' ORDER BY seq",
     )
     .bind(run)
@@ -520,7 +518,7 @@ async fn read_records(
     statement: &'static str,
     key: &str,
 ) -> Result<Vec<ActionRecord>, Cause> {
-    let rows: Vec<RecordRow> = sqlx::query_as(statement).bind(key).fetch_all(connection).await?;
+    let rows: Vec<RecordRow> = query(statement).bind(key).fetch_all(connection).await?;
     let mut records: Vec<ActionRecord> = Vec::new();
     for row in rows {
         let next = parse_record(row)?;

@@ -8,6 +8,7 @@ use super::connection::State;
 use super::encoding::{parse_time, time_text};
 use super::error::{StateError, during};
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::{AccountId, Digest, FindingId, Person};
 
 /// How long a request is remembered: longer than any signature is believed.
@@ -21,18 +22,18 @@ impl State {
     pub async fn note_click(&self, request: &Digest, now: DateTime<Utc>) -> Result<bool, StateError> {
         during("noting a click", async {
             let mut transaction = self.write().await?;
-            sqlx::query("DELETE FROM clicks WHERE at < $1")
+            query("DELETE FROM clicks WHERE at < $1")
                 .bind(time_text(now - REMEMBERED))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             let statement = "INSERT INTO clicks (digest, at) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING";
-            let noted = sqlx::query(statement)
+            let noted = query(statement)
                 .bind(request.as_str())
                 .bind(time_text(now))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             transaction.commit().await?;
-            Ok(noted.rows_affected() == 1)
+            Ok(noted == 1)
         })
         .await
     }
@@ -53,7 +54,7 @@ impl State {
             let payload = json!({"finding": finding, "by": by});
             let entry = Entry::new(JournalKind::OwnershipDisputed, now, payload);
             append(&mut transaction, &entry.account(account)).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -65,11 +66,10 @@ impl State {
     pub async fn last_report(&self, name: &str) -> Result<Option<(DateTime<Utc>, String)>, StateError> {
         during("reading the last report", async {
             let mut connection = self.read().await?;
-            let row: Option<(String, String)> =
-                sqlx::query_as("SELECT at, document FROM reports WHERE name = $1")
-                    .bind(name)
-                    .fetch_optional(&mut *connection)
-                    .await?;
+            let row: Option<(String, String)> = query("SELECT at, document FROM reports WHERE name = $1")
+                .bind(name)
+                .fetch_optional(&mut connection)
+                .await?;
             row.map(|(at, document)| Ok((parse_time(&at)?, document)))
                 .transpose()
         })
@@ -88,16 +88,16 @@ impl State {
     ) -> Result<(), StateError> {
         during("keeping a report", async {
             let mut transaction = self.write().await?;
-            sqlx::query(
+            query(
                 "INSERT INTO reports (name, at, document) VALUES ($1, $2, $3) \
                  ON CONFLICT (name) DO UPDATE SET at = excluded.at, document = excluded.document",
             )
             .bind(name)
             .bind(time_text(now))
             .bind(document)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }

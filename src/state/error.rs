@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::IntentId;
+use crate::model::StateUrlError;
 
 /// An operation on the state that failed. Nothing of it was recorded: every operation is one transaction.
 #[derive(Debug)]
@@ -13,6 +14,13 @@ pub struct StateError {
 }
 
 impl StateError {
+    pub(super) fn new(operation: impl Into<Cow<'static, str>>, cause: Cause) -> Self {
+        Self {
+            operation: operation.into(),
+            cause,
+        }
+    }
+
     /// What was being done.
     pub fn operation(&self) -> &str {
         &self.operation
@@ -60,6 +68,19 @@ pub enum Cause {
         "the database file cannot be opened or written; check the disk, and owner and rights of file and folder"
     )]
     Unreachable(#[source] sqlx::Error),
+    /// The database server cannot be reached, is shutting down or starting, or broke off.
+    #[error(
+        "the database server does not answer; the next try connects anew, so see that it runs and can be reached from here"
+    )]
+    Away(#[source] sqlx::Error),
+    /// The database server lets us not in.
+    #[error(
+        "the database server refuses the user or the database of `state.url`; check both, the password, and the rights of the user"
+    )]
+    Refused(#[source] sqlx::Error),
+    /// A copy that follows another server, or one that was set so.
+    #[error("the database takes no writes; name the primary server in `state.url`")]
+    NotWritable(#[source] sqlx::Error),
     /// Anything else that the database refused.
     #[error("the database refused it; see the cause beneath")]
     Database(#[source] sqlx::Error),
@@ -67,8 +88,8 @@ pub enum Cause {
     #[error("the state was opened for reading only; use a command that may change it")]
     ReadOnly,
     /// Not a URL of a state.
-    #[error("`{0}` is not a state URL; write `sqlite:PATH`")]
-    Url(String),
+    #[error("{0}")]
+    Url(StateUrlError),
     /// The folder of the file is not there.
     #[error("the folder `{}` does not exist; create it, or change `state.url`", .0.display())]
     NoFolder(PathBuf),
@@ -160,13 +181,34 @@ pub enum Cause {
         /// Of the change.
         intent: String,
     },
+    /// Somebody is at work on an account.
+    #[error(
+        "{holder} holds the lease of account {account}; stop that iamwarden first, or wait until its lease ends"
+    )]
+    LeaseHeld {
+        /// Of which account.
+        account: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// What is to be moved somewhere would mix with what is there.
+    #[error("the other state is not empty: there are rows in `{0}`; name an empty database")]
+    NotEmpty(&'static str),
+    /// Only a server takes a state over.
+    #[error("a state is moved to PostgreSQL only; copy the file of SQLite to move that")]
+    NoReceiver,
+    /// A copy that says otherwise than what was copied.
+    #[error(
+        "the copy is not whole: {0}; nothing was moved; check the old state with `iamwarden history --verify`"
+    )]
+    NotWhole(Cow<'static, str>),
     /// No such message.
     #[error("there is no message `{0}` in the outbox")]
     NoSuchMessage(String),
 }
 
-impl From<sqlx::Error> for Cause {
-    fn from(error: sqlx::Error) -> Self {
+impl Cause {
+    pub(super) fn of_sqlite(error: sqlx::Error) -> Self {
         if matches!(error, sqlx::Error::PoolTimedOut) {
             return Self::Locked(error);
         }
@@ -180,9 +222,29 @@ impl From<sqlx::Error> for Cause {
             Some(_) | None => Self::Database(error),
         }
     }
-}
 
-impl Cause {
+    pub(super) fn of_postgres(error: sqlx::Error) -> Self {
+        let Some(code) = error.as_database_error().and_then(|e| e.code()) else {
+            return if is_disconnected(&error) {
+                Self::Away(error)
+            } else {
+                Self::Database(error)
+            };
+        };
+        // Classes and codes: postgresql.org/docs/current/errcodes-appendix.html.
+        match code.as_ref() {
+            "53100" => Self::DiskFull(error),
+            "55P03" | "57014" | "40P01" | "40001" => Self::Locked(error),
+            "XX001" | "XX002" => Self::Damaged(error),
+            "25006" => Self::NotWritable(error),
+            "3D000" | "42501" => Self::Refused(error),
+            "25P03" | "53300" | "57P01" | "57P02" | "57P03" | "57P05" => Self::Away(error),
+            code if code.starts_with("28") => Self::Refused(error),
+            code if code.starts_with("08") => Self::Away(error),
+            _ => Self::Database(error),
+        }
+    }
+
     /// A stored value that makes no sense.
     pub(super) fn unreadable(
         what: &'static str,
@@ -202,9 +264,17 @@ pub(super) async fn during<T>(
 ) -> Result<T, StateError> {
     match work.await {
         Ok(value) => Ok(value),
-        Err(cause) => Err(StateError {
-            operation: operation.into(),
-            cause,
-        }),
+        Err(cause) => Err(StateError::new(operation, cause)),
+    }
+}
+
+/// Whether it is the way to the server that failed.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
+fn is_disconnected(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+
+    match error {
+        Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed => true,
+        _ => false,
     }
 }

@@ -10,6 +10,7 @@ use super::connection::{Connection, State};
 use super::encoding::parse_json;
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::{
     AccountId, ExemptionAnswer, ExemptionId, ExemptionRequest, ExemptionRevocation, RequestedExemption,
 };
@@ -187,7 +188,7 @@ async fn read_exemptions(
     connection: &mut Connection,
     account: Option<&AccountId>,
 ) -> Result<Vec<RequestedExemption>, Cause> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
+    let rows: Vec<(String, String)> = query(
         "SELECT kind, payload FROM journal \
          WHERE kind IN ('exemption_requested', 'exemption_answered', 'exemption_revoked') \
          AND ($1 IS NULL OR account = $1) ORDER BY seq",

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
 
 use super::attempts::parse_account;
-use super::connection::{Connection, Database, State};
+use super::connection::{Connection, State};
 use super::encoding::{json_text, parse_json, parse_time, time_text};
 use super::error::{Cause, StateError, during};
+use super::statement::{places, query};
 use crate::model::{AccountId, Finding, FindingStatus, RuleName, Severity, Span};
 
-/// Rows per statement: each binds ten values, and SQLite takes 32766.
+/// Rows per statement: each binds ten values, and SQLite takes 32766, PostgreSQL 65535.
 const ROWS: usize = 500;
 
 /// A finding with its own dates.
@@ -73,17 +75,15 @@ impl State {
             format!("recording the findings of {rule} in account {account}"),
             async {
                 let mut transaction = self.write().await?;
-                sqlx::query(
-                    "UPDATE findings SET standing = 0 WHERE rule = $1 AND account = $2 AND standing = 1",
-                )
-                .bind(rule.as_str())
-                .bind(account.as_str())
-                .execute(&mut *transaction)
-                .await?;
+                query("UPDATE findings SET standing = 0 WHERE rule = $1 AND account = $2 AND standing = 1")
+                    .bind(rule.as_str())
+                    .bind(account.as_str())
+                    .execute(&mut transaction)
+                    .await?;
                 for some in findings.chunks(ROWS) {
                     insert_findings(&mut transaction, run, rule, account, some, now).await?;
                 }
-                sqlx::query(
+                query(
                     "INSERT INTO evaluations (rule, account, run, at) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (rule, account) DO UPDATE SET run = excluded.run, at = excluded.at",
                 )
@@ -91,9 +91,9 @@ impl State {
                 .bind(account.as_str())
                 .bind(run)
                 .bind(time_text(now))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-                Ok(transaction.commit().await?)
+                transaction.commit().await
             },
         )
         .await
@@ -111,21 +111,21 @@ impl State {
     ) -> Result<Vec<FindingRecord>, StateError> {
         during("reading the findings", async {
             let mut connection = self.read().await?;
-            let rows: Vec<(String, String, String, String, bool)> = sqlx::query_as(
+            let rows: Vec<(String, String, String, String, i64)> = query(
                 "SELECT document, run, first_seen, last_seen, standing FROM findings \
                  WHERE ($1 IS NULL OR account = $1) AND (standing = 1 OR $2 = 1) ORDER BY account, rule, id",
             )
             .bind(account.map(AccountId::as_str))
             .bind(i64::from(with_past))
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut connection)
             .await?;
-            let parse = |(document, run, first, last, standing): (String, String, String, String, bool)| {
+            let parse = |(document, run, first, last, standing): (String, String, String, String, i64)| {
                 Ok(FindingRecord {
                     finding: parse_json("finding", &document)?,
                     run,
                     first_seen: parse_time(&first)?,
                     last_seen: parse_time(&last)?,
-                    standing,
+                    standing: standing == 1,
                 })
             };
             rows.into_iter().map(parse).collect()
@@ -140,14 +140,14 @@ impl State {
     pub async fn evaluations(&self) -> Result<Vec<Evaluation>, StateError> {
         during("reading the results of the rules", async {
             let mut connection = self.read().await?;
-            let rows: Vec<EvaluationRow> = sqlx::query_as(
+            let rows: Vec<EvaluationRow> = query(
                 "SELECT e.rule, e.account, e.run, e.at, f.severity, f.status, COUNT(f.id) \
                      FROM evaluations e LEFT JOIN findings f \
                          ON f.rule = e.rule AND f.account = e.account AND f.standing = 1 \
                      GROUP BY e.rule, e.account, e.run, e.at, f.severity, f.status \
                      ORDER BY e.rule, e.account, f.severity, f.status",
             )
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut connection)
             .await?;
             let mut evaluations: Vec<Evaluation> = Vec::new();
             for (rule, account, run, at, severity, status, count) in rows {
@@ -195,12 +195,9 @@ impl State {
                  AND NOT EXISTS (SELECT 1 FROM notices WHERE notices.message = messages.id)",
                 "UPDATE messages SET body = 'null' WHERE state <> 'queued' AND finished_at < $1",
             ] {
-                sqlx::query(statement)
-                    .bind(&before)
-                    .execute(&mut *transaction)
-                    .await?;
+                query(statement).bind(&before).execute(&mut transaction).await?;
             }
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -214,32 +211,29 @@ async fn insert_findings(
     findings: &[Finding],
     now: DateTime<Utc>,
 ) -> Result<(), Cause> {
-    let mut rows = Vec::with_capacity(findings.len());
-    for finding in findings {
-        rows.push((finding, json_text("finding", finding)?));
-    }
     let now = time_text(now);
-    let mut query = sqlx::QueryBuilder::<Database>::new(
+    let sql = format!(
         "INSERT INTO findings \
-         (id, rule, account, run, severity, status, document, first_seen, last_seen, standing) ",
-    );
-    query.push_values(rows, |mut row, (finding, document)| {
-        row.push_bind(finding.id.as_str())
-            .push_bind(rule.as_str())
-            .push_bind(account.as_str())
-            .push_bind(run)
-            .push_bind(finding.severity.as_str())
-            .push_bind(finding.status.as_str())
-            .push_bind(document)
-            .push_bind(&now)
-            .push_bind(&now)
-            .push_bind(1_i64);
-    });
-    query.push(
-        " ON CONFLICT (id) DO UPDATE SET run = excluded.run, severity = excluded.severity, \
+         (id, rule, account, run, severity, status, document, first_seen, last_seen, standing) VALUES {} \
+         ON CONFLICT (id) DO UPDATE SET run = excluded.run, severity = excluded.severity, \
          status = excluded.status, document = excluded.document, last_seen = excluded.last_seen, standing = 1",
+        places(findings.len(), 10)
     );
-    query.build().execute(connection).await?;
+    let mut insert = query(AssertSqlSafe(sql));
+    for finding in findings {
+        insert = insert
+            .bind(finding.id.as_str())
+            .bind(rule.as_str())
+            .bind(account.as_str())
+            .bind(run)
+            .bind(finding.severity.as_str())
+            .bind(finding.status.as_str())
+            .bind(json_text("finding", finding)?)
+            .bind(&now)
+            .bind(&now)
+            .bind(1);
+    }
+    insert.execute(connection).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use super::connection::{Connection, State};
 use super::encoding::{parse_json, parse_time};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::Freeze;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,7 +35,7 @@ impl State {
                 &Entry::new(JournalKind::Freeze, now, json!(payload)),
             )
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -72,7 +73,7 @@ impl State {
 
 pub(super) async fn read_freeze(connection: &mut Connection) -> Result<Option<Freeze>, Cause> {
     // Two look-ups by the index on kinds, however long the journal is.
-    let last: Option<(String, String)> = sqlx::query_as(
+    let last: Option<(String, String)> = query(
         "SELECT at, payload FROM journal WHERE kind = 'freeze' AND account IS NULL \
          AND seq > COALESCE((SELECT MAX(seq) FROM journal WHERE kind = 'unfreeze' AND account IS NULL), 0) \
          ORDER BY seq DESC LIMIT 1",

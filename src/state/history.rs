@@ -15,6 +15,7 @@ use super::observations::read_observations;
 use super::outbox::{read_notices, read_told_of};
 use super::plans::read_unspent_decisions;
 use super::reviews::read_reviews;
+use super::statement::query;
 use crate::model::{AccessKeyId, AccountId, ActionId, Arn, Change, DisabledKey, History, Target};
 
 impl State {
@@ -24,7 +25,7 @@ impl State {
     /// [`StateError`] where any of it cannot be read: half a memory is none.
     pub async fn history(&self, account: &AccountId, now: DateTime<Utc>) -> Result<History, StateError> {
         during(format!("reading the history of account {account}"), async {
-            let mut snapshot = self.read_snapshot().await?;
+            let mut snapshot = self.read().await?;
             let decisions = read_unspent_decisions(&mut snapshot, account).await?;
             let (disabled_keys, mfa_required) = read_standing_changes(&mut snapshot, account).await?;
             let history = History {
@@ -41,7 +42,7 @@ impl State {
                 reviews: read_reviews(&mut snapshot, account).await?,
                 exemptions: read_granted(&mut snapshot, account).await?,
             };
-            snapshot.rollback().await?;
+            snapshot.end().await?;
             self.ensure_unchanged()?;
             Ok(history)
         })
@@ -84,7 +85,7 @@ async fn read_rolled_back(
     connection: &mut Connection,
     account: &AccountId,
 ) -> Result<BTreeMap<Target, DateTime<Utc>>, Cause> {
-    let rows: Vec<(String, String, String, String)> = sqlx::query_as(
+    let rows: Vec<(String, String, String, String)> = query(
         "SELECT i.kind, i.resource, i.subject, i.outcome_at FROM intents i \
          WHERE i.account = $1 AND i.direction = 'undo' AND i.status = 'applied' \
          AND NOT EXISTS (SELECT 1 FROM intents later \
@@ -110,9 +111,9 @@ async fn read_unsettled(
     account: &AccountId,
 ) -> Result<BTreeSet<ActionId>, Cause> {
     let rows: Vec<String> =
-        sqlx::query_scalar("SELECT action FROM intents WHERE account = $1 AND status IN ('open', 'unknown')")
+        query("SELECT action FROM intents WHERE account = $1 AND status IN ('open', 'unknown')")
             .bind(account.as_str())
-            .fetch_all(connection)
+            .fetch_values(connection)
             .await?;
     Ok(rows.into_iter().map(ActionId).collect())
 }

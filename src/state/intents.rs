@@ -16,6 +16,7 @@ use super::freeze::read_freeze;
 use super::journal::{Entry, JournalKind, append, append_under_lease};
 use super::lease::Lease;
 use super::plans::{DecisionId, is_live_approval};
+use super::statement::query;
 use crate::model::{AccountId, ActionId, ActionMode, Arn, Change, FindingId, Freeze, Inverse, Precondition};
 
 /// Names an attempt: the number of its intent in the journal.
@@ -285,16 +286,14 @@ impl State {
                     .action(&attempt.action)
                     .fencing(attempt.fencing);
                 let seq = append(&mut transaction, &entry).await?;
-                sqlx::query(
-                    "UPDATE intents SET status = $1, outcome_seq = $2, outcome_at = $3 WHERE seq = $4",
-                )
-                .bind(outcome.as_str())
-                .bind(seq)
-                .bind(time_text(now))
-                .bind(intent.0)
-                .execute(&mut *transaction)
-                .await?;
-                Ok(transaction.commit().await?)
+                query("UPDATE intents SET status = $1, outcome_seq = $2, outcome_at = $3 WHERE seq = $4")
+                    .bind(outcome.as_str())
+                    .bind(seq)
+                    .bind(time_text(now))
+                    .bind(intent.0)
+                    .execute(&mut transaction)
+                    .await?;
+                transaction.commit().await
             },
         )
         .await
@@ -313,10 +312,10 @@ impl State {
     ) -> Result<SettleProgress, StateError> {
         during(format!("recording a reading of intent {intent}"), async {
             let mut transaction = self.write().await?;
-            let (status, since, applied): (String, Option<String>, Option<bool>) =
-                sqlx::query_as("SELECT status, settling_since, settling_applied FROM intents WHERE seq = $1")
+            let (status, since, applied): (String, Option<String>, Option<i64>) =
+                query("SELECT status, settling_since, settling_applied FROM intents WHERE seq = $1")
                     .bind(intent.0)
-                    .fetch_optional(&mut *transaction)
+                    .fetch_optional(&mut transaction)
                     .await?
                     .ok_or(Cause::NoSuchIntent(intent))?;
             let status = AttemptStatus::parse(&status)?;
@@ -328,14 +327,14 @@ impl State {
             }
             let since = since.as_deref().map(parse_time).transpose()?;
             let agreeing_since = match since {
-                Some(since) if applied == Some(looks_applied) && since <= now => since,
+                Some(since) if applied == Some(looks_applied.into()) && since <= now => since,
                 Some(_) | None => now,
             };
-            sqlx::query("UPDATE intents SET settling_since = $1, settling_applied = $2 WHERE seq = $3")
+            query("UPDATE intents SET settling_since = $1, settling_applied = $2 WHERE seq = $3")
                 .bind(time_text(agreeing_since))
                 .bind(looks_applied)
                 .bind(intent.0)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             transaction.commit().await?;
             Ok(SettleProgress {
@@ -375,7 +374,7 @@ impl State {
                     .action(action);
                 let mut transaction = self.write().await?;
                 append(&mut transaction, &entry).await?;
-                Ok(transaction.commit().await?)
+                transaction.commit().await
             },
         )
         .await
@@ -389,13 +388,12 @@ async fn refusal(
     max_changes_per_day: Option<u32>,
     now: DateTime<Utc>,
 ) -> Result<Option<IntentRecorded>, Cause> {
-    let open: Option<i64> = sqlx::query_scalar(
-        "SELECT seq FROM intents WHERE account = $1 AND action = $2 AND status IN ('open', 'unknown')",
-    )
-    .bind(intent.account.as_str())
-    .bind(intent.action.as_str())
-    .fetch_optional(&mut *connection)
-    .await?;
+    let open: Option<i64> =
+        query("SELECT seq FROM intents WHERE account = $1 AND action = $2 AND status IN ('open', 'unknown')")
+            .bind(intent.account.as_str())
+            .bind(intent.action.as_str())
+            .fetch_optional_value(connection)
+            .await?;
     if let Some(open) = open {
         return Ok(Some(IntentRecorded::AlreadyOpen(IntentId(open))));
     }
@@ -432,13 +430,13 @@ pub(super) async fn changes_in_last_day(
     account: &AccountId,
     now: DateTime<Utc>,
 ) -> Result<u32, Cause> {
-    let changes: i64 = sqlx::query_scalar(
+    let changes: i64 = query(
         "SELECT COUNT(*) FROM intents WHERE account = $1 AND at > $2 AND direction = 'apply' \
          AND status IN ('open', 'unknown', 'applied')",
     )
     .bind(account.as_str())
     .bind(time_text(now - TimeDelta::days(1)))
-    .fetch_one(connection)
+    .fetch_value(connection)
     .await?;
     u32::try_from(changes).map_err(|source| Cause::unreadable("number of changes", source))
 }
@@ -462,14 +460,13 @@ async fn insert_intent(
         decision,
         findings,
     } = intent;
-    let earlier: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM intents WHERE account = $1 AND action = $2 AND direction = $3",
-    )
-    .bind(account.as_str())
-    .bind(action.as_str())
-    .bind(direction.as_str())
-    .fetch_one(&mut *connection)
-    .await?;
+    let earlier: i64 =
+        query("SELECT COUNT(*) FROM intents WHERE account = $1 AND action = $2 AND direction = $3")
+            .bind(account.as_str())
+            .bind(action.as_str())
+            .bind(direction.as_str())
+            .fetch_value(connection)
+            .await?;
     let attempt = u32::try_from(earlier + 1).map_err(|source| Cause::unreadable("attempt", source))?;
     let payload = IntentPayload {
         attempt,
@@ -491,7 +488,7 @@ async fn insert_intent(
     let Some(seq) = append_under_lease(connection, &entry, lease).await? else {
         return Ok(None);
     };
-    sqlx::query(
+    query(
         "INSERT INTO intents \
          (seq, account, action, run, direction, kind, resource, subject, attempt, fencing, at, status) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'open')",
@@ -523,7 +520,7 @@ struct AttemptKey {
 
 async fn read_attempt_key(connection: &mut Connection, intent: IntentId) -> Result<AttemptKey, Cause> {
     let (status, direction, account, run, action, fencing): (String, String, String, String, String, i64) =
-        sqlx::query_as("SELECT status, direction, account, run, action, fencing FROM intents WHERE seq = $1")
+        query("SELECT status, direction, account, run, action, fencing FROM intents WHERE seq = $1")
             .bind(intent.0)
             .fetch_optional(connection)
             .await?

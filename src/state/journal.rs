@@ -13,6 +13,7 @@ use super::connection::{Connection, State};
 use super::encoding::{counter_number, json_text, parse_counter, time_text};
 use super::error::{Cause, StateError, during};
 use super::lease::Lease;
+use super::statement::query;
 use crate::model::{AccountId, ActionId, canonical_json};
 
 /// What kind of fact a row states.
@@ -255,8 +256,8 @@ async fn insert(
     statement: &'static str,
     lease: Option<&Lease>,
 ) -> Result<(i64, u64), Cause> {
-    let head: (i64, String) = sqlx::query_as("SELECT seq, hash FROM journal_head WHERE id = 1")
-        .fetch_one(&mut *connection)
+    let head: (i64, String) = query("SELECT seq, hash FROM journal_head WHERE id = 1")
+        .fetch_one(connection)
         .await?;
     let at = time_text(entry.at);
     let payload = json_text("journal entry", &entry.payload)?;
@@ -276,7 +277,7 @@ async fn insert(
         previous: &head.1,
     };
     let hash = fields.hash();
-    let mut query = sqlx::query(statement)
+    let mut insert = query(statement)
         .bind(fields.seq)
         .bind(fields.at)
         .bind(fields.kind)
@@ -289,14 +290,14 @@ async fn insert(
         .bind(&hash);
     if let Some(lease) = lease {
         let fencing = counter_number("fencing number", lease.fencing())?;
-        query = query
+        insert = insert
             .bind(lease.account().as_str())
             .bind(lease.holder())
             .bind(fencing);
     }
-    let rows = query.execute(&mut *connection).await?.rows_affected();
+    let rows = insert.execute(connection).await?;
     if rows == 1 {
-        sqlx::query("UPDATE journal_head SET seq = $1, hash = $2 WHERE id = 1")
+        query("UPDATE journal_head SET seq = $1, hash = $2 WHERE id = 1")
             .bind(fields.seq)
             .bind(&hash)
             .execute(connection)
@@ -313,17 +314,20 @@ impl State {
     pub async fn head(&self) -> Result<JournalHead, StateError> {
         during("reading the head of the journal", async {
             let mut connection = self.read().await?;
-            let (seq, hash): (i64, String) =
-                sqlx::query_as("SELECT seq, hash FROM journal_head WHERE id = 1")
-                    .fetch_one(&mut *connection)
-                    .await?;
-            Ok(JournalHead {
-                seq: parse_counter("journal head", seq)?,
-                hash,
-            })
+            read_head(&mut connection).await
         })
         .await
     }
+}
+
+pub(super) async fn read_head(connection: &mut Connection) -> Result<JournalHead, Cause> {
+    let (seq, hash): (i64, String) = query("SELECT seq, hash FROM journal_head WHERE id = 1")
+        .fetch_one(connection)
+        .await?;
+    Ok(JournalHead {
+        seq: parse_counter("journal head", seq)?,
+        hash,
+    })
 }
 
 #[cfg(test)]

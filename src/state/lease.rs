@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::connection::State;
 use super::encoding::{counter_number, parse_counter};
 use super::error::{Cause, StateError, during};
+use super::statement::query;
 use crate::model::AccountId;
 
 /// How long a lease lasts, by the database's clock.
@@ -75,7 +76,7 @@ impl State {
         let asked = Instant::now();
         during(format!("taking the lease of account {account}"), async {
             let mut transaction = self.write().await?;
-            let fencing: Option<i64> = sqlx::query_scalar(
+            let fencing: Option<i64> = query(
                 "INSERT INTO leases (account, holder, fencing, expires_ms) \
                  SELECT $1, $2, 1, now_ms + $3 FROM database_clock WHERE true \
                  ON CONFLICT (account) DO UPDATE SET \
@@ -86,7 +87,7 @@ impl State {
             .bind(account.as_str())
             .bind(holder)
             .bind(LEASE_MS)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional_value(&mut transaction)
             .await?;
             transaction.commit().await?;
             let Some(fencing) = fencing else { return Ok(None) };
@@ -142,14 +143,13 @@ impl State {
 
     async fn change_lease(&self, lease: &Lease, statement: &'static str, number: i64) -> Result<bool, Cause> {
         let mut transaction = self.write().await?;
-        let changed = sqlx::query(statement)
+        let changed = query(statement)
             .bind(number)
             .bind(lease.account.as_str())
             .bind(&lease.holder)
             .bind(counter_number("fencing number", lease.fencing)?)
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
+            .execute(&mut transaction)
+            .await?;
         transaction.commit().await?;
         Ok(changed == 1)
     }

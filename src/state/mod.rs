@@ -24,14 +24,19 @@ mod history;
 mod intents;
 mod journal;
 mod lease;
+mod migrations;
 mod observations;
 mod outbox;
 mod plans;
+mod postgres;
 mod reviews;
 mod runs;
 mod sessions;
+mod sqlite;
+mod statement;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod verify;
 
 pub use attempts::{ActionOutcome, ActionRecord, AppliedSelection, Attempt, AttemptStatus};
@@ -48,4 +53,5 @@ pub use plans::{DecisionId, DecisionRecord, NewDecision, PlanSummary, StoredPlan
 pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
 pub use sessions::{RequestSeen, SessionRecord};
+pub use transfer::Transferred;
 pub use verify::{Fault, VerifyReport};

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
 
-use super::connection::{Connection, Database, State};
+use super::connection::{Connection, State};
 use super::encoding::{json_text, parse_json, parse_time, time_text};
 use super::error::{Cause, StateError, during};
+use super::statement::{places, query};
 use crate::model::{AccountId, Observation, Observed};
 
-/// Rows per statement: each binds seven values, and SQLite takes 32766.
+/// Rows per statement: each binds seven values, and SQLite takes 32766, PostgreSQL 65535.
 const ROWS: usize = 1000;
 
 /// A kind of thing that readings look for.
@@ -94,12 +96,11 @@ impl State {
     ) -> Result<(), StateError> {
         during(format!("recording what was seen in account {account}"), async {
             let mut transaction = self.write().await?;
-            let reading: i64 = sqlx::query_scalar(
-                "SELECT COALESCE(MAX(reading), 0) + 1 FROM observations WHERE account = $1",
-            )
-            .bind(account.as_str())
-            .fetch_one(&mut *transaction)
-            .await?;
+            let reading: i64 =
+                query("SELECT COALESCE(MAX(reading), 0) + 1 FROM observations WHERE account = $1")
+                    .bind(account.as_str())
+                    .fetch_value(&mut transaction)
+                    .await?;
             let mut rows = Vec::with_capacity(seen.len().min(ROWS));
             for observation in seen {
                 let text = json_text("observation", observation)?;
@@ -115,7 +116,7 @@ impl State {
             for kind in covered {
                 break_rows(&mut transaction, account, reading, *kind).await?;
             }
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -129,28 +130,29 @@ async fn insert(
     now: DateTime<Utc>,
 ) -> Result<(), Cause> {
     let now = time_text(now);
-    let mut query = sqlx::QueryBuilder::<Database>::new(
-        "INSERT INTO observations (account, kind, observation, first_seen, last_seen, reading, broken) ",
-    );
-    query.push_values(rows, |mut row, (kind, text)| {
-        row.push_bind(account.as_str())
-            .push_bind(kind.as_str())
-            .push_bind(text)
-            .push_bind(&now)
-            .push_bind(&now)
-            .push_bind(reading)
-            .push_bind(0_i64);
-    });
     // The last date never goes back: where the clock does, the later one is the careful one.
-    query.push(
-        " ON CONFLICT (account, kind, observation) DO UPDATE SET \
+    let sql = format!(
+        "INSERT INTO observations (account, kind, observation, first_seen, last_seen, reading, broken) VALUES {} \
+         ON CONFLICT (account, kind, observation) DO UPDATE SET \
          first_seen = CASE WHEN observations.broken = 1 THEN excluded.first_seen \
              ELSE observations.first_seen END, \
          last_seen = CASE WHEN observations.last_seen > excluded.last_seen THEN observations.last_seen \
              ELSE excluded.last_seen END, \
          reading = excluded.reading, broken = 0",
+        places(rows.len(), 7)
     );
-    query.build().execute(connection).await?;
+    let mut insert = query(AssertSqlSafe(sql));
+    for (kind, text) in rows {
+        insert = insert
+            .bind(account.as_str())
+            .bind(kind.as_str())
+            .bind(text)
+            .bind(&now)
+            .bind(&now)
+            .bind(reading)
+            .bind(0);
+    }
+    insert.execute(connection).await?;
     Ok(())
 }
 
@@ -166,7 +168,7 @@ async fn break_rows(
     } else {
         "DELETE FROM observations WHERE account = $1 AND kind = $2 AND reading <> $3"
     };
-    sqlx::query(statement)
+    query(statement)
         .bind(account.as_str())
         .bind(kind.as_str())
         .bind(reading)
@@ -180,7 +182,7 @@ pub(super) async fn read_observations(
     account: &AccountId,
 ) -> Result<BTreeMap<Observation, Observed>, Cause> {
     let rows: Vec<(String, String, String)> =
-        sqlx::query_as("SELECT observation, first_seen, last_seen FROM observations WHERE account = $1")
+        query("SELECT observation, first_seen, last_seen FROM observations WHERE account = $1")
             .bind(account.as_str())
             .fetch_all(connection)
             .await?;

@@ -16,6 +16,7 @@ use super::encoding::{json_text, parse_counter, parse_json, parse_optional_time,
 use super::error::{Cause, StateError, during};
 use super::intents::IntentId;
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::{AccountId, Arn, Event, Finding, Notice, NoticeItem, Owner};
 
 /// A message to be queued.
@@ -145,11 +146,10 @@ impl State {
             let mut transaction = self.write().await?;
             let mut untold = BTreeSet::new();
             for id in attempts {
-                let marked = sqlx::query("UPDATE intents SET told = 1 WHERE seq = $1 AND told = 0")
+                let marked = query("UPDATE intents SET told = 1 WHERE seq = $1 AND told = 0")
                     .bind(id.0)
-                    .execute(&mut *transaction)
-                    .await?
-                    .rows_affected();
+                    .execute(&mut transaction)
+                    .await?;
                 untold.extend((marked == 1).then_some(*id));
             }
             let mut queued = Vec::new();
@@ -181,11 +181,11 @@ impl State {
             let claim = i64::try_from(claim.as_millis())
                 .map_err(|source| Cause::unreadable("length of the claim", source))?;
             let mut transaction = self.write().await?;
-            let rows: Vec<DueRow> = sqlx::query_as(
+            let rows: Vec<DueRow> = query(
                 "UPDATE messages SET claimed_by = $1, \
                      claimed_until_ms = (SELECT now_ms FROM database_clock) + $2 \
                  WHERE id IN (SELECT id FROM messages WHERE state = 'queued' AND next_attempt_at <= $3 \
-                     AND claimed_until_ms <= (SELECT now_ms FROM database_clock) AND ($5 OR owner IS NULL) \
+                     AND claimed_until_ms <= (SELECT now_ms FROM database_clock) AND ($5 = 1 OR owner IS NULL) \
                      ORDER BY next_attempt_at, id LIMIT $4) \
                  RETURNING next_attempt_at, id, channel, event, owner, body, created_at, attempts",
             )
@@ -194,7 +194,7 @@ impl State {
             .bind(time_text(now))
             .bind(i64::from(limit))
             .bind(audience == Audience::Everybody)
-            .fetch_all(&mut *transaction)
+            .fetch_all(&mut transaction)
             .await?;
             transaction.commit().await?;
             let mut rows = rows;
@@ -211,14 +211,14 @@ impl State {
     pub async fn release_claims(&self, holder: &str) -> Result<(), StateError> {
         during("giving claimed messages back", async {
             let mut transaction = self.write().await?;
-            sqlx::query(
+            query(
                 "UPDATE messages SET claimed_by = NULL, claimed_until_ms = 0 \
                  WHERE claimed_by = $1 AND state = 'queued'",
             )
             .bind(holder)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -235,18 +235,18 @@ impl State {
             if message.state == MessageState::Accepted.as_str() {
                 return Ok(());
             }
-            sqlx::query(
+            query(
                 "UPDATE messages SET state = 'accepted', attempts = attempts + 1, finished_at = $1, \
                  claimed_by = NULL, claimed_until_ms = 0, last_error = NULL WHERE id = $2",
             )
             .bind(time_text(now))
             .bind(id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
             if counts {
                 accept_notices(&mut transaction, &message, now).await?;
             }
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -259,16 +259,16 @@ impl State {
         during(format!("putting message {id} off"), async {
             let mut transaction = self.write().await?;
             read_message(&mut transaction, id).await?;
-            sqlx::query(
+            query(
                 "UPDATE messages SET attempts = attempts + 1, next_attempt_at = $1, last_error = $2, \
                  claimed_by = NULL, claimed_until_ms = 0 WHERE id = $3 AND state = 'queued'",
             )
             .bind(time_text(next_at))
             .bind(error)
             .bind(id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -281,16 +281,16 @@ impl State {
         during(format!("postponing message {id}"), async {
             let mut transaction = self.write().await?;
             read_message(&mut transaction, id).await?;
-            sqlx::query(
+            query(
                 "UPDATE messages SET next_attempt_at = $1, last_error = $2, claimed_by = NULL, \
                  claimed_until_ms = 0 WHERE id = $3 AND state = 'queued'",
             )
             .bind(time_text(until))
             .bind(reason)
             .bind(id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -306,18 +306,18 @@ impl State {
             if message.state != MessageState::Queued.as_str() {
                 return Ok(());
             }
-            sqlx::query(
+            query(
                 "UPDATE messages SET state = 'dead', attempts = attempts + 1, finished_at = $1, \
                  last_error = $2, claimed_by = NULL, claimed_until_ms = 0 WHERE id = $3",
             )
             .bind(time_text(now))
             .bind(error)
             .bind(id)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            sqlx::query("UPDATE notices SET dead = 1 WHERE message = $1")
+            query("UPDATE notices SET dead = 1 WHERE message = $1")
                 .bind(id)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             let payload = json!({
                 "message": id,
@@ -331,7 +331,7 @@ impl State {
                 &Entry::new(JournalKind::MessageDead, now, payload),
             )
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -343,11 +343,11 @@ impl State {
     pub async fn outbox_depth(&self) -> Result<Vec<OutboxDepth>, StateError> {
         during("counting the messages", async {
             let mut connection = self.read().await?;
-            let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
+            let rows: Vec<(String, String, i64, String)> = query(
                 "SELECT channel, state, COUNT(*), MIN(created_at) FROM messages \
                  GROUP BY channel, state ORDER BY channel, state",
             )
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut connection)
             .await?;
             let parse = |(channel, state, messages, oldest): (String, String, i64, String)| {
                 let state = MessageState::ALL
@@ -372,11 +372,11 @@ impl State {
     pub async fn dead_messages(&self) -> Result<Vec<DeadMessage>, StateError> {
         during("reading the dead messages", async {
             let mut connection = self.read().await?;
-            let rows: Vec<DeadRow> = sqlx::query_as(
+            let rows: Vec<DeadRow> = query(
                 "SELECT id, channel, event, owner, created_at, attempts, COALESCE(finished_at, ''), \
                  COALESCE(last_error, '') FROM messages WHERE state = 'dead' ORDER BY finished_at DESC, id DESC",
             )
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut connection)
             .await?;
             rows.into_iter().map(parse_dead).collect()
         })
@@ -459,7 +459,7 @@ async fn insert_message(
         notices,
     } = message;
     let now = time_text(now);
-    let inserted = sqlx::query(
+    let inserted = query(
         "INSERT INTO messages (id, channel, event, owner, body, dedup, created_at, deliver_after, \
          next_attempt_at, attempts, state, claimed_until_ms) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0, 'queued', 0) \
@@ -473,9 +473,8 @@ async fn insert_message(
     .bind(dedup)
     .bind(&now)
     .bind(time_text(*deliver_after))
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
+    .execute(connection)
+    .await?;
     if inserted == 0 {
         return Ok(false);
     }
@@ -490,7 +489,7 @@ async fn insert_message(
         },
     ) in notices
     {
-        sqlx::query(
+        query(
             "INSERT INTO notices \
              (message, account, finding, event, subject, ladder, announced_for, queued_at, dead) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)",
@@ -503,7 +502,7 @@ async fn insert_message(
         .bind(json_text("notice", ladder)?)
         .bind(time_text(*announced_for))
         .bind(&now)
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
     }
     Ok(true)
@@ -519,7 +518,7 @@ struct MessageKey {
 
 async fn read_message(connection: &mut Connection, id: &str) -> Result<MessageKey, Cause> {
     let row: Option<(String, String, String, Option<String>)> =
-        sqlx::query_as("SELECT state, channel, event, owner FROM messages WHERE id = $1")
+        query("SELECT state, channel, event, owner FROM messages WHERE id = $1")
             .bind(id)
             .fetch_optional(connection)
             .await?;
@@ -539,12 +538,12 @@ async fn accept_notices(
     message: &MessageKey,
     now: DateTime<Utc>,
 ) -> Result<(), Cause> {
-    let rows: Vec<AcceptedNotice> = sqlx::query_as(
+    let rows: Vec<AcceptedNotice> = query(
         "SELECT account, finding, subject, ladder, announced_for FROM notices WHERE message = $1 \
          ORDER BY account, finding, subject, ladder",
     )
     .bind(&message.id)
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await?;
     for of_account in rows.chunk_by(|a, b| a.0 == b.0) {
         let Some((account, ..)) = of_account.first() else {
@@ -568,7 +567,7 @@ async fn accept_notices(
         )
         .await?;
     }
-    sqlx::query("UPDATE notices SET accepted_at = $1, dead = 0 WHERE message = $2")
+    query("UPDATE notices SET accepted_at = $1, dead = 0 WHERE message = $2")
         .bind(time_text(now))
         .bind(&message.id)
         .execute(connection)
@@ -590,7 +589,7 @@ pub(super) fn accepted_notice(
     Ok(json!({"finding": finding, "subject": subject, "ladder": ladder, "announced_for": announced_for}))
 }
 
-type NoticeRow = (String, String, String, String, String, Option<String>, bool);
+type NoticeRow = (String, String, String, String, String, Option<String>, i64);
 
 fn parse_notice(row: NoticeRow) -> Result<Notice, Cause> {
     let (event, subject, ladder, announced_for, queued_at, accepted_at, dead) = row;
@@ -601,7 +600,7 @@ fn parse_notice(row: NoticeRow) -> Result<Notice, Cause> {
         announced_for: parse_time(&announced_for)?,
         queued_at: parse_time(&queued_at)?,
         accepted_at: parse_optional_time(accepted_at.as_deref())?,
-        dead,
+        dead: dead == 1,
     })
 }
 
@@ -609,7 +608,7 @@ pub(super) async fn read_notices(
     connection: &mut Connection,
     account: &AccountId,
 ) -> Result<Vec<Notice>, Cause> {
-    let rows: Vec<NoticeRow> = sqlx::query_as(
+    let rows: Vec<NoticeRow> = query(
         "SELECT event, subject, ladder, announced_for, queued_at, accepted_at, dead FROM notices \
          WHERE account = $1 ORDER BY queued_at, message, finding, subject, ladder",
     )
@@ -625,13 +624,13 @@ pub(super) async fn read_told_of(
     account: &AccountId,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<Arn>, Cause> {
-    let documents: Vec<String> = sqlx::query_scalar(
+    let documents: Vec<String> = query(
         "SELECT DISTINCT findings.document FROM notices JOIN findings ON findings.id = notices.finding \
          WHERE notices.account = $1 AND notices.dead = 0 AND notices.announced_for > $2",
     )
     .bind(account.as_str())
     .bind(time_text(now - Notice::COUNTS_FOR))
-    .fetch_all(connection)
+    .fetch_values(connection)
     .await?;
     documents
         .iter()

@@ -14,6 +14,7 @@ use super::connection::{Connection, State};
 use super::encoding::{parse_json, parse_time, time_text};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::{AccountId, ActionId, Arn, Decision, Digest, Verdict};
 
 /// Names a decision: its number in the journal.
@@ -89,11 +90,11 @@ struct DecisionPayload<'a> {
     caller: Option<Cow<'a, Arn>>,
 }
 
-/// Decisions, and whether their action was applied since.
+/// Decisions, and how often their action was applied since.
 macro_rules! select_decisions {
     ($rest:literal) => {
         concat!(
-            "SELECT d.seq, d.account, d.payload, EXISTS (SELECT 1 FROM intents i WHERE i.account = d.account \
+            "SELECT d.seq, d.account, d.payload, (SELECT COUNT(*) FROM intents i WHERE i.account = d.account \
              AND i.action = d.action AND i.direction = 'apply' AND i.status = 'applied' \
              AND i.outcome_seq > d.seq) AS spent FROM journal d WHERE d.kind = 'decision'",
             $rest
@@ -101,7 +102,7 @@ macro_rules! select_decisions {
     };
 }
 
-type DecisionRow = (i64, String, String, bool);
+type DecisionRow = (i64, String, String, i64);
 
 fn parse_decision(row: DecisionRow) -> Result<DecisionRecord, Cause> {
     let (seq, account, payload, spent) = row;
@@ -113,7 +114,7 @@ fn parse_decision(row: DecisionRow) -> Result<DecisionRecord, Cause> {
         decision: stored.decision.into_owned(),
         reason: stored.reason.map(Cow::into_owned),
         caller: stored.caller.map(Cow::into_owned),
-        spent,
+        spent: spent > 0,
     })
 }
 
@@ -142,16 +143,16 @@ impl State {
     ) -> Result<(), StateError> {
         during(format!("keeping plan {id}"), async {
             let mut transaction = self.write().await?;
-            let kept: Option<String> = sqlx::query_scalar("SELECT document FROM plans WHERE id = $1")
+            let kept: Option<String> = query("SELECT document FROM plans WHERE id = $1")
                 .bind(id)
-                .fetch_optional(&mut *transaction)
+                .fetch_optional_value(&mut transaction)
                 .await?;
             match kept {
                 Some(kept) if kept == document => return Ok(()),
                 Some(_) => return Err(Cause::PlanExists(id.to_owned())),
                 None => {}
             }
-            sqlx::query(
+            query(
                 "INSERT INTO plans (id, created_at, saved_at, config_digest, document) \
                  VALUES ($1, $2, $3, $4, $5)",
             )
@@ -160,7 +161,7 @@ impl State {
             .bind(time_text(now))
             .bind(config_digest.as_str())
             .bind(document)
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
             let payload = json!({
                 "plan": id,
@@ -172,7 +173,7 @@ impl State {
                 &Entry::new(JournalKind::PlanSaved, now, payload),
             )
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -185,21 +186,21 @@ impl State {
         during(format!("reading plan {wanted}"), async {
             let mut connection = self.read().await?;
             let rows: Vec<(String, String, String, String)> = if wanted == "latest" {
-                sqlx::query_as(
+                query(
                     "SELECT id, created_at, config_digest, document FROM plans \
                      ORDER BY created_at DESC, id DESC LIMIT 1",
                 )
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut connection)
                 .await?
             } else {
                 // Not LIKE: its wildcards would be the caller's.
-                sqlx::query_as(
+                query(
                     "SELECT id, created_at, config_digest, document FROM plans \
                      WHERE UPPER(SUBSTR(id, 1, LENGTH($1))) = UPPER($1) AND $1 <> '' \
                      ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, id LIMIT 2",
                 )
                 .bind(wanted)
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut connection)
                 .await?
             };
             if rows.len() > 1 && rows.first().is_some_and(|(id, ..)| id != wanted) {
@@ -225,13 +226,13 @@ impl State {
     ) -> Result<Option<StoredPlan>, StateError> {
         during(format!("reading the newest plan with {action}"), async {
             let mut connection = self.read().await?;
-            let row: Option<(String, String, String, String)> = sqlx::query_as(
+            let row: Option<(String, String, String, String)> = query(
                 "SELECT id, created_at, config_digest, document FROM plans \
-                 WHERE created_at >= $1 AND INSTR(document, $2) > 0 ORDER BY created_at DESC, id DESC LIMIT 1",
+                 WHERE created_at >= $1 AND REPLACE(document, $2, '') <> document ORDER BY created_at DESC, id DESC LIMIT 1",
             )
             .bind(time_text(since))
             .bind(action.as_str())
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&mut connection)
             .await?;
             row.map(parse_plan).transpose()
         })
@@ -245,11 +246,11 @@ impl State {
     pub async fn plans(&self, limit: u32) -> Result<Vec<PlanSummary>, StateError> {
         during("reading which plans were kept", async {
             let mut connection = self.read().await?;
-            let rows: Vec<(String, String, String)> = sqlx::query_as(
+            let rows: Vec<(String, String, String)> = query(
                 "SELECT id, created_at, config_digest FROM plans ORDER BY created_at DESC, id DESC LIMIT $1",
             )
             .bind(i64::from(limit))
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut connection)
             .await?;
             let parse = |(id, created_at, digest): (String, String, String)| {
                 Ok(PlanSummary {
@@ -315,11 +316,11 @@ impl State {
     pub async fn unspent_approvals(&self) -> Result<Vec<DecisionRecord>, StateError> {
         during("reading the approvals", async {
             let mut connection = self.read().await?;
-            let rows: Vec<DecisionRow> = sqlx::query_as(select_decisions!(" ORDER BY d.seq"))
-                .fetch_all(&mut *connection)
+            let rows: Vec<DecisionRow> = query(select_decisions!(" ORDER BY d.seq"))
+                .fetch_all(&mut connection)
                 .await?;
             let mut records = Vec::new();
-            for row in rows.into_iter().filter(|(.., spent)| !spent) {
+            for row in rows.into_iter().filter(|(.., spent)| *spent == 0) {
                 let record = parse_decision(row)?;
                 if record.decision.verdict == Verdict::Approved {
                     records.push(record);
@@ -337,9 +338,9 @@ impl State {
     pub async fn decisions(&self, limit: u32) -> Result<Vec<DecisionRecord>, StateError> {
         during("reading the decisions", async {
             let mut connection = self.read().await?;
-            let rows: Vec<DecisionRow> = sqlx::query_as(select_decisions!(" ORDER BY d.seq DESC LIMIT $1"))
+            let rows: Vec<DecisionRow> = query(select_decisions!(" ORDER BY d.seq DESC LIMIT $1"))
                 .bind(i64::from(limit))
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut connection)
                 .await?;
             rows.into_iter().map(parse_decision).collect()
         })
@@ -351,12 +352,12 @@ pub(super) async fn read_unspent_decisions(
     connection: &mut Connection,
     account: &AccountId,
 ) -> Result<Vec<DecisionRecord>, Cause> {
-    let rows: Vec<DecisionRow> = sqlx::query_as(select_decisions!(" AND d.account = $1 ORDER BY d.seq"))
+    let rows: Vec<DecisionRow> = query(select_decisions!(" AND d.account = $1 ORDER BY d.seq"))
         .bind(account.as_str())
         .fetch_all(connection)
         .await?;
     let mut records = Vec::new();
-    for row in rows.into_iter().filter(|(.., spent)| !spent) {
+    for row in rows.into_iter().filter(|(.., spent)| *spent == 0) {
         records.push(parse_decision(row)?);
     }
     Ok(records)
@@ -369,7 +370,7 @@ pub(super) async fn is_live_approval(
     account: &AccountId,
     action: &ActionId,
 ) -> Result<bool, Cause> {
-    let rows: Vec<DecisionRow> = sqlx::query_as(select_decisions!(
+    let rows: Vec<DecisionRow> = query(select_decisions!(
         " AND d.account = $1 AND d.action = $2 AND d.seq >= $3 ORDER BY d.seq"
     ))
     .bind(account.as_str())

@@ -10,6 +10,7 @@ use super::connection::{Connection, State};
 use super::encoding::{parse_json, parse_time};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::{AccountId, Arn, Review};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ impl State {
             let mut transaction = self.write().await?;
             let entry = Entry::new(JournalKind::Review, now, json!(payload)).account(account);
             append(&mut transaction, &entry).await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -73,7 +74,7 @@ pub(super) async fn read_reviews(
     account: &AccountId,
 ) -> Result<BTreeMap<Arn, Review>, Cause> {
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT at, payload FROM journal WHERE kind = 'review' AND account = $1 ORDER BY seq")
+        query("SELECT at, payload FROM journal WHERE kind = 'review' AND account = $1 ORDER BY seq")
             .bind(account.as_str())
             .fetch_all(connection)
             .await?;

@@ -11,6 +11,7 @@ use super::connection::{Connection, State};
 use super::encoding::{parse_json, parse_time, time_text};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalKind, append};
+use super::statement::query;
 use crate::model::{Arn, Digest, RuleName};
 
 /// A run in the history.
@@ -86,7 +87,7 @@ impl State {
                 &Entry::new(JournalKind::RunStarted, now, json!(payload)).run(id),
             )
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -113,7 +114,7 @@ impl State {
                 &Entry::new(JournalKind::RunFinished, now, json!(payload)).run(id),
             )
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -124,18 +125,18 @@ impl State {
     /// [`StateError`] where they cannot be read.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRecord>, StateError> {
         during("reading the runs", async {
-            let mut snapshot = self.read_snapshot().await?;
-            let rows: Vec<(String, String, String)> = sqlx::query_as(
+            let mut snapshot = self.read().await?;
+            let rows: Vec<(String, String, String)> = query(
                 "SELECT run, at, payload FROM journal WHERE kind = 'run_started' ORDER BY seq DESC LIMIT $1",
             )
             .bind(i64::from(limit))
-            .fetch_all(&mut *snapshot)
+            .fetch_all(&mut snapshot)
             .await?;
             let mut records = Vec::with_capacity(rows.len());
             for (id, at, payload) in rows {
                 records.push(read_run(&mut snapshot, id, &at, &payload).await?);
             }
-            snapshot.rollback().await?;
+            snapshot.end().await?;
             self.ensure_unchanged()?;
             Ok(records)
         })
@@ -149,9 +150,9 @@ impl State {
     pub async fn last_tick(&self, rule: &RuleName) -> Result<Option<DateTime<Utc>>, StateError> {
         during(format!("reading when {rule} last ran"), async {
             let mut connection = self.read().await?;
-            let at: Option<String> = sqlx::query_scalar("SELECT at FROM ticks WHERE rule = $1")
+            let at: Option<String> = query("SELECT at FROM ticks WHERE rule = $1")
                 .bind(rule.as_str())
-                .fetch_optional(&mut *connection)
+                .fetch_optional_value(&mut connection)
                 .await?;
             at.as_deref().map(parse_time).transpose()
         })
@@ -165,15 +166,15 @@ impl State {
     pub async fn record_tick(&self, rule: &RuleName, at: DateTime<Utc>) -> Result<(), StateError> {
         during(format!("recording that {rule} ran"), async {
             let mut transaction = self.write().await?;
-            sqlx::query(
+            query(
                 "INSERT INTO ticks (rule, at) VALUES ($1, $2) \
                  ON CONFLICT (rule) DO UPDATE SET at = excluded.at",
             )
             .bind(rule.as_str())
             .bind(time_text(at))
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -186,11 +187,11 @@ async fn read_run(
     payload: &str,
 ) -> Result<RunRecord, Cause> {
     let start: StartPayload<'static> = parse_json("start of a run", payload)?;
-    let end: Option<(String, String)> = sqlx::query_as(
+    let end: Option<(String, String)> = query(
         "SELECT at, payload FROM journal WHERE run = $1 AND kind = 'run_finished' ORDER BY seq DESC LIMIT 1",
     )
     .bind(&id)
-    .fetch_optional(&mut *connection)
+    .fetch_optional(connection)
     .await?;
     let (finished_at, status, summary) = match end {
         Some((at, payload)) => {

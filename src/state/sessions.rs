@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::connection::State;
 use super::encoding::{json_text, parse_json, parse_time, time_text};
 use super::error::{StateError, during};
+use super::statement::query;
 use crate::model::Digest;
 
 /// Somebody who is signed in.
@@ -42,11 +43,11 @@ impl State {
         during("recording a sign-in", async {
             let claims = json_text("claims", &session.claims)?;
             let mut transaction = self.write().await?;
-            sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+            query("DELETE FROM sessions WHERE expires_at <= $1")
                 .bind(time_text(session.created_at))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            sqlx::query(
+            query(
                 "INSERT INTO sessions (id, subject, credential, claims, created_at, expires_at) \
                  VALUES ($1, $2, $3, $4, $5, $6)",
             )
@@ -56,9 +57,9 @@ impl State {
             .bind(claims)
             .bind(time_text(session.created_at))
             .bind(time_text(session.expires_at))
-            .execute(&mut *transaction)
+            .execute(&mut transaction)
             .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -74,13 +75,13 @@ impl State {
     ) -> Result<Option<SessionRecord>, StateError> {
         during("reading who is signed in", async {
             let mut connection = self.read().await?;
-            let row: Option<(String, String, String, String, String)> = sqlx::query_as(
+            let row: Option<(String, String, String, String, String)> = query(
                 "SELECT subject, credential, claims, created_at, expires_at FROM sessions \
                  WHERE id = $1 AND expires_at > $2",
             )
             .bind(id.as_str())
             .bind(time_text(now))
-            .fetch_optional(&mut *connection)
+            .fetch_optional(&mut connection)
             .await?;
             let Some((subject, credential, claims, created_at, expires_at)) = row else {
                 return Ok(None);
@@ -103,11 +104,11 @@ impl State {
     pub async fn end_session(&self, id: &Digest) -> Result<(), StateError> {
         during("ending a sign-in", async {
             let mut transaction = self.write().await?;
-            sqlx::query("DELETE FROM sessions WHERE id = $1")
+            query("DELETE FROM sessions WHERE id = $1")
                 .bind(id.as_str())
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -126,20 +127,20 @@ impl State {
     ) -> Result<RequestSeen, StateError> {
         during("recording that a request was made", async {
             let mut transaction = self.write().await?;
-            sqlx::query("DELETE FROM requests WHERE expires_at <= $1")
+            query("DELETE FROM requests WHERE expires_at <= $1")
                 .bind(time_text(now))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             let known: Option<(String, Option<String>)> =
-                sqlx::query_as("SELECT content, answer FROM requests WHERE id = $1")
+                query("SELECT content, answer FROM requests WHERE id = $1")
                     .bind(id.as_str())
-                    .fetch_optional(&mut *transaction)
+                    .fetch_optional(&mut transaction)
                     .await?;
             let seen = match known {
                 Some((before, answer)) if before == content.as_str() => RequestSeen::Before(answer),
                 Some(_) => RequestSeen::Other,
                 None => {
-                    sqlx::query(
+                    query(
                         "INSERT INTO requests (id, content, answer, at, expires_at) \
                          VALUES ($1, $2, NULL, $3, $4)",
                     )
@@ -147,7 +148,7 @@ impl State {
                     .bind(content.as_str())
                     .bind(time_text(now))
                     .bind(time_text(expires_at))
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await?;
                     RequestSeen::New
                 }
@@ -165,12 +166,12 @@ impl State {
     pub async fn keep_answer(&self, id: &Digest, answer: &str) -> Result<(), StateError> {
         during("keeping what was answered", async {
             let mut transaction = self.write().await?;
-            sqlx::query("UPDATE requests SET answer = $2 WHERE id = $1")
+            query("UPDATE requests SET answer = $2 WHERE id = $1")
                 .bind(id.as_str())
                 .bind(answer)
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }
@@ -182,11 +183,11 @@ impl State {
     pub async fn forget_request(&self, id: &Digest) -> Result<(), StateError> {
         during("forgetting a request that came to nothing", async {
             let mut transaction = self.write().await?;
-            sqlx::query("DELETE FROM requests WHERE id = $1")
+            query("DELETE FROM requests WHERE id = $1")
                 .bind(id.as_str())
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
-            Ok(transaction.commit().await?)
+            transaction.commit().await
         })
         .await
     }

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use serde_json::Value;
-use sqlx::Row as _;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use super::attempts::AttemptStatus;
-use super::connection::{Connection, Database, State};
+use super::connection::{Connection, State};
 use super::error::{Cause, StateError, during};
 use super::intents::{IntentPayload, Outcome, OutcomePayload};
 use super::journal::{Fields, JournalHead, JournalKind};
 use super::outbox::{AcceptedNotice, accepted_notice};
+use super::statement::query;
 
 /// What a check of the journal found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,19 +138,29 @@ impl State {
     /// [`StateError`] where the database cannot be read at all. What is wrong with what it holds is in the report.
     pub async fn verify(&self, expected: Option<&JournalHead>) -> Result<VerifyReport, StateError> {
         during("verifying the journal", async {
-            let mut snapshot = self.read_snapshot().await?;
-            let mut check = Check::new(expected);
-            check.read_file(&mut snapshot).await?;
-            check.read_journal(&mut snapshot).await?;
-            check.compare_head(&mut snapshot).await?;
-            check.compare_intents(&mut snapshot).await?;
-            check.compare_notices(&mut snapshot).await?;
-            snapshot.rollback().await?;
+            let mut snapshot = self.read().await?;
+            snapshot.take_time().await?;
+            let report = verify_chain(&mut snapshot, expected).await?;
+            snapshot.end().await?;
             self.ensure_unchanged()?;
-            Ok(check.report())
+            Ok(report)
         })
         .await
     }
+}
+
+/// All that can be checked, in a transaction.
+pub(super) async fn verify_chain(
+    connection: &mut Connection,
+    expected: Option<&JournalHead>,
+) -> Result<VerifyReport, Cause> {
+    let mut check = Check::new(expected);
+    check.read_file(connection).await?;
+    check.read_journal(connection).await?;
+    check.compare_head(connection).await?;
+    check.compare_intents(connection).await?;
+    check.compare_notices(connection).await?;
+    Ok(check.report())
 }
 
 /// An intent as the journal tells it.
@@ -198,19 +208,86 @@ struct JournalRow {
     hash: String,
 }
 
-fn decode(row: &<Database as sqlx::Database>::Row) -> Result<JournalRow, sqlx::Error> {
-    Ok(JournalRow {
-        seq: row.try_get(0)?,
-        at: row.try_get(1)?,
-        kind: row.try_get(2)?,
-        account: row.try_get(3)?,
-        run: row.try_get(4)?,
-        action: row.try_get(5)?,
-        fencing: row.try_get(6)?,
-        payload: row.try_get(7)?,
-        previous: row.try_get(8)?,
-        hash: row.try_get(9)?,
-    })
+/// A row, or the number of one that cannot be read, where at least that can.
+struct Read<T>(Result<T, Option<i64>>);
+
+/// What reads a column of any database.
+trait Column<'r, R: Row>: Decode<'r, R::Database> + Type<R::Database> {}
+
+impl<'r, R: Row, T: Decode<'r, R::Database> + Type<R::Database>> Column<'r, R> for T {}
+
+impl<'r, R: Row> FromRow<'r, R> for Read<JournalRow>
+where
+    usize: ColumnIndex<R>,
+    i64: Column<'r, R>,
+    String: Column<'r, R>,
+    Option<i64>: Column<'r, R>,
+    Option<String>: Column<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let read = || -> Result<_, sqlx::Error> {
+            Ok(JournalRow {
+                seq: row.try_get(0)?,
+                at: row.try_get(1)?,
+                kind: row.try_get(2)?,
+                account: row.try_get(3)?,
+                run: row.try_get(4)?,
+                action: row.try_get(5)?,
+                fencing: row.try_get(6)?,
+                payload: row.try_get(7)?,
+                previous: row.try_get(8)?,
+                hash: row.try_get(9)?,
+            })
+        };
+        Ok(Self(read().map_err(|_| row.try_get(0).ok())))
+    }
+}
+
+impl<'r, R: Row> FromRow<'r, R> for Read<(i64, ToldIntent)>
+where
+    usize: ColumnIndex<R>,
+    i64: Column<'r, R>,
+    String: Column<'r, R>,
+    Option<i64>: Column<'r, R>,
+    Option<String>: Column<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let read = || -> Result<_, sqlx::Error> {
+            let told = ToldIntent {
+                account: row.try_get(1)?,
+                action: row.try_get(2)?,
+                run: row.try_get(3)?,
+                direction: row.try_get(4)?,
+                kind: row.try_get(5)?,
+                resource: row.try_get(6)?,
+                subject: row.try_get(7)?,
+                attempt: row.try_get(8)?,
+                fencing: row.try_get(9)?,
+                at: row.try_get(10)?,
+                status: row.try_get(11)?,
+                outcome_seq: row.try_get(12)?,
+                outcome_at: row.try_get(13)?,
+            };
+            Ok((row.try_get(0)?, told))
+        };
+        Ok(Self(read().map_err(|_| row.try_get(0).ok())))
+    }
+}
+
+impl<'r, R: Row> FromRow<'r, R> for Read<JournalHead>
+where
+    usize: ColumnIndex<R>,
+    i64: Column<'r, R>,
+    String: Column<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        let read = || {
+            let seq: i64 = row.try_get(0).ok()?;
+            let (seq, hash) = (u64::try_from(seq).ok()?, row.try_get(1).ok()?);
+            Some(JournalHead { seq, hash })
+        };
+        Ok(Self(read().ok_or(None)))
+    }
 }
 
 impl<'a> Check<'a> {
@@ -228,33 +305,34 @@ impl<'a> Check<'a> {
     }
 
     async fn read_file(&mut self, connection: &mut Connection) -> Result<(), Cause> {
-        let lines: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
-            .fetch_all(connection)
-            .await?;
+        let lines: Vec<String> = match connection {
+            Connection::Sqlite(_) => query("PRAGMA integrity_check").fetch_values(connection).await?,
+            // A server looks after its files itself.
+            Connection::Postgres(_) => Vec::new(),
+        };
         self.faults
             .extend(lines.into_iter().filter(|line| line != "ok").map(Fault::File));
         Ok(())
     }
 
     async fn read_journal(&mut self, connection: &mut Connection) -> Result<(), Cause> {
-        let mut rows = sqlx::query(
+        let rows = query(
             "SELECT seq, at, kind, account, run, action, fencing, payload, previous, hash \
              FROM journal ORDER BY seq",
-        )
-        .fetch(connection);
-        while let Some(row) = rows.try_next().await? {
+        );
+        rows.for_each(connection, |Read(row)| {
             self.rows += 1;
-            match decode(&row) {
+            match row {
                 Ok(row) => self.read_row(row),
-                Err(_) => {
+                Err(seq) => {
                     // The chain goes on from the number that was due; the next row then shows the break as well.
-                    let seq = row.try_get(0).unwrap_or(self.last.0.saturating_add(1));
+                    let seq = seq.unwrap_or(self.last.0.saturating_add(1));
                     self.faults.push(Fault::Unreadable { seq });
                     self.last = (seq, String::new());
                 }
             }
-        }
-        Ok(())
+        })
+        .await
     }
 
     fn read_row(&mut self, row: JournalRow) {
@@ -357,17 +435,10 @@ impl<'a> Check<'a> {
 
     async fn compare_head(&mut self, connection: &mut Connection) -> Result<(), Cause> {
         let found = self.head();
-        let row: Option<<Database as sqlx::Database>::Row> =
-            sqlx::query("SELECT seq, hash FROM journal_head WHERE id = 1")
-                .fetch_optional(connection)
-                .await?;
-        let noted = row.and_then(|row| {
-            let seq = u64::try_from(row.try_get::<i64, _>(0).ok()?).ok()?;
-            Some(JournalHead {
-                seq,
-                hash: row.try_get(1).ok()?,
-            })
-        });
+        let head: Option<Read<JournalHead>> = query("SELECT seq, hash FROM journal_head WHERE id = 1")
+            .fetch_optional(connection)
+            .await?;
+        let noted = head.and_then(|Read(head)| head.ok());
         if noted.as_ref() != Some(&found) {
             self.faults.push(Fault::Head { noted, found });
         }
@@ -382,20 +453,23 @@ impl<'a> Check<'a> {
     }
 
     async fn compare_intents(&mut self, connection: &mut Connection) -> Result<(), Cause> {
-        let mut rows = sqlx::query(
+        let rows = query(
             "SELECT seq, account, action, run, direction, kind, resource, subject, attempt, fencing, at, \
              status, outcome_seq, outcome_at FROM intents ORDER BY seq",
-        )
-        .fetch(connection);
+        );
         let mut differing = BTreeSet::new();
-        while let Some(row) = rows.try_next().await? {
-            let seq: i64 = row.try_get(0)?;
-            let told = self.intents.remove(&seq);
-            let derived = decode_intent(&row).ok();
-            if told.is_none() || told != derived {
-                differing.insert(seq);
+        rows.for_each(connection, |Read(row)| match row {
+            Ok((seq, derived)) => {
+                if self.intents.remove(&seq) != Some(derived) {
+                    differing.insert(seq);
+                }
             }
-        }
+            // One without a number is missed by the journal.
+            Err(seq) => differing.extend(seq.inspect(|seq| {
+                self.intents.remove(seq);
+            })),
+        })
+        .await?;
         differing.extend(self.intents.keys());
         let fault = |seq| Fault::Derived {
             table: "intents",
@@ -406,7 +480,7 @@ impl<'a> Check<'a> {
     }
 
     async fn compare_notices(&mut self, connection: &mut Connection) -> Result<(), Cause> {
-        let rows: Vec<(String, String, String, String, String, String, String)> = sqlx::query_as(
+        let rows: Vec<(String, String, String, String, String, String, String)> = query(
             "SELECT message, account, finding, subject, ladder, announced_for, accepted_at FROM notices \
              WHERE accepted_at IS NOT NULL",
         )
@@ -472,23 +546,5 @@ fn tell_intent(row: &JournalRow) -> Option<ToldIntent> {
         status: AttemptStatus::Open.as_str().to_owned(),
         outcome_seq: None,
         outcome_at: None,
-    })
-}
-
-fn decode_intent(row: &<Database as sqlx::Database>::Row) -> Result<ToldIntent, sqlx::Error> {
-    Ok(ToldIntent {
-        account: row.try_get(1)?,
-        action: row.try_get(2)?,
-        run: row.try_get(3)?,
-        direction: row.try_get(4)?,
-        kind: row.try_get(5)?,
-        resource: row.try_get(6)?,
-        subject: row.try_get(7)?,
-        attempt: row.try_get(8)?,
-        fencing: row.try_get(9)?,
-        at: row.try_get(10)?,
-        status: row.try_get(11)?,
-        outcome_seq: row.try_get(12)?,
-        outcome_at: row.try_get(13)?,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::fixtures::*;
-use super::outbox;
+use super::{exemptions, outbox};
 use crate::model::*;
 use crate::state::*;
 
@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 23] = [
+    let cases: [fn(Fixture) -> Case; 28] = [
         |f| Box::pin(an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(an_intent_needs_its_lease(f)),
         |f| Box::pin(the_cap_of_a_day_counts_what_may_have_happened(f)),
@@ -37,6 +37,15 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(outbox::what_is_given_up_shows_and_may_be_sent_anew(f)),
         |f| Box::pin(outbox::notices_are_not_forgotten_with_their_message(f)),
         |f| Box::pin(outbox::of_a_change_somebody_is_told_once(f)),
+        |f| Box::pin(exemptions::the_first_answer_counts_and_only_what_was_granted_is_remembered(f)),
+        |f| {
+            Box::pin(exemptions::one_that_cannot_be_read_leaves_nothing_of_the_memory(
+                f,
+            ))
+        },
+        |f| Box::pin(text_is_ordered_by_its_bytes(f)),
+        |f| Box::pin(the_longest_names_are_kept(f)),
+        |f| Box::pin(a_lease_that_ran_out_cannot_be_renewed(f)),
     ];
     for case in cases {
         case(make().await).await;
@@ -764,4 +773,72 @@ async fn whole_values_come_back(f: Fixture) {
         intents
     );
     assert_whole(&f).await;
+}
+
+/// A plan or a page that is sorted by the database must not depend on which one it is.
+async fn text_is_ordered_by_its_bytes(f: Fixture) {
+    let names = [
+        "_",
+        "Zoe",
+        "alice",
+        "Alice",
+        "\u{e9}mile",
+        "a-b",
+        "ab",
+        "a_b",
+        "1",
+    ];
+    let findings: Vec<_> = names
+        .iter()
+        .map(|name| Finding {
+            id: FindingId((*name).to_owned()),
+            ..finding("alice")
+        })
+        .collect();
+    f.state
+        .record_findings(RUN, &rule(), &account(), &findings, at(0))
+        .await
+        .unwrap();
+    let stored = f.state.findings(None, false).await.unwrap();
+    let stored: Vec<_> = stored.iter().map(|record| record.finding.id.as_str()).collect();
+    let mut sorted = names;
+    sorted.sort_unstable();
+    assert_eq!(stored, sorted);
+}
+
+/// A path of a principal or policy may have 512 characters, and observations are found by all of it.
+async fn the_longest_names_are_kept(f: Fixture) {
+    let mut path = String::from("/");
+    while path.len() < 500 {
+        path.push_str(&format!(
+            "part{:x}/",
+            Digest::of_bytes(path.as_bytes()).as_str().len() + path.len()
+        ));
+    }
+    let long = |kind: &str, name: usize| {
+        let name: String = (0..name)
+            .map(|place| char::from(b'a' + (place % 23) as u8))
+            .collect();
+        Arn::parse(&format!("arn:aws-us-gov:iam::123456789012:{kind}{path}{name}")).unwrap()
+    };
+    let seen = BTreeSet::from([Observation::UnusedAttachment {
+        principal: long("role", 64),
+        policy: long("policy", 128),
+    }]);
+    let covered = BTreeSet::from([ObservationKind::UnusedAttachment]);
+    for minutes in [0, 5] {
+        f.state
+            .record_observations(&account(), &covered, &seen, at(minutes))
+            .await
+            .unwrap();
+    }
+    let known = history(&f, 5).await.observations;
+    assert_eq!(known.len(), 1);
+    assert_eq!(known.first_key_value().unwrap().1.first, at(0));
+}
+
+async fn a_lease_that_ran_out_cannot_be_renewed(f: Fixture) {
+    let lease = f.lease().await;
+    f.move_clock(30_001).await;
+    assert!(!f.state.renew_lease(&lease).await.unwrap());
 }

@@ -4,7 +4,7 @@ use super::fixtures::*;
 use crate::model::{
     ExemptionAnswer, ExemptionId, ExemptionRequest, ExemptionRevocation, ExemptionStanding, Person, Way,
 };
-use crate::state::{ExemptionChange, State};
+use crate::state::ExemptionChange;
 
 fn request(number: u32) -> ExemptionRequest {
     ExemptionRequest {
@@ -37,13 +37,8 @@ fn revocation() -> ExemptionRevocation {
     }
 }
 
-async fn state() -> State {
-    State::open("sqlite::memory:").await.unwrap().state
-}
-
-#[tokio::test]
-async fn the_first_answer_counts_and_only_what_was_granted_is_remembered() {
-    let state = state().await;
+pub(super) async fn the_first_answer_counts_and_only_what_was_granted_is_remembered(f: Fixture) {
+    let state = &f.state;
     let (one, two) = (request(1), request(2));
     for request in [&one, &two] {
         assert_eq!(state.request_exemption(request, at(0)).await.unwrap(), *request);
@@ -115,23 +110,19 @@ async fn the_first_answer_counts_and_only_what_was_granted_is_remembered() {
     assert_eq!(report.rows, 5);
 }
 
-#[tokio::test]
-async fn one_that_cannot_be_read_leaves_nothing_of_the_memory() {
-    let state = state().await;
+pub(super) async fn one_that_cannot_be_read_leaves_nothing_of_the_memory(f: Fixture) {
+    let state = &f.state;
     state.request_exemption(&request(1), at(0)).await.unwrap();
     state
         .answer_exemption(&request(1).id, &answer(true, 1), at(1))
         .await
         .unwrap();
-    let mut transaction = state.write().await.unwrap();
-    let statements = "INSERT INTO journal (seq, at, kind, account, payload, previous, hash) \
+    f.run_sql(
+        "INSERT INTO journal (seq, at, kind, account, payload, previous, hash) \
          SELECT seq + 1, '2026-01-01T00:00:00.000000Z', 'exemption_answered', '123456789012', '{}', hash, 'x' \
-         FROM journal_head";
-    sqlx::raw_sql(statements)
-        .execute(&mut *transaction)
-        .await
-        .unwrap();
-    transaction.commit().await.unwrap();
+         FROM journal_head",
+    )
+    .await;
     let other = crate::model::AccountId::parse("999999999999").unwrap();
     assert!(state.history(&account(), at(2)).await.is_err());
     assert!(

@@ -6,13 +6,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::postgres::{Cluster, Database};
 use crate::model::{
     AccessKeyId, AccountId, ActionId, ActionMode, Arn, Change, Decision, Digest, Event, Finding, FindingId,
     FindingStatus, Inverse, KeyStatus, Ladder, NoticeItem, Owner, Precondition, RuleName, Severity, Span,
     Verdict,
 };
+use crate::state::statement::run_script;
 use crate::state::{
-    DecisionId, Direction, Intent, IntentId, IntentRecorded, Lease, NewDecision, NewMessage, Outcome, State,
+    Cause, DecisionId, Direction, Intent, IntentId, IntentRecorded, Lease, NewDecision, NewMessage, Outcome,
+    State,
 };
 
 pub(super) const RUN: &str = "01JDRUN0000000000000000000";
@@ -22,6 +25,8 @@ pub(super) struct Fixture {
     pub(super) state: State,
     pub(super) url: String,
     pub(super) folder: Option<TempDir>,
+    /// Set where it is one of PostgreSQL.
+    pub(super) database: Option<Database<'static>>,
 }
 
 impl Fixture {
@@ -32,6 +37,7 @@ impl Fixture {
             state,
             url,
             folder: None,
+            database: None,
         }
     }
 
@@ -43,7 +49,25 @@ impl Fixture {
             state,
             url,
             folder: Some(folder),
+            database: None,
         }
+    }
+
+    pub(super) async fn in_postgres() -> Self {
+        let database = Cluster::shared().database();
+        let url = database.url();
+        let state = State::open(&url).await.unwrap().state;
+        Self {
+            state,
+            url,
+            folder: None,
+            database: Some(database),
+        }
+    }
+
+    /// An empty state of every kind that several processes can share.
+    pub(super) async fn of_each_shared() -> [Self; 2] {
+        [Self::in_file().await, Self::in_postgres().await]
     }
 
     pub(super) async fn lease(&self) -> Lease {
@@ -56,19 +80,24 @@ impl Fixture {
 
     /// Runs statements as somebody would who opens the database by other means.
     pub(super) async fn run_sql(&self, sql: &str) {
-        let mut transaction = self.state.write().await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
-            .execute(&mut *transaction)
-            .await
-            .unwrap();
-        transaction.commit().await.unwrap();
+        self.try_sql(sql).await.unwrap();
+    }
+
+    pub(super) async fn try_sql(&self, sql: &str) -> Result<(), Cause> {
+        let mut transaction = self.state.write().await?;
+        run_script(&mut transaction, sqlx::AssertSqlSafe(sql.to_owned())).await?;
+        transaction.commit().await
     }
 
     /// Moves the database's clock.
     pub(super) async fn move_clock(&self, milliseconds: i64) {
+        let now = match self.database {
+            None => "unixepoch('subsec')",
+            Some(_) => "EXTRACT(EPOCH FROM clock_timestamp())",
+        };
         self.run_sql(&format!(
             "DROP VIEW database_clock; CREATE VIEW database_clock AS \
-             SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) + ({milliseconds}) AS now_ms"
+             SELECT CAST({now} * 1000 AS BIGINT) + ({milliseconds}) AS now_ms"
         ))
         .await;
     }

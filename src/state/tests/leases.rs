@@ -1,11 +1,17 @@
 //! Two never act at once.
 
 use super::fixtures::*;
+use super::postgres::Cluster;
 use crate::state::*;
 
 #[tokio::test]
 async fn one_holder_at_a_time_over_two_handles() {
-    let f = Fixture::in_file().await;
+    for f in Fixture::of_each_shared().await {
+        one_holder_at_a_time(f).await;
+    }
+}
+
+async fn one_holder_at_a_time(f: Fixture) {
     let second = State::open(&f.url).await.unwrap();
     assert!(!second.created);
     let second = second.state;
@@ -32,17 +38,14 @@ async fn one_holder_at_a_time_over_two_handles() {
     assert_eq!(f.lease().await.fencing(), 3);
 }
 
-#[tokio::test]
-async fn a_lease_that_ran_out_cannot_be_renewed() {
-    let f = Fixture::in_memory().await;
-    let lease = f.lease().await;
-    f.move_clock(30_001).await;
-    assert!(!f.state.renew_lease(&lease).await.unwrap());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_ask_at_once_one_gets_it() {
-    let f = Fixture::in_file().await;
+    for f in Fixture::of_each_shared().await {
+        of_many_one_gets_it(f).await;
+    }
+}
+
+async fn of_many_one_gets_it(f: Fixture) {
     let mut asking = tokio::task::JoinSet::new();
     for number in 0..8 {
         let url = f.url.clone();
@@ -62,7 +65,16 @@ async fn of_many_who_ask_at_once_one_gets_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_who_start_at_once_one_creates_the_state() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}/iamwarden.db", folder.path().display());
+    let database = Cluster::shared().database();
+    for url in [
+        format!("sqlite:{}/iamwarden.db", folder.path().display()),
+        database.url(),
+    ] {
+        of_many_one_creates_it(url).await;
+    }
+}
+
+async fn of_many_one_creates_it(url: String) {
     let mut opening = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let url = url.clone();

@@ -1,12 +1,17 @@
-//! Tests of the state. `contract` holds for every database; the rest is about SQLite and its files.
+//! Tests of the state. `contract`, `exemptions`, `leases` and `tampering` hold for every database; `opening` is about SQLite
+//! and its files, `server` about PostgreSQL.
 
 mod contract;
 mod exemptions;
 mod fixtures;
 mod leases;
+mod moving;
 mod opening;
 mod outbox;
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
 mod properties;
+mod server;
 mod tampering;
 
 use fixtures::Fixture;
@@ -20,4 +25,9 @@ async fn contract_of_sqlite_in_memory() {
 #[tokio::test]
 async fn contract_of_sqlite_in_a_file() {
     contract::contract(async || Fixture::in_file().await).await;
+}
+
+#[tokio::test]
+async fn contract_of_postgres() {
+    contract::contract(async || Fixture::in_postgres().await).await;
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::fixtures::*;
+use crate::state::connection::Connection;
+use crate::state::statement::query;
 use crate::state::*;
 
 fn names(folder: &Path) -> Vec<String> {
@@ -38,12 +40,18 @@ async fn a_new_file_is_its_owners_alone() {
 #[tokio::test]
 async fn promises_of_durability_are_kept_by_every_connection() {
     let f = Fixture::in_file().await;
-    let mut transaction = f.state.write().await.unwrap();
-    let pragma = async |connection: &mut sqlx::SqliteConnection, sql: &'static str| -> String {
-        let row = sqlx::query(sql).fetch_one(connection).await.unwrap();
-        sqlx::Row::try_get::<String, _>(&row, 0)
-            .unwrap_or_else(|_| sqlx::Row::try_get::<i64, _>(&row, 0).unwrap().to_string())
+    let pragma = async |connection: &mut Connection, sql: &'static str| -> String {
+        let text = query(sql).fetch_value::<String>(connection).await;
+        match text {
+            Ok(text) => text,
+            Err(_) => query(sql)
+                .fetch_value::<i64>(connection)
+                .await
+                .unwrap()
+                .to_string(),
+        }
     };
+    let mut transaction = f.state.write().await.unwrap();
     assert_eq!(pragma(&mut transaction, "PRAGMA journal_mode").await, "wal");
     assert_eq!(pragma(&mut transaction, "PRAGMA synchronous").await, "2", "FULL");
     assert_eq!(pragma(&mut transaction, "PRAGMA foreign_keys").await, "1");

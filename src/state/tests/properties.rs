@@ -246,8 +246,7 @@ impl World {
     }
 }
 
-async fn run(steps: Vec<Step>) {
-    let f = Fixture::in_file().await;
+async fn run(f: Fixture, steps: Vec<Step>) {
     let state = f.state.clone();
     let mut world = World {
         f,
@@ -268,6 +267,15 @@ proptest! {
     #[test]
     fn invariants_hold_in_any_order(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(steps));
+        runtime.block_on(async { run(Fixture::in_file().await, steps).await });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #[test]
+    fn invariants_hold_in_any_order_on_a_server(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { run(Fixture::in_postgres().await, steps).await });
     }
 }

@@ -39,12 +39,10 @@ async fn busy_journal() -> Fixture {
         .unwrap();
     assert_eq!(faults(&f).await, []);
     // Not in a transaction, where the setting would have no effect.
-    let mut connection = f.state.read().await.unwrap();
     sqlx::raw_sql("PRAGMA foreign_keys = OFF")
-        .execute(&mut *connection)
+        .execute(f.state.sqlite_readers())
         .await
         .unwrap();
-    drop(connection);
     f.run_sql(
         "DROP TRIGGER journal_is_not_updated; DROP TRIGGER journal_is_not_deleted; \
          DROP TRIGGER journal_grows_at_its_end",
@@ -65,9 +63,8 @@ async fn restore(f: &Fixture) {
 
 async fn column(f: &Fixture, column: &str) -> Vec<(i64, Option<Vec<u8>>)> {
     let sql = format!("SELECT seq, CAST({column} AS BLOB) FROM journal ORDER BY seq");
-    let mut connection = f.state.read().await.unwrap();
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .fetch_all(&mut *connection)
+        .fetch_all(f.state.sqlite_readers())
         .await
         .unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
@@ -84,12 +81,9 @@ async fn the_database_itself_refuses_changes_to_the_journal() {
         "INSERT OR REPLACE INTO journal SELECT seq, 'x', kind, account, run, action, fencing, payload, previous, \
          'y' FROM journal",
     ] {
-        let mut transaction = f.state.write().await.unwrap();
-        let error = sqlx::query(statement)
-            .execute(&mut *transaction)
-            .await
-            .unwrap_err();
-        assert!(error.to_string().contains("the journal"), "{statement}: {error}");
+        let error = f.try_sql(statement).await.unwrap_err();
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        assert!(said.contains("the journal"), "{statement}: {said}");
     }
     assert_eq!(faults(&f).await, []);
 }
@@ -109,7 +103,7 @@ async fn every_flipped_byte_is_found() {
         for place in 0..longest {
             let bit = if place % 7 == 0 { 0x80 } else { 0x01 };
             let mut expected = Vec::new();
-            let mut transaction = f.state.write().await.unwrap();
+            let mut transaction = f.state.sqlite_readers().begin().await.unwrap();
             for (seq, bytes) in &whole {
                 let Some(mut bytes) = bytes.clone().filter(|bytes| bytes.len() > place) else {
                     continue;

@@ -22,7 +22,7 @@ use super::Web;
 use super::fields::Fields;
 use super::problem::Problem;
 use crate::config::Config;
-use crate::model::{AccountId, visible};
+use crate::model::{AccountId, StateUrl, visible};
 
 /// `true` or `false`; absent is false.
 pub(super) fn flag(fields: &Fields, name: &str) -> Result<bool, Problem> {
@@ -42,8 +42,8 @@ pub(super) fn account_name(config: &Config, id: &AccountId) -> String {
     name.unwrap_or_else(|| id.to_string())
 }
 
-/// The configuration in force, without what it may be better not to show: hashes of tokens, and the address of the state,
-/// which may hold a password. Secrets are named there, never written.
+/// The configuration in force, without what it may be better not to show: hashes of tokens, and what the address of the
+/// state says beyond where it is. Secrets are named there, never written.
 pub(super) fn configuration(web: &Web) -> Result<Value, Problem> {
     let config = web.house().config;
     let mut shown = serde_json::to_value(config.as_ref())
@@ -59,9 +59,8 @@ pub(super) fn configuration(web: &Web) -> Result<Value, Problem> {
         }
     }
     if let Some(url) = shown.pointer_mut("/state/url") {
-        let scheme = config.state.url.split(':').next().unwrap_or_default();
-        if scheme != "sqlite" {
-            *url = Value::String(format!("{scheme}://…"));
+        if let Ok(parsed @ StateUrl::Postgres(_)) = StateUrl::parse(&config.state.url) {
+            *url = Value::String(parsed.to_string());
         }
     }
     Ok(shown)

@@ -1,0 +1,151 @@
+//! PostgreSQL: a database that several processes share over a network.
+//!
+//! What SQLite gives by locking its file is asked for here: every transaction that writes takes the row of the journal's
+//! head first, so that writers come one after the other and each sees all that was written before. Whoever stands still
+//! with that row in hand is cut off by the server, and what it began is undone. Nothing waits without an end: neither
+//! the server for us, nor we for the server.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, Executor as _};
+
+use super::connection::{Connection, Opened, Pools, State};
+use super::error::Cause;
+use super::migrations::{self, Dialect};
+use crate::model::PostgresUrl;
+
+/// How long a connection is waited for, and the server when it cannot be reached.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer is waited for. Longer than the server works at one, so that its own reason is heard where it can be.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a connection that is given back may take to show that it is sound.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// The server's own limits, and what is promised of durability, for every connection. Not in the start-up packet, where
+/// poolers in between refuse them.
+const SESSION: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '5s'; \
+    SET idle_in_transaction_session_timeout = '15s'; SET TIME ZONE 'UTC'; SET client_min_messages = warning; ";
+const READING: &str = "SET default_transaction_read_only = on";
+const WRITING: &str = "SET default_transaction_read_only = off";
+
+/// All statements see the same moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Every statement sees what was committed before it: so does whatever follows the lock.
+const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// Others that write wait here. A database that takes no writes refuses it.
+const LOCK: &str = "SELECT seq FROM journal_head WHERE id = 1 FOR UPDATE";
+/// Any number that nobody else in the database uses: processes that bring the schema up to date wait for each other.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7308332045206713956)";
+
+/// What PostgreSQL says otherwise than others.
+pub(super) const DIALECT: Dialect = Dialect {
+    migrations: migrations::POSTGRES,
+    has_schema: "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_class \
+        WHERE oid = to_regclass('_sqlx_migrations') AND relkind = 'r'",
+};
+
+/// Waits for an answer, but not for ever: a server that vanished says nothing.
+pub(super) async fn answered<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Cause> {
+    in_time(work).await.map_err(Cause::of_postgres)
+}
+
+pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let done = tokio::time::timeout(ANSWER_TIMEOUT, work).await;
+    done.unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+}
+
+pub(super) async fn open(url: &PostgresUrl) -> Result<Opened, Cause> {
+    let writer = pool(url, 1, WRITING)?;
+    let created = migrate(&writer).await?;
+    let readers = pool(url, READERS, READING)?;
+    let state = State::of(Pools::Postgres {
+        readers,
+        writer: Some(writer),
+    });
+    Ok(Opened { state, created })
+}
+
+/// `None`: the database has no schema of ours.
+pub(super) async fn open_read_only(url: &PostgresUrl) -> Result<Option<State>, Cause> {
+    let readers = pool(url, READERS, READING)?;
+    let found = {
+        let mut transaction = snapshot(&readers).await?;
+        migrations::found(&mut transaction, &DIALECT).await?
+    };
+    let state = State::of(Pools::Postgres {
+        readers,
+        writer: None,
+    });
+    match found {
+        None => Ok(None),
+        Some(found) => migrations::ensure_known(found).map(|()| Some(state)),
+    }
+}
+
+/// Brings the schema up to date and tells whether there was none. Of two processes that start at once, the second waits
+/// and finds it done.
+async fn migrate(writer: &PgPool) -> Result<bool, Cause> {
+    let mut transaction = answered(writer.begin_with(WRITE)).await?;
+    answered(sqlx::query(MIGRATION_LOCK).execute(&mut *transaction)).await?;
+    let mut transaction = Connection::Postgres(transaction);
+    let created = migrations::bring_up_to_date(&mut transaction, &DIALECT).await?;
+    transaction.commit().await?;
+    Ok(created)
+}
+
+fn pool(url: &PostgresUrl, connections: u32, mode: &'static str) -> Result<PgPool, Cause> {
+    let options = PgConnectOptions::from_str(url.expose()).map_err(Cause::of_postgres)?;
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("iamwarden"),
+    };
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| Box::pin(begin_session(connection, mode)))
+        .after_release(|connection, _| Box::pin(is_sound(connection)));
+    Ok(pool.connect_lazy_with(options))
+}
+
+async fn begin_session(connection: &mut PgConnection, mode: &'static str) -> Result<(), sqlx::Error> {
+    let settings = format!("{SESSION}{mode}");
+    connection
+        .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings)))
+        .await?;
+    Ok(())
+}
+
+/// For this transaction alone.
+pub(super) async fn take_time(connection: &mut PgConnection) -> Result<(), Cause> {
+    let sql =
+        "SET LOCAL statement_timeout = '10min'; SET LOCAL idle_in_transaction_session_timeout = '10min'";
+    answered(connection.execute(sqlx::raw_sql(sql))).await.map(|_| ())
+}
+
+/// Whatever was left over is rolled back before this answers. A connection to a server that vanished is given up.
+async fn is_sound(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(RETURN_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
+    }
+}
+
+/// Says good-bye to the server, where it is there to hear it.
+pub(super) async fn close(pool: &PgPool) {
+    let _ = tokio::time::timeout(RETURN_TIMEOUT, pool.close()).await;
+}
+
+pub(super) async fn snapshot(readers: &PgPool) -> Result<Connection, Cause> {
+    Ok(Connection::Postgres(
+        answered(readers.begin_with(SNAPSHOT)).await?,
+    ))
+}
+
+pub(super) async fn write(writer: &PgPool) -> Result<Connection, Cause> {
+    let mut transaction = answered(writer.begin_with(WRITE)).await?;
+    answered(sqlx::query(LOCK).fetch_one(&mut *transaction)).await?;
+    Ok(Connection::Postgres(transaction))
+}
