@@ -10,7 +10,7 @@
 mod support;
 
 use aws_simulator::{Fault, FaultKind, Hold, Release};
-use support::{APPLY, Attempt, POLICY, Running, World, direction_and_subject, eventually};
+use support::{APPLY, Attempt, POLICY, Running, Store, World, direction_and_subject, eventually};
 
 const KEYS: [&str; 4] = ["apply", "--yes", "--rule", "access_key_rotation"];
 
@@ -53,6 +53,15 @@ fn calling(world: &World, fault: Fault, arguments: &[&str]) -> (Running, Hold) {
     (running, hold)
 }
 
+/// The same in a file and on a server, side by side.
+fn in_every_store(test: fn(Store)) {
+    std::thread::scope(|scope| {
+        for store in Store::ALL {
+            scope.spawn(move || test(store));
+        }
+    });
+}
+
 /// How many changes took effect.
 fn effects(world: &World) -> usize {
     world.effects().values().sum()
@@ -64,7 +73,11 @@ fn statuses(attempts: &[Attempt]) -> Vec<&str> {
 
 #[test]
 fn who_was_stopped_past_the_lease_records_no_intent_and_makes_no_call() {
-    let world = World::untidy();
+    in_every_store(past_the_lease);
+}
+
+fn past_the_lease(store: Store) {
+    let world = World::untidy_in(store);
     let before = world.account();
     let (first, hold) = about_to_record_an_intent(&world);
     first.stop();
@@ -116,7 +129,11 @@ fn who_was_stopped_in_a_call_finishes_it_and_makes_no_other() {
 
 #[test]
 fn who_was_stopped_in_a_detachment_is_waited_for() {
-    let world = World::untidy();
+    in_every_store(in_a_detachment);
+}
+
+fn in_a_detachment(store: Store) {
+    let world = World::untidy_in(store);
     let before = world.account();
     let (first, hold) = calling(
         &world,
@@ -159,17 +176,17 @@ fn two_with_the_same_plan_make_each_change_once() {
 
 /// How many rules were evaluated, by whichever run.
 fn evaluated_rules(world: &World) -> i64 {
-    world.database(async |connection| {
-        sqlx::query_scalar("SELECT COUNT(*) FROM evaluations")
-            .fetch_one(connection)
-            .await
-            .unwrap()
-    })
+    let rows = world.rows("SELECT COUNT(*) FROM evaluations");
+    rows[0][0].parse().unwrap()
 }
 
 #[test]
 fn three_at_once_make_each_change_once() {
-    let world = World::untidy();
+    in_every_store(three_at_once);
+}
+
+fn three_at_once(store: Store) {
+    let world = World::untidy_in(store);
     let before = world.account();
     let running: Vec<_> = (0..3).map(|_| world.start(&APPLY)).collect();
     for running in running {

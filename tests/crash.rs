@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use aws_simulator::{Edit, Fault, FaultKind, Hold, PasswordPolicy, Release};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use support::{ACCOUNT, APPLY, Attempt, CHANGES, POLICY, World, block_on, direction_and_subject};
+use support::{ACCOUNT, APPLY, Attempt, CHANGES, POLICY, Store, World, block_on, direction_and_subject};
 
 /// The same at the first change, at the second, and so on; side by side, for most of the time is spent waiting.
 fn at_each_change(test: impl Fn(u32) + Sync) {
@@ -28,6 +28,13 @@ fn at_each_change(test: impl Fn(u32) + Sync) {
             scope.spawn(move || test(n));
         }
     });
+}
+
+/// The same in a file and on a server.
+fn at_each_change_in_every_store(test: impl Fn(Store, u32) + Sync) {
+    for store in Store::ALL {
+        at_each_change(|n| test(store, n));
+    }
 }
 
 #[test]
@@ -43,8 +50,8 @@ fn undisturbed_everything_is_done_once() {
 }
 
 /// Kills the process at its n-th mutation, restarts it, and looks.
-fn kill_at(n: u32, fault: Fault, happened: bool) {
-    let world = World::untidy();
+fn kill_at(store: Store, n: u32, fault: Fault, happened: bool) {
+    let world = World::untidy_in(store);
     let before = world.account();
     world.simulator.faults().add(fault.on_mutations().only_nth(n));
     let first = world.start(&APPLY);
@@ -109,12 +116,14 @@ fn assert_settles_in_a_minute(world: &World, happened: bool) {
 
 #[test]
 fn a_kill_before_any_change_loses_and_doubles_nothing() {
-    at_each_change(|n| kill_at(n, Fault::new(FaultKind::Hold), false));
+    at_each_change_in_every_store(|store, n| kill_at(store, n, Fault::new(FaultKind::Hold), false));
 }
 
 #[test]
 fn a_kill_after_any_change_loses_and_doubles_nothing() {
-    at_each_change(|n| kill_at(n, Fault::new(FaultKind::Hold).after_effect(), true));
+    at_each_change_in_every_store(|store, n| {
+        kill_at(store, n, Fault::new(FaultKind::Hold).after_effect(), true);
+    });
 }
 
 #[test]

@@ -59,7 +59,10 @@ fn the_state_is_somewhere_and_its_password_is_not_written_down() {
     let url = |url: &str| refused(&format!("[state]\nurl = \"{url}\""));
     let password = url("postgres://iamwarden:canary@db/iamwarden");
     insta::assert_snapshot!(password, @"test.toml:2:7: state.url: a password does not belong in the configuration; leave it out and set PGPASSWORD or PGPASSFILE, or keep the whole address as a secret and name that: env:NAME, file:PATH, secretsmanager:NAME or secretsmanager:NAME#json-key");
-    assert_eq!(url("postgresql://iamwarden@db/iamwarden?password=canary"), password);
+    assert_eq!(
+        url("postgresql://iamwarden@db/iamwarden?password=canary"),
+        password
+    );
     insta::assert_snapshot!(url("postgres://iamwarden:canary@db:port/iamwarden"), @"test.toml:2:7: state.url: this is not the address of a database; write `postgres://USER@HOST/DATABASE`");
     insta::assert_snapshot!(url("postgres://iamwarden@db/iamwarden?passwort=canary"), @"test.toml:2:7: state.url: the parameter `passwort` of the address is not known; there are application_name, dbname, host, hostaddr, options, password, port, sslcert, sslkey, sslmode, sslrootcert, statement-cache-capacity, user");
     insta::assert_snapshot!(url("mysql://iamwarden:canary@db/iamwarden"), @r#"test.toml:2:7: state.url: this is not a state that iamwarden knows: expected `sqlite:` and the path of a file, such as "sqlite:iamwarden.db", `postgres://USER@HOST/DATABASE`, or a reference to a secret that holds such an address"#);

@@ -8,6 +8,7 @@
     reason = "shared by several tests, none of which uses all of it"
 )]
 
+pub(crate) mod postgres;
 mod untidy;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +21,10 @@ use std::time::{Duration, Instant};
 
 use aws_simulator::{Hold, Release, Seed, Server, Simulator};
 use chrono::{SecondsFormat, TimeDelta, Utc};
+use postgres::{Cluster, Database};
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
 use untidy::{RULES, SEED, tidied};
 
@@ -48,7 +50,23 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     server: Server,
     folder: TempDir,
+    /// Set where the state is there and not in a file.
+    database: Option<Database<'static>>,
     commands: AtomicU32,
+}
+
+/// Where a world's state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// In a file of SQLite.
+    File,
+    /// In a database of PostgreSQL.
+    Server,
+}
+
+impl Store {
+    /// Every one.
+    pub(crate) const ALL: [Self; 2] = [Self::File, Self::Server];
 }
 
 /// How a command ended.
@@ -99,6 +117,20 @@ impl Attempt {
 impl World {
     /// Plants the seed, and declares these rules. Nothing is remembered yet.
     pub(crate) fn plant(seed: &str, rules: &str) -> Self {
+        Self::plant_with(None, seed, rules)
+    }
+
+    /// The same with a state of this kind.
+    pub(crate) fn plant_in(store: Store, seed: &str, rules: &str) -> Self {
+        let database = match store {
+            Store::File => None,
+            Store::Server => Some(Cluster::shared().database()),
+        };
+        Self::plant_with(database, seed, rules)
+    }
+
+    /// The same with a state in this database.
+    pub(crate) fn plant_with(database: Option<Database<'static>>, seed: &str, rules: &str) -> Self {
         let simulator = Simulator::from_seed(&Seed::parse(seed).unwrap()).unwrap();
         let server = simulator.serve_on_thread("127.0.0.1:0").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -106,6 +138,7 @@ impl World {
             simulator,
             server,
             folder,
+            database,
             commands: AtomicU32::new(0),
         };
         world.declare(rules);
@@ -114,7 +147,12 @@ impl World {
 
     /// An account with seven things to tidy, all of them due.
     pub(crate) fn untidy() -> Self {
-        Self::plant(SEED, RULES)
+        Self::untidy_in(Store::File)
+    }
+
+    /// The same with a state of this kind.
+    pub(crate) fn untidy_in(store: Store) -> Self {
+        Self::plant_in(store, SEED, RULES)
     }
 
     /// Everything is tidy that was not before, by changes made once, and the journal knows it.
@@ -168,7 +206,10 @@ impl World {
 
     /// Where the state is.
     pub(crate) fn state_url(&self) -> String {
-        format!("sqlite:{}", self.path("state.db").display())
+        match &self.database {
+            None => format!("sqlite:{}", self.path("state.db").display()),
+            Some(database) => database.url(),
+        }
     }
 
     /// A file in the folder.
@@ -252,32 +293,22 @@ impl World {
 
     /// All attempts, oldest first. There are none without a state.
     pub(crate) fn attempts(&self) -> Vec<Attempt> {
-        self.database(async |connection| {
-            let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'intents'")
-                .fetch_one(&mut *connection)
-                .await
-                .unwrap();
-            if tables == 0 {
-                return Vec::new();
-            }
-            type Row = (i64, String, String, String, i64, i64, String);
-            let rows: Vec<Row> = sqlx::query_as(
-                "SELECT seq, action, direction, subject, attempt, fencing, status FROM intents ORDER BY seq",
-            )
-            .fetch_all(connection)
-            .await
-            .unwrap();
-            let attempt = |(seq, action, direction, subject, attempt, fencing, status)| Attempt {
-                seq,
-                action,
-                direction,
-                subject,
-                attempt,
-                fencing,
-                status,
-            };
-            rows.into_iter().map(attempt).collect()
-        })
+        if !self.has_table("intents") {
+            return Vec::new();
+        }
+        let rows = self.rows(
+            "SELECT seq, action, direction, subject, attempt, fencing, status FROM intents ORDER BY seq",
+        );
+        let attempt = |row: Vec<String>| Attempt {
+            seq: row[0].parse().unwrap(),
+            action: row[1].clone(),
+            direction: row[2].clone(),
+            subject: row[3].clone(),
+            attempt: row[4].parse().unwrap(),
+            fencing: row[5].parse().unwrap(),
+            status: row[6].clone(),
+        };
+        rows.into_iter().map(attempt).collect()
     }
 
     /// The attempts at this key or policy.
@@ -288,28 +319,15 @@ impl World {
 
     /// The process that has the account's lease; `None`: nobody has it.
     pub(crate) fn lease_holder(&self) -> Option<String> {
-        self.database(async |connection| {
-            sqlx::query_scalar("SELECT holder FROM leases, database_clock WHERE expires_ms > now_ms")
-                .fetch_optional(connection)
-                .await
-                .unwrap()
-        })
+        let rows = self.rows("SELECT holder FROM leases, database_clock WHERE expires_ms > now_ms");
+        rows.into_iter().flatten().next()
     }
 
     /// What half a minute does to the lease of a process that is no more.
     pub(crate) fn let_leases_end(&self) {
-        self.database(async |connection| {
-            let tables: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'leases'")
-                .fetch_one(&mut *connection)
-                .await
-                .unwrap();
-            if tables > 0 {
-                sqlx::query("UPDATE leases SET expires_ms = (SELECT now_ms FROM database_clock)")
-                    .execute(connection)
-                    .await
-                    .unwrap();
-            }
-        });
+        if self.has_table("leases") {
+            self.rows("UPDATE leases SET expires_ms = (SELECT now_ms FROM database_clock)");
+        }
     }
 
     /// What a minute does to the readings of attempts that wait for their outcome.
@@ -321,40 +339,53 @@ impl World {
     /// itself took until here.
     pub(crate) fn let_readings_agree_for(&self, time: TimeDelta) {
         let since = (Utc::now() - time).to_rfc3339_opts(SecondsFormat::Micros, true);
-        self.database(async |connection| {
-            sqlx::query("UPDATE intents SET settling_since = $1 WHERE settling_since IS NOT NULL")
-                .bind(since)
-                .execute(connection)
-                .await
-                .unwrap();
-        });
+        self.rows(&format!(
+            "UPDATE intents SET settling_since = '{since}' WHERE settling_since IS NOT NULL"
+        ));
     }
 
     /// The latest run of that command that began.
     pub(crate) fn latest_run(&self, command: &str) -> Option<String> {
-        self.database(async |connection| {
-            sqlx::query_scalar(
-                "SELECT run FROM journal WHERE kind = 'run_started' AND json_extract(payload, '$.command') = $1 \
-                 ORDER BY seq DESC LIMIT 1",
-            )
-            .bind(command)
-            .fetch_optional(connection)
-            .await
-            .unwrap()
-        })
+        let rows = self.rows("SELECT run, payload FROM journal WHERE kind = 'run_started' ORDER BY seq DESC");
+        let of_command = |row: &Vec<String>| {
+            let payload: Value = serde_json::from_str(&row[1]).unwrap();
+            payload["command"] == command
+        };
+        rows.into_iter().find(of_command).map(|row| row[0].clone())
     }
 
-    /// Works on the database behind the back of all processes.
-    pub(crate) fn database<T>(&self, work: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+    /// Whether the state has got that far.
+    fn has_table(&self, name: &str) -> bool {
+        let sql = match &self.database {
+            None => format!("SELECT name FROM sqlite_schema WHERE name = '{name}'"),
+            Some(_) => format!("SELECT relname FROM pg_class WHERE relname = '{name}'"),
+        };
+        !self.rows(&sql).is_empty()
+    }
+
+    /// Works on the database behind the back of all processes, and gives the rows as text.
+    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        if let Some(database) = &self.database {
+            return database.rows(sql);
+        }
         let options = SqliteConnectOptions::new()
             .filename(self.path("state.db"))
             .create_if_missing(true)
             .busy_timeout(Duration::from_secs(20));
         block_on(async {
             let mut connection = options.connect().await.unwrap();
-            let done = work(&mut connection).await;
+            let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
             connection.close().await.unwrap();
-            done
+            let text = |row: &sqlx::sqlite::SqliteRow, place: usize| match row.try_get(place) {
+                Ok(text) => text,
+                Err(_) => row.get::<i64, _>(place).to_string(),
+            };
+            rows.iter()
+                .map(|row| (0..row.len()).map(|place| text(row, place)).collect())
+                .collect()
         })
     }
 
@@ -407,15 +438,14 @@ impl World {
     }
 
     fn assert_outcomes_are_single(&self, attempts: &[Attempt]) {
-        let outcomes: Vec<i64> = self.database(async |connection| {
-            sqlx::query_scalar(
-                "SELECT json_extract(payload, '$.intent') FROM journal \
-                 WHERE kind = 'outcome' AND json_extract(payload, '$.outcome') = 'applied' ORDER BY 1",
-            )
-            .fetch_all(connection)
-            .await
-            .unwrap()
-        });
+        let outcomes = self.rows("SELECT payload FROM journal WHERE kind = 'outcome'");
+        let mut outcomes: Vec<i64> = outcomes
+            .iter()
+            .map(|row| serde_json::from_str::<Value>(&row[0]).unwrap())
+            .filter(|payload| payload["outcome"] == "applied")
+            .map(|payload| payload["intent"].as_i64().unwrap())
+            .collect();
+        outcomes.sort_unstable();
         let applied: Vec<i64> = attempts
             .iter()
             .filter(|attempt| attempt.status == "applied")

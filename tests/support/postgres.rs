@@ -35,6 +35,7 @@ read -r word
 "#;
 
 /// A server with its data.
+#[derive(Debug)]
 pub struct Cluster {
     bin: PathBuf,
     folder: PathBuf,
@@ -120,20 +121,11 @@ impl Cluster {
         Database::of(self)
     }
 
-    /// Runs SQL as the server's owner, and gives the columns of its rows, a line each, separated by `|`.
+    /// Runs SQL as the server's owner, and gives the columns of its rows, a line each, with tabs between.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let done = Command::new(self.bin.join("psql"))
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-U",
-                "postgres",
-                "-h",
-            ])
+            .args(["-X", "-q", "-A", "-t", "-F", "\t", "-U", "postgres"])
+            .args(["-v", "ON_ERROR_STOP=1", "-h"])
             .arg(&self.folder)
             .args(["-p", &self.port.to_string(), "-d", database, "-c", sql])
             .output()
@@ -154,6 +146,7 @@ impl Drop for Cluster {
 }
 
 /// A database of a server.
+#[derive(Debug)]
 pub struct Database<'a> {
     cluster: &'a Cluster,
     /// Its name.
@@ -186,6 +179,14 @@ impl<'a> Database<'a> {
     /// Runs SQL by other means than the program does.
     pub fn sql(&self, sql: &str) -> String {
         self.cluster.sql(&self.name, sql)
+    }
+
+    /// The same, as rows of columns.
+    pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        let rows = self.sql(sql);
+        rows.lines()
+            .map(|line| line.split('\t').map(ToOwned::to_owned).collect())
+            .collect()
     }
 }
 
