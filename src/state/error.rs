@@ -257,24 +257,23 @@ impl Cause {
     }
 }
 
-/// Runs one operation and gives its failure a name.
+/// Runs one operation and gives its failure a name. Boxed: it holds what every database needs, and is awaited deep down.
 pub(super) async fn during<T>(
     operation: impl Into<Cow<'static, str>>,
     work: impl Future<Output = Result<T, Cause>>,
 ) -> Result<T, StateError> {
-    match work.await {
+    match Box::pin(work).await {
         Ok(value) => Ok(value),
         Err(cause) => Err(StateError::new(operation, cause)),
     }
 }
 
 /// Whether it is the way to the server that failed.
-#[allow(clippy::wildcard_enum_match_arm, reason = "a foreign enum that may grow")]
 fn is_disconnected(error: &sqlx::Error) -> bool {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
 
-    match error {
-        Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed => true,
-        _ => false,
-    }
+    matches!(
+        error,
+        Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed
+    )
 }

@@ -58,10 +58,10 @@ pub(super) fn configuration(web: &Web) -> Result<Value, Problem> {
             }
         }
     }
-    if let Some(url) = shown.pointer_mut("/state/url") {
-        if let Ok(parsed @ StateUrl::Postgres(_)) = StateUrl::parse(&config.state.url) {
-            *url = Value::String(parsed.to_string());
-        }
+    if let Some(url) = shown.pointer_mut("/state/url")
+        && let Ok(parsed @ StateUrl::Postgres(_)) = StateUrl::parse(&config.state.url)
+    {
+        *url = Value::String(parsed.to_string());
     }
     Ok(shown)
 }
