@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::Window;
-use crate::model::{Ladder, RuleName, Span};
+use crate::model::{Ladder, RuleName, Severity, Span};
 use crate::notify::message::ActionOutcome;
 use crate::notify::sample::{self, Told};
 

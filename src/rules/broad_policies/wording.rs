@@ -27,15 +27,6 @@ fn controls(finding: &mut Finding, numbers: &[&str]) {
     finding.evidence.insert(CONTROLS_FACT.to_owned(), json!(numbers));
 }
 
-fn judged(finding: Finding) -> Judgement {
-    Judgement {
-        finding,
-        remedy: None,
-        announcement: None,
-        reminder: None,
-    }
-}
-
 /// The first few, and how many more there are.
 fn some_of(names: &[String]) -> String {
     some_between(names, ", ")
@@ -220,7 +211,7 @@ pub(super) fn broad(
         };
         note_standing(&mut finding, standing.clone(), &who);
     }
-    judged(finding)
+    Judgement::bare(finding)
 }
 
 /// What a title says that a policy allows: the gravest of it.
@@ -370,7 +361,7 @@ pub(super) fn partly_used(
     let mut finding = about_part(view, policy, &carriers, status, (title, detail));
     propose(view, policy, &carriers, narrowed, &mut finding);
     controls(&mut finding, &[]);
-    judged(finding)
+    Judgement::bare(finding)
 }
 
 fn lower_first(text: &str) -> String {
@@ -399,7 +390,7 @@ pub(super) fn partly_unknown(ctx: &Context<'_>, policies: &BTreeMap<&str, String
     finding.evidence.insert("policies".to_owned(), json!(policies));
     controls(&mut finding, &[]);
     finding.owner = ctx.account_owner();
-    judged(finding)
+    Judgement::bare(finding)
 }
 
 /// Adds a narrower policy to a finding, or why there is none, and how to mend it.
@@ -565,7 +556,7 @@ pub(super) fn unknown(view: &View<'_>, policy: &Policy<'_>, why: &str) -> Judgem
     let status = (FindingStatus::Unknown, Severity::Medium);
     let mut finding = about(view, policy, &carriers, status, (title, detail));
     controls(&mut finding, &["1.16"]);
-    judged(finding)
+    Judgement::bare(finding)
 }
 
 /// Paths that several policies of one holder together open.
@@ -603,7 +594,7 @@ pub(super) fn combination(view: &View<'_>, number: usize, paths: &[(&'static Pat
     finding.owner = holder.owner(ctx);
     let (standing, _) = holder.standing(ctx, &RULE);
     note_standing(&mut finding, standing, "It");
-    judged(finding)
+    Judgement::bare(finding)
 }
 
 /// A user who has permissions other than through groups.
@@ -646,5 +637,5 @@ pub(super) fn attached_to_user(view: &View<'_>, holder: &Holder<'_>, policies: &
     finding.owner = holder.owner(ctx);
     let (standing, _) = holder.standing(ctx, &RULE);
     note_standing(&mut finding, standing, "It");
-    judged(finding)
+    Judgement::bare(finding)
 }
