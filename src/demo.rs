@@ -107,6 +107,7 @@ impl Stage {
             &operation::ALL,
         ));
         let house = House {
+            roster: None,
             config: Arc::new(config),
             sessions: Arc::new(Sessions::new(ambient, secrets, "demo")),
             state: Some(state.clone()),

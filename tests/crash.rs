@@ -310,6 +310,7 @@ mod hang {
             .unwrap()
             .config;
         let house = House {
+            roster: None,
             sessions: Arc::new(Sessions::new(ambient, secrets, "test")),
             config: Arc::new(config),
             state: Some(State::open(&world.state_url()).await.unwrap().state),

@@ -260,6 +260,7 @@ impl Scenario {
         let secrets = Arc::new(Secrets::new(|_: &str| None, Arc::clone(&ambient)));
         let (clock, _hand) = Clock::manual(now());
         let house = House {
+            roster: None,
             config: Arc::new(self.config.clone()),
             sessions: Arc::new(Sessions::new(ambient, secrets, "scenario")),
             state: None,

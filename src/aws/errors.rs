@@ -52,7 +52,7 @@ pub enum ErrorKind {
 }
 
 /// Codes in answers of AWS, and what they mean.
-const CODES: [(&str, ErrorKind); 54] = [
+const CODES: [(&str, ErrorKind); 57] = [
     ("Throttling", ErrorKind::Throttled),
     ("ThrottlingException", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
@@ -105,6 +105,9 @@ const CODES: [(&str, ErrorKind); 54] = [
     ("ServiceQuotaExceededException", ErrorKind::LimitExceeded),
     ("InvalidInstanceID.NotFound", ErrorKind::Gone),
     ("InvalidAssociationID.NotFound", ErrorKind::Gone),
+    ("ServiceException", ErrorKind::Service),
+    ("ParentNotFoundException", ErrorKind::Gone),
+    ("AWSOrganizationsNotInUseException", ErrorKind::Gone),
     ("IncorrectState", ErrorKind::Conflict),
     ("IncorrectInstanceState", ErrorKind::Conflict),
 ];

@@ -154,8 +154,17 @@ pub const LIST_SIGNING_CERTIFICATES: &str = "iam:ListSigningCertificates";
 /// `ListServiceSpecificCredentials`.
 pub const LIST_SERVICE_SPECIFIC_CREDENTIALS: &str = "iam:ListServiceSpecificCredentials";
 
+/// `ListAccounts` (Organizations).
+pub const LIST_ACCOUNTS: &str = "organizations:ListAccounts";
+/// `ListRoots` (Organizations).
+pub const LIST_ROOTS: &str = "organizations:ListRoots";
+/// `ListOrganizationalUnitsForParent` (Organizations).
+pub const LIST_ORGANIZATIONAL_UNITS_FOR_PARENT: &str = "organizations:ListOrganizationalUnitsForParent";
+/// `ListAccountsForParent` (Organizations).
+pub const LIST_ACCOUNTS_FOR_PARENT: &str = "organizations:ListAccountsForParent";
+
 /// Every operation that iamwarden ever calls.
-pub const ALL: [&str; 72] = [
+pub const ALL: [&str; 76] = [
     GET_CALLER_IDENTITY,
     ASSUME_ROLE,
     GET_SECRET_VALUE,
@@ -228,4 +237,8 @@ pub const ALL: [&str; 72] = [
     DESCRIBE_IAM_INSTANCE_PROFILE_ASSOCIATIONS,
     ASSOCIATE_IAM_INSTANCE_PROFILE,
     DISASSOCIATE_IAM_INSTANCE_PROFILE,
+    LIST_ACCOUNTS,
+    LIST_ROOTS,
+    LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
+    LIST_ACCOUNTS_FOR_PARENT,
 ];

@@ -105,6 +105,19 @@ const INSTANCES: &[&str] = &[
     LIST_INSTANCE_PROFILES,
 ];
 
+/// The actions that finding the accounts of an organization needs, sorted; with its units, or without.
+pub fn discovery(units: bool) -> &'static [&'static str] {
+    match units {
+        true => &[
+            LIST_ACCOUNTS,
+            LIST_ACCOUNTS_FOR_PARENT,
+            LIST_ORGANIZATIONAL_UNITS_FOR_PARENT,
+            LIST_ROOTS,
+        ],
+        false => &[LIST_ACCOUNTS],
+    }
+}
+
 /// The actions that collecting an inventory needs, sorted.
 pub fn reads(needs: Reads) -> Vec<&'static str> {
     let Reads {

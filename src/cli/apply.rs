@@ -17,7 +17,7 @@ use crate::plan::Plan;
 const DELIVERY: Duration = Duration::from_secs(20);
 
 pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow::Result<Exit> {
-    let house = opening.house(StateUse::Write).await?;
+    let house = opening.house(StateUse::Write).await?.with_accounts().await?;
     let state = house.state.clone().context("there is no state")?;
     let selection = selection(
         &house.config,

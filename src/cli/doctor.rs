@@ -6,9 +6,10 @@ use secrecy::ExposeSecret as _;
 use super::opening::{Opening, StateUse, state_url};
 use super::{Exit, print};
 use crate::aws::Purpose;
-use crate::config::{Config, Mode};
+use crate::config::{Config, LeftOut, Mode};
 use crate::daemon::{House, Reach, Reading, Run, Selection, Surveyed};
 use crate::inventory::Snapshot;
+use crate::model::{counted, visible};
 use crate::plan::{PlanOptions, plan_account};
 use crate::rules::REGISTRY;
 use crate::state::State;
@@ -25,7 +26,13 @@ pub(super) async fn run(opening: &Opening, send: bool) -> anyhow::Result<Exit> {
         ));
     }
     let progress = super::results::Progress::start("reading AWS");
-    accounts(&house, &mut report).await;
+    match house.with_accounts().await {
+        Ok(found) => {
+            organization(&found, &mut report);
+            accounts(&found, &mut report).await;
+        }
+        Err(error) => report.bad(format!("organization: {error:#}")),
+    }
     progress.end();
     channels(&house, &mut report, send).await?;
     let all_good = report.problems == 0;
@@ -127,6 +134,27 @@ async fn state(house: &mut House, report: &mut Report) {
             }
         }
         Err(error) => report.bad(error.to_string()),
+    }
+}
+
+/// Who is looked after of the organization, and who is not.
+fn organization(house: &House, report: &mut Report) {
+    let Some(roster) = &house.roster else { return };
+    report.good(format!(
+        "organization: read whole; {} to look after, {} left out",
+        counted(house.config.accounts.len(), "account", "accounts"),
+        roster.left_out.len()
+    ));
+    for LeftOut { id, name, why } in &roster.left_out {
+        report.note(format!("account {id} ({}): left out, {why}", visible(name)));
+    }
+    for account in &house.config.accounts {
+        if house.config.is_rolled_out(&account.id) == Some(true) {
+            report.note(format!(
+                "account {}: rolled out, rules have their modes",
+                account.id
+            ));
+        }
     }
 }
 

@@ -5,18 +5,18 @@ use anyhow::Context as _;
 use super::opening::{Opening, StateUse, selection};
 use super::{Exit, print};
 use crate::aws::Session;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
 use crate::daemon::{House, Reach, Reading, Run, Surveyed};
 use crate::inventory::{
     AttachedPolicy, Authorization, Credentials, InlinePolicy, LastUsed, Reading as Read, Snapshot,
 };
-use crate::model::{Arn, Finding, visible};
+use crate::model::{AccountId, Arn, Finding, visible};
 use crate::plan::{AccountPlan, PlanOptions, plan_account};
 use crate::rules::{REGISTRY, Rule};
 use crate::state::ActionRecord;
 
 pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str>) -> anyhow::Result<Exit> {
-    let house = opening.house(StateUse::Read).await?;
+    let house = opening.house(StateUse::Read).await?.with_accounts().await?;
     let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
     let selection = selection(&house.config, &[], &accounts)?;
     let run = Run::new(&house, Reach::Look);
@@ -111,17 +111,44 @@ async fn explained(
         None => Vec::new(),
     };
     let mut text = format!("{arn}\n");
+    if let Some(reason) = held_to_report(&house.config, &snapshot.account) {
+        fact(&mut text, "rollout", reason);
+    }
     facts(&mut text, authorization, snapshot, arn);
     key_ids(&mut text, authorization, session, arn).await;
     mfa_devices(&mut text, authorization, session, arn).await;
     text.push_str("\n  What the rules say\n");
     let carriers = carriers(authorization, arn);
     for rule in &REGISTRY {
-        verdict(&mut text, rule, (rule.mode)(&house.config), &plan, &carriers);
+        verdict(
+            &mut text,
+            rule,
+            house
+                .config
+                .mode_in(&snapshot.account, (rule.mode)(&house.config)),
+            &plan,
+            &carriers,
+        );
     }
     actions(&mut text, &past);
     text.push('\n');
     Ok(text)
+}
+
+/// Why rules only report in the account, where that is so, or that they do not.
+fn held_to_report(config: &Config, account: &AccountId) -> Option<String> {
+    let rolled_out = config.is_rolled_out(account)?;
+    let known = config.accounts.iter().find(|known| known.id == *account);
+    let unit = match known.and_then(|known| known.membership.unit.as_ref()) {
+        Some(unit) => format!("its unit is {unit}"),
+        None => "its unit is not known".to_owned(),
+    };
+    Some(match rolled_out {
+        true => format!("account {account} is rolled out ({unit}): rules have their modes"),
+        false => format!(
+            "account {account} is not rolled out ({unit}): neither rollout.accounts nor rollout.units means it, so every rule only reports there"
+        ),
+    })
 }
 
 /// A line of facts: a label and what is known.

@@ -71,6 +71,7 @@ impl Opening {
         };
         let holder = holder(&environment);
         Ok(House {
+            roster: None,
             sessions: Arc::new(Sessions::new(ambient, secrets, &holder)),
             config: Arc::new(config),
             state,
@@ -152,7 +153,7 @@ pub(super) fn selection(config: &Config, rules: &[String], accounts: &[String]) 
             .find(|known| known.id.as_str() == account || known.name.as_ref() == Some(account));
         match declared {
             Some(declared) => ids.push(declared.id.clone()),
-            None if config.accounts.is_empty() => ids.push(AccountId::parse(account).context("--account")?),
+            None if config.is_of_one_account() => ids.push(AccountId::parse(account).context("--account")?),
             None => {
                 let known: Vec<_> = config.accounts.iter().map(|known| known.id.as_str()).collect();
                 anyhow::bail!(

@@ -47,7 +47,8 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
     let mut statements = Vec::new();
     let assumes =
         !config.accounts.is_empty() && config.accounts.iter().all(|account| account.role_arn.is_some());
-    let works_here = part != Part::Whole || !assumes;
+    // Of an organization, the account that iamwarden runs in is looked after by its own role.
+    let works_here = part != Part::Whole || !assumes || config.organization.discover;
     if part == Part::Rollback {
         statements.extend(undoing(config));
     } else if works_here {
@@ -66,7 +67,11 @@ pub(super) fn policy(config: &Config, part: Part) -> Value {
         statements.extend(passing_instance_role(config, &partition));
     }
     if part == Part::Whole {
-        statements.extend(roles(config));
+        if config.organization.discover {
+            let discovers = permissions::discovery(config.needs_units());
+            statements.push(allow("Discover", discovers.iter().copied(), json!("*")));
+        }
+        statements.extend(roles(config, &partition));
         statements.extend(secrets(config, &partition));
     }
     json!({"Version": "2012-10-17", "Statement": statements})
@@ -96,6 +101,7 @@ fn never(config: &Config, partition: &Partition, writes: &BTreeSet<&'static str>
         let own = [&account.role_arn, &account.rollback_role_arn];
         resources.extend(own.into_iter().flatten().map(ToString::to_string));
     }
+    resources.extend(discovered_roles(config, partition));
     (!resources.is_empty())
         .then(|| json!({"Sid": "Never", "Effect": "Deny", "Action": writes, "Resource": resources}))
 }
@@ -210,12 +216,29 @@ fn passing_instance_role(config: &Config, partition: &Partition) -> Option<Value
     Some(statement)
 }
 
-fn roles(config: &Config) -> Option<Value> {
+/// The roles that are assumed in accounts that are discovered: which those are, nobody knows beforehand.
+fn discovered_roles(config: &Config, partition: &Partition) -> Vec<String> {
+    let organization = &config.organization;
+    if !organization.discover {
+        return Vec::new();
+    }
+    let names = [
+        Some(organization.role_name.as_str()),
+        organization.rollback_role_name.as_deref(),
+    ];
+    let names = names.into_iter().flatten();
+    names
+        .map(|name| format!("arn:{partition}:iam::*:role/{name}"))
+        .collect()
+}
+
+fn roles(config: &Config, partition: &Partition) -> Option<Value> {
     let roles = config
         .accounts
         .iter()
         .flat_map(|account| [&account.role_arn, &account.rollback_role_arn]);
-    let roles: BTreeSet<_> = roles.flatten().collect();
+    let mut roles: BTreeSet<_> = roles.flatten().map(ToString::to_string).collect();
+    roles.extend(discovered_roles(config, partition));
     (!roles.is_empty()).then(|| allow("AssumeRoles", [operation::ASSUME_ROLE], json!(roles)))
 }
 
@@ -226,6 +249,7 @@ fn secrets(config: &Config, partition: &Partition) -> Option<Value> {
     });
     let sign_in = std::iter::once(config.server.auth.oidc.client_secret.as_ref());
     let external = config.accounts.iter().map(|account| account.external_id.as_ref());
+    let external = external.chain([config.organization.external_id.as_ref()]);
     let state = config.state.secret().and_then(Result::ok);
     let names: BTreeSet<_> = channels
         .chain(external)

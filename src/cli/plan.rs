@@ -19,7 +19,11 @@ pub(super) async fn run(opening: &Opening, arguments: &PlanArguments) -> anyhow:
     } else {
         StateUse::Read
     };
-    let house = opening.house(state).await?;
+    let mut house = opening.house(state).await?;
+    // A file needs no account, and nobody to ask about accounts.
+    if arguments.snapshot.is_none() {
+        house = house.with_accounts().await?;
+    }
     let selection = selection(
         &house.config,
         &arguments.selection.rules,

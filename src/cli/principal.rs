@@ -33,9 +33,10 @@ pub(super) async fn look_up(
     principal: &str,
     account: Option<&str>,
 ) -> anyhow::Result<(AccountId, Arn, Arn)> {
+    let house = house.with_accounts().await?;
     let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
     let selection = selection(&house.config, &[], &accounts)?;
-    let run = Run::new(house, Reach::Look);
+    let run = Run::new(&house, Reach::Look);
     let find = |reading| async move { found_in(reading, principal) };
     let mut found = run.read(&selection, find).await?.concat();
     match (found.pop(), found.as_slice()) {

@@ -339,10 +339,13 @@ async fn declare_accounts(
     for account in &house.config.accounts {
         metrics.declare_account(&account.id);
     }
+    // The accounts of an organization show when they were read; whether they can be is seen by the same credentials.
     if house.config.accounts.is_empty() {
         let now = house.clock.now();
         let session = house.sessions.connect(None, Purpose::Work, now).await?;
-        metrics.declare_account(session.account());
+        if house.config.is_of_one_account() {
+            metrics.declare_account(session.account());
+        }
     }
     *declared = Some(Arc::clone(&house.config));
     Ok(())

@@ -7,7 +7,7 @@ use super::{Exit, print};
 use crate::daemon::{Reach, Reading, Run};
 
 pub(super) async fn run(opening: &Opening, output: &Path, account: Option<&str>) -> anyhow::Result<Exit> {
-    let house = opening.house(StateUse::Read).await?;
+    let house = opening.house(StateUse::Read).await?.with_accounts().await?;
     let accounts: Vec<_> = account.map(ToOwned::to_owned).into_iter().collect();
     let selection = selection(&house.config, &[], &accounts)?;
     let several = house.config.accounts.len() > 1 && accounts.is_empty();

@@ -2,6 +2,7 @@
 //!
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
+mod organization;
 mod regional;
 mod server;
 
@@ -25,7 +26,7 @@ pub(super) struct Check {
 }
 
 /// Every check.
-pub(super) const CHECKS: [Check; 27] = [
+pub(super) const CHECKS: [Check; 29] = [
     Check {
         name: "the state is somewhere, and its password is not written down",
         reads: &["state.url"],
@@ -55,6 +56,16 @@ pub(super) const CHECKS: [Check; 27] = [
         name: "one account at most has the ambient credentials",
         reads: &["accounts"],
         run: check_ambient_credentials,
+    },
+    Check {
+        name: "the accounts of the organization can be told apart and reached",
+        reads: &["organization", "accounts"],
+        run: organization::check_organization,
+    },
+    Check {
+        name: "a rollout names what there is to name",
+        reads: &["rollout", "organization", "accounts"],
+        run: organization::check_rollout,
     },
     Check {
         name: "protected patterns can match a principal",
@@ -273,6 +284,7 @@ fn check_account_roles(config: &Config, tell: &mut Tell<'_>) {
             name: _,
             owner: _,
             external_id: _,
+            membership: _,
         } = account;
         let roles: [(&str, Option<&Arn>); 2] = [
             ("role_arn", role_arn.as_ref()),
@@ -686,7 +698,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
 }
 
 fn exempted_but_undeclared(config: &Config) -> Vec<String> {
-    if config.accounts.is_empty() {
+    if config.accounts.is_empty() || config.organization.discover {
         return Vec::new();
     }
     let exemptions = config.exemptions.iter().enumerate();

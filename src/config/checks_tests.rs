@@ -511,3 +511,43 @@ fn analyzers_that_are_made_have_a_name() {
     }
     assert_eq!(name("Iam_warden.eu-1"), "nothing");
 }
+
+#[test]
+fn an_organization_is_named_soundly() {
+    insta::assert_snapshot!(refused(
+        r#"
+        accounts = [{id = "123456789012", role_arn = "arn:aws:iam::123456789012:role/own"}]
+        [organization]
+        discover = true
+        role_name = "iam warden"
+        rollback_role_name = "/undo"
+        exclude = ["123456789012", "/Sandbox", "/Sandbox/*", "/"]
+        "#
+    ), @r#"
+    test.toml:5:21: organization.role_name: `iam warden` is no name of a role: expected letters, digits and _+=,.@-, with its path before it where it has one
+    test.toml:6:30: organization.rollback_role_name: `/undo` is no name of a role: expected letters, digits and _+=,.@-, with its path before it where it has one
+    test.toml:7:20: organization.exclude[0]: account `123456789012` is declared under [[accounts]]: leave it out of one of the two
+    test.toml:7:48: organization.exclude[2]: `/Sandbox` is named twice: expected each once
+    "#);
+}
+
+#[test]
+fn a_rollout_names_what_is_known() {
+    insta::assert_snapshot!(refused(
+        r#"
+        accounts = [{id = "123456789012"}]
+        [rollout]
+        accounts = ["123456789012", "210987654321"]
+        units = ["/Dev"]
+        "#
+    ), @r"
+    test.toml:4:37: rollout.accounts[1]: account `210987654321` is not declared under [[accounts]]
+    test.toml:5:18: rollout.units[0]: the unit `/Dev` is known only where organization.discover = true: name the accounts instead
+    ");
+    assert_eq!(refused("[rollout]"), "nothing");
+    assert_eq!(refused("rollout.accounts = [\"123456789012\"]"), "nothing");
+    assert_eq!(
+        refused("organization.discover = true\nrollout.units = [\"/Dev\", \"ou-ab12-34567890\"]"),
+        "nothing"
+    );
+}

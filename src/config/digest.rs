@@ -6,7 +6,7 @@ use super::Config;
 use crate::model::{Digest, canonical_json};
 
 impl Config {
-    /// The digest of rules, guardrails, exemptions and regions. Not of when rules run, nor of freeze, dry run, server, accounts
+    /// The digest of rules, guardrails, exemptions, regions and rollout. Not of when rules run, nor of freeze, dry run, server, accounts
     /// or channels; and not of how the file writes it: every list here is a set, `"48h"` is `"2d"`.
     ///
     /// An approval holds only while it is the same.
@@ -16,12 +16,14 @@ impl Config {
             rules,
             exemptions,
             regions,
+            rollout,
             dry_run: _,
             freeze: _,
             schedule: _,
             state: _,
             server: _,
             accounts: _,
+            organization: _,
             approvals: _,
             notifications: _,
             reports: _,
@@ -39,7 +41,14 @@ impl Config {
         let mut decisive = json!({"guardrails": guardrails, "rules": rules, "exemptions": exemptions});
         make_sets(&mut decisive);
         // The first region is where a trail is made, so their order counts.
-        let decisive = json!([decisive, regions]);
+        let mut decisive = vec![decisive, json!(regions)];
+        // Approvals of before there was a rollout stay what they are where none is declared.
+        decisive.extend(rollout.as_ref().map(|rollout| {
+            let mut rollout = json!(rollout);
+            make_sets(&mut rollout);
+            rollout
+        }));
+        let decisive = json!(decisive);
         Digest::of_json(&decisive)
     }
 }
@@ -94,6 +103,7 @@ mod tests {
             "approvals.expire_after = \"1d\"",
             "reports.owners = true",
             "accounts = [{id = \"123456789012\"}]",
+            "organization = {discover = true, exclude = [\"/Sandbox\"]}",
             "guardrails.max_plan_age = \"1d\"",
             "rules.access_key_rotation.warn_before = [\"1d\", \"7d\", \"2w\"]",
             "guardrails.protected = [\"role/aws-service-role/*\", \"user/break-glass-*\", \"user/break-glass-*\"]",
@@ -173,6 +183,10 @@ mod tests {
             "rules.instance_roles.mode = \"off\"",
             "rules.instance_roles.default_profile = \"x\"",
             "rules.instance_roles = {default_profile = \"x\", default_role = \"y\"}",
+            "rollout = {}",
+            "rollout = {accounts = [\"000000000001\"]}",
+            "rollout = {accounts = [\"000000000001\", \"000000000002\"]}",
+            "organization.discover = true\nrollout = {units = [\"/Dev\"]}",
             "regions.include = [\"eu-central-1\", \"us-east-1\"]",
             "regions.include = [\"us-east-1\", \"eu-central-1\"]",
             "rules.user_mfa.mode = \"off\"",

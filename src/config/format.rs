@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::problem::{printable, quoted};
 use super::{Schedule, SecretReference, Window};
-use crate::model::{AccountId, Arn, Region, Span};
+use crate::model::{AccountId, Arn, Region, Span, UnitName};
 
 /// The form of a text.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct Format {
 }
 
 /// Every format.
-pub(super) const FORMATS: [Format; 13] = [
+pub(super) const FORMATS: [Format; 15] = [
     Format {
         name: "Duration",
         expected: r#"a duration (a number and a unit: s, m, h, d or w, such as "90d", "12h" or "0s")"#,
@@ -127,6 +127,27 @@ pub(super) const FORMATS: [Format; 13] = [
         pattern: r"^[a-z]+(-[a-z]+)+-[0-9]+$",
         parse: |text| accept(Region::parse(text)),
     },
+    Format {
+        name: "Unit",
+        expected: r#"a unit of the organization (a path such as "/Workloads/Dev", or an id such as "ou-ab12-34567890")"#,
+        pattern: r"^(/|ou-)",
+        parse: |text| {
+            let unit = UnitName::parse(text).map_err(|why| format!("{}: {why}", quoted(text)));
+            unit.map(drop)
+        },
+    },
+    Format {
+        name: "AccountOrUnit",
+        expected: r#"an account id (twelve digits) or a unit of the organization (a path such as "/Sandbox", or an id such as "ou-ab12-34567890")"#,
+        pattern: r"^([0-9]{12}$|/|ou-)",
+        parse: |text| match AccountId::parse(text).is_ok() || UnitName::parse(text).is_ok() {
+            true => Ok(()),
+            false => Err(format!(
+                "{} is neither an account id (twelve digits) nor a unit (a path such as \"/Sandbox\", or an id such as \"ou-ab12-34567890\")",
+                quoted(text)
+            )),
+        },
+    },
 ];
 
 impl Format {
@@ -221,7 +242,15 @@ macro_rules! texts {
     )*};
 }
 
-texts!(RoleArn, Date, TimeZone, ListenAddress, Network);
+texts!(
+    RoleArn,
+    Date,
+    TimeZone,
+    ListenAddress,
+    Network,
+    Unit,
+    AccountOrUnit
+);
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +282,8 @@ mod tests {
             ("ListenAddress", "localhost:80"),
             ("Network", "10.0.0.0"),
             ("Region", "eu-central-1a"),
+            ("Unit", "Sandbox"),
+            ("AccountOrUnit", "Sandbox"),
             ("Network", "https://user:canary@example.com"),
         ];
         let said: Vec<_> = wrong.map(|(name, text)| complaint(name, text)).into();
@@ -274,6 +305,8 @@ mod tests {
         `localhost:80` is not an address and a port (such as "127.0.0.1:8787" or "[::1]:8787"; names are not looked up)
         `10.0.0.0` is not a network (an address and the length of its prefix, such as "10.0.0.0/8")
         `eu-central-1a` is not a region (the name that AWS uses, such as eu-central-1)
+        `Sandbox`: this is no unit: expected a path such as "/Workloads/Dev", or an id such as "ou-ab12-34567890"
+        `Sandbox` is neither an account id (twelve digits) nor a unit (a path such as "/Sandbox", or an id such as "ou-ab12-34567890")
         the value (not shown) is not a network (an address and the length of its prefix, such as "10.0.0.0/8")
         "#);
     }

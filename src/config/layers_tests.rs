@@ -110,17 +110,11 @@ default_channel = "secops"
         test.toml:16:8: rules.password_policy.mode: `enforced` is not one of `off`, `report`, `approve` or `enforce`; did you mean `enforce`?
         test.toml:17:11: rules.password_policy.max_age: `36h` is not what IAM takes: expected whole days from "1d" to "1095d"
         test.toml:20:19: notifications.default_channel: `secops` is not a declared channel; none is: declare it under [[notifications.channels]]
-        test.toml:22:2: zzz: unknown key; known here are `accounts`, `approvals`, `dry_run`, `exemptions`, `freeze`, `guardrails`, `notifications`, `regions`, `reports`, `rules`, `schedule`, `server` and `state`
+        test.toml:22:2: zzz: unknown key; known here are `accounts`, `approvals`, `dry_run`, `exemptions`, `freeze`, `guardrails`, `notifications`, `organization`, `regions`, `reports`, `rollout`, `rules`, `schedule`, `server` and `state`
         environment variable IAMWARDEN__DRY_RUN: dry_run: expected `true` or `false`
         environment variable IAMWARDEN__GUARDRAILS__MAX_CHANGES_PER_RUN: guardrails.max_changes_per_run: expected a whole number, in digits alone
         "#
     );
-}
-
-#[test]
-fn what_is_not_built_yet_says_so() {
-    insta::assert_snapshot!(refused(&[], "[organization]\ndiscover = true"), @"test.toml:1:2: organization: not built yet: list the accounts under [[accounts]] instead");
-    insta::assert_snapshot!(refused(&[("IAMWARDEN__ORGANIZATION__DISCOVER", "true")], ""), @"environment variable IAMWARDEN__ORGANIZATION__DISCOVER: not built yet: list the accounts under [[accounts]] instead");
 }
 
 #[test]
@@ -290,7 +284,7 @@ fn many_entries_are_read_in_good_time() {
 fn keys_with_dots_in_quotes_are_no_paths() {
     insta::assert_snapshot!(refused(&[], "\"guardrails.protected\" = []\n\"a[0]\" = 1\n\"\" = 2"), @r"
     test.toml:1:1: guardrails.protected: unknown key; did you mean `guardrails`?
-    test.toml:2:1: a[0]: unknown key; known here are `accounts`, `approvals`, `dry_run`, `exemptions`, `freeze`, `guardrails`, `notifications`, `regions`, `reports`, `rules`, `schedule`, `server` and `state`
-    test.toml:3:1: unknown key; known here are `accounts`, `approvals`, `dry_run`, `exemptions`, `freeze`, `guardrails`, `notifications`, `regions`, `reports`, `rules`, `schedule`, `server` and `state`
+    test.toml:2:1: a[0]: unknown key; known here are `accounts`, `approvals`, `dry_run`, `exemptions`, `freeze`, `guardrails`, `notifications`, `organization`, `regions`, `reports`, `rollout`, `rules`, `schedule`, `server` and `state`
+    test.toml:3:1: unknown key; known here are `accounts`, `approvals`, `dry_run`, `exemptions`, `freeze`, `guardrails`, `notifications`, `organization`, `regions`, `reports`, `rollout`, `rules`, `schedule`, `server` and `state`
     ");
 }

@@ -12,6 +12,7 @@ mod environment;
 mod format;
 mod layers;
 mod lookup;
+mod organization;
 mod people;
 mod problem;
 #[cfg(test)]
@@ -29,17 +30,18 @@ mod window;
 pub use environment::Environment;
 pub use layers::{DEFAULT_PATH, DEFAULTS, Loaded, PATH_VARIABLE, load, load_text};
 pub use lookup::Route;
+pub use organization::{Home, LeftOut, RosterError};
 pub use problem::{ConfigErrors, Place, Position, Problem, Source};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::json_schema;
 pub use secret_reference::{SecretReference, SecretReferenceError};
 pub use settings::{
     AccessAnalyzer, AccessKeyRotation, AccessReview, Account, Approvals, Auth, BroadPolicies, Channel,
-    ChannelKind, CloudTrail, Config, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope, Mode,
-    Notifications, OnExcess, OpenIdConnect, OwnPattern, OwnerEntry, OwnerMap, OwnerRoute, PasswordPolicyRule,
-    PersonEntry, Regions, Reports, Role, RoleTrust, RootAccount, Rules, ScheduleSettings, ServerSettings,
-    StateSettings, TokenEntry, UnusedAccessKeys, UnusedPasswords, UnusedPermissions, UnusedRoles,
-    UnusedUsers, UserMfa, WatchedEvent,
+    ChannelKind, CloudTrail, Config, Excluded, Exemption, Guardrails, IamAlarms, InstanceRoles, MfaScope,
+    Mode, Notifications, OnExcess, OpenIdConnect, OrganizationSettings, OwnPattern, OwnerEntry, OwnerMap,
+    OwnerRoute, PasswordPolicyRule, PersonEntry, Regions, Reports, Role, RoleTrust, Rollout, RootAccount,
+    Rules, ScheduleSettings, ServerSettings, StateSettings, TokenEntry, UnusedAccessKeys, UnusedPasswords,
+    UnusedPermissions, UnusedRoles, UnusedUsers, UserMfa, WatchedEvent,
 };
 pub use window::{Window, WindowError};
 

@@ -80,10 +80,17 @@ fn the_shape_has_no_unreadable_part_and_knows_every_key() {
     IAMWARDEN__NOTIFICATIONS__OWNERS
     IAMWARDEN__NOTIFICATIONS__QUIET_HOURS
     IAMWARDEN__NOTIFICATIONS__SLACK_HOSTS
+    IAMWARDEN__ORGANIZATION__DISCOVER
+    IAMWARDEN__ORGANIZATION__EXCLUDE
+    IAMWARDEN__ORGANIZATION__EXTERNAL_ID
+    IAMWARDEN__ORGANIZATION__ROLE_NAME
+    IAMWARDEN__ORGANIZATION__ROLLBACK_ROLE_NAME
     IAMWARDEN__REGIONS__INCLUDE
     IAMWARDEN__REPORTS__CHANNELS
     IAMWARDEN__REPORTS__OWNERS
     IAMWARDEN__REPORTS__SCHEDULE
+    IAMWARDEN__ROLLOUT__ACCOUNTS
+    IAMWARDEN__ROLLOUT__UNITS
     IAMWARDEN__RULES__ACCESS_KEY_ROTATION__DELETE_AFTER
     IAMWARDEN__RULES__ACCESS_KEY_ROTATION__MAX_AGE
     IAMWARDEN__RULES__ACCESS_KEY_ROTATION__MINIMUM_NOTICE
@@ -123,17 +130,18 @@ fn real() -> String {
 fn full() -> String {
     let switched_on = DEFAULTS.lines().map(|line| {
         let example = line.strip_prefix("# ").filter(|rest| {
-            rest.starts_with("[[") || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+            rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
         });
         example.unwrap_or(line)
     });
     let text = switched_on.collect::<Vec<_>>().join("\n");
-    text.replace(
-        "secretsmanager:iamwarden/slack#url",
-        "https://canary.example.com/canary",
-    )
-    .replace("env:SIEM_SECRET", "canary")
-    .replace("secretsmanager:iamwarden/external-id", "canary")
+    text.replace("discover = false", "discover = true")
+        .replace(
+            "secretsmanager:iamwarden/slack#url",
+            "https://canary.example.com/canary",
+        )
+        .replace("env:SIEM_SECRET", "canary")
+        .replace("secretsmanager:iamwarden/external-id", "canary")
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! The doc comments here are the reference that `iamwarden schema` prints.
 
 mod auth;
+mod organization;
 mod regional;
 
 use chrono::NaiveDate;
@@ -11,12 +12,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::auth::{Auth, OpenIdConnect, Role, TokenEntry};
+pub use self::organization::{Excluded, OrganizationSettings, Rollout};
 pub use self::regional::{
     AccessAnalyzer, CloudTrail, IamAlarms, InstanceRoles, OwnPattern, Regions, WatchedEvent,
 };
 use super::format::{Date, ListenAddress, Network, OrEmpty, RoleArn, TimeZone};
 use super::{Schedule, SecretReference, SecretReferenceError, Window, optional_text};
-use crate::model::{AccountId, Arn, Glob, Owner, PrincipalKind, RequestedExemption, RuleName, Span};
+use crate::model::{
+    AccountId, Arn, Glob, Membership, Owner, PrincipalKind, RequestedExemption, RuleName, Span,
+};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +39,11 @@ pub struct Config {
     /// The accounts to look after. None: the account of the ambient credentials.
     #[serde(default)]
     pub accounts: Vec<Account>,
+    /// Which other accounts are looked after.
+    pub organization: OrganizationSettings,
+    /// In which accounts rules have their modes; absent: in all of them.
+    #[serde(default)]
+    pub rollout: Option<Rollout>,
     /// Where regional rules look.
     pub regions: Regions,
     /// How much may change.
@@ -133,6 +142,9 @@ pub struct Account {
     #[serde(default, with = "optional_text")]
     #[schemars(with = "OrEmpty<RoleArn>")]
     pub rollback_role_arn: Option<Arn>,
+    /// Where it stands in the organization, as that was read; never declared.
+    #[serde(skip)]
+    pub membership: Membership,
 }
 
 /// `[guardrails]`

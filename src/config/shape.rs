@@ -41,18 +41,6 @@ pub(super) struct Key {
     pub(super) required: bool,
 }
 
-/// Keys that the documentation names and that are not built yet.
-const NOT_BUILT: [(&str, &str); 1] = [(
-    "organization",
-    "not built yet: list the accounts under [[accounts]] instead",
-)];
-
-/// What to say of a key that is not built yet.
-pub(super) fn not_built(path: &str) -> Option<&'static str> {
-    let known = NOT_BUILT.iter().find(|(key, _)| *key == path);
-    known.map(|(_, why)| *why)
-}
-
 impl Shape {
     /// Of the configuration.
     pub(super) fn of_configuration() -> Self {
@@ -335,7 +323,7 @@ impl Inspection {
                     }));
                 }
                 None => {
-                    let message = unknown_key(&path, &entry.key, keys);
+                    let message = unknown_key(&entry.key, keys);
                     self.fault::<()>(&path, entry.position, message);
                 }
             }
@@ -388,10 +376,7 @@ fn form(mark: &str, keys: &BTreeMap<String, Key>) -> String {
     format!("`{mark}` with {}", others.join(" and "))
 }
 
-fn unknown_key(path: &str, key: &str, keys: &BTreeMap<String, Key>) -> String {
-    if let Some(why) = not_built(path) {
-        return why.to_owned();
-    }
+fn unknown_key(key: &str, keys: &BTreeMap<String, Key>) -> String {
     let known: Vec<_> = keys.keys().map(String::as_str).collect();
     match nearest(key, known.iter().copied()) {
         Some(name) => format!("unknown key; did you mean `{name}`?"),

@@ -69,6 +69,13 @@ fn the_defaults_are_those_of_the_documentation() {
           "hooks.slack-gov.com"
         ]
       },
+      "organization": {
+        "discover": false,
+        "exclude": [],
+        "external_id": "",
+        "role_name": "iamwarden",
+        "rollback_role_name": ""
+      },
       "regions": {
         "include": []
       },
@@ -77,6 +84,7 @@ fn the_defaults_are_those_of_the_documentation() {
         "owners": false,
         "schedule": ""
       },
+      "rollout": null,
       "rules": {
         "access_key_rotation": {
           "delete_after": "",
@@ -191,7 +199,8 @@ fn the_schema_refuses_what_is_wrong() {
     for wrong in [
         "dryrun = true",
         "dry_run = \"true\"",
-        "organization = {discover = true}",
+        "organization = {discover = true, exclude = [\"Sandbox\"]}",
+        "rollout = {units = [\"12345\"]}",
         "accounts = [{name = \"prod\"}]",
         "accounts = [{id = 123456789012}]",
         "accounts = [{id = \"12345\"}]",

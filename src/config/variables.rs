@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{self, Content, Node};
 use super::problem::nearest;
-use super::shape::{Key, Shape, not_built};
+use super::shape::{Key, Shape};
 
 /// What variables that set a key start with.
 pub(super) const PREFIX: &str = "IAMWARDEN__";
@@ -34,10 +34,6 @@ pub(super) fn find<'a>(shape: &'a Shape, suffix: &str) -> Option<(String, &'a Sh
 
 /// What is wrong with a variable that sets no key, by what follows the prefix.
 pub(super) fn unknown(shape: &Shape, suffix: &str) -> String {
-    let first = suffix.split("__").next().unwrap_or_default();
-    if let Some(why) = not_built(&first.to_ascii_lowercase()) {
-        return why.to_owned();
-    }
     let known = names(shape);
     match nearest(
         suffix,

@@ -12,8 +12,8 @@ use chrono::{Days, NaiveDate};
 use tokio::sync::mpsc;
 
 use super::{
-    DecideError, DecisionMade, DecisionOutcome, DecisionRequest, ExemptionAsked, House, InForce, Reach, Run,
-    Selection, Wake, queue, saved_plan,
+    DecideError, DecisionMade, DecisionOutcome, DecisionRequest, ExemptionAsked, House, InForce, Planned,
+    Reach, Run, Selection, Wake, queue, saved_plan,
 };
 use crate::model::{
     Digest, ExemptionId, Finding, FindingId, FindingStatus, Person, RuleName, Verdict, Way, visible,
@@ -444,9 +444,8 @@ async fn recheck(house: &House, findings: &Findings) -> Result<Shown, DecideErro
     selection.rules.dedup();
     selection.accounts.sort();
     selection.accounts.dedup();
-    let run = Run::new(house, Reach::Remember);
     // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
-    let planned = match Box::pin(run.plan_or_stop(&selection)).await {
+    let planned = match Box::pin(look_again(house, &selection)).await {
         Ok(planned) => planned,
         Err(error) => {
             tracing::warn!(error = format!("{error:#}"), "could not look again");
@@ -478,6 +477,11 @@ async fn recheck(house: &House, findings: &Findings) -> Result<Shown, DecideErro
         lines: lines.collect(),
         keep: true,
     })
+}
+
+async fn look_again(house: &House, selection: &Selection) -> anyhow::Result<Planned> {
+    let house = house.with_accounts().await?;
+    Run::new(&house, Reach::Remember).plan_or_stop(selection).await
 }
 
 async fn not_mine(house: &House, findings: &Findings, person: &Person) -> Result<Shown, DecideError> {

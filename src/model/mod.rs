@@ -14,6 +14,7 @@ mod finding;
 mod glob;
 mod history;
 mod metric;
+mod organization;
 mod own_policy;
 mod password_policy;
 mod person;
@@ -43,6 +44,7 @@ pub use finding::{Finding, FindingId, FindingStatus, Proposal, RuleName, Severit
 pub use glob::Glob;
 pub use history::{Decision, DisabledKey, Freeze, History, Notice, Observation, Observed, Review, Verdict};
 pub use metric::{Feed, MetricAlarm, MetricFilter, MetricName};
+pub use organization::{Member, Membership, Organization, UnitName, UnitNameError, UnitPath};
 pub use own_policy::{InlinePolicyText, OwnPolicy};
 pub use password_policy::PasswordPolicy;
 pub use person::{Person, Way};

@@ -62,6 +62,7 @@ impl Candidate {
 
 /// An account of which nothing could be read.
 pub fn failed_account(
+    config: &Config,
     id: AccountId,
     name: String,
     gap: Gap,
@@ -69,6 +70,8 @@ pub fn failed_account(
 ) -> AccountPlan {
     AccountPlan {
         summary: AccountSummary {
+            unit: unit_of(config, &id),
+            rolled_out: config.is_rolled_out(&id),
             id,
             name,
             status: AccountStatus::Failed,
@@ -83,6 +86,12 @@ pub fn failed_account(
         api_calls,
         judgements: Vec::new(),
     }
+}
+
+/// In which unit of the organization it lies, where that is known.
+fn unit_of(config: &Config, id: &AccountId) -> Option<String> {
+    let account = config.accounts.iter().find(|account| account.id == *id)?;
+    account.membership.unit.as_ref().map(ToString::to_string)
 }
 
 /// Judges the account by every rule that is on, and says what to do about it and what may be done now.
@@ -112,7 +121,7 @@ pub fn plan_account(
     let mut announced = Vec::new();
     let mut all = Vec::new();
     for rule in &REGISTRY {
-        let declared = (rule.mode)(config);
+        let declared = config.mode_in(&snapshot.account, (rule.mode)(config));
         let as_if = options.as_if_enforce && declared == Mode::Report;
         let asked = if as_if { Mode::Enforce } else { declared };
         // A rule that changes nothing reports, whatever its mode; but it may have its owners reminded.
@@ -375,6 +384,8 @@ impl Planner<'_> {
         );
         errors.sort();
         AccountSummary {
+            unit: unit_of(self.ctx.config, &snapshot.account),
+            rolled_out: self.ctx.config.is_rolled_out(&snapshot.account),
             id: snapshot.account.clone(),
             name: snapshot.name.clone(),
             status: if errors.is_empty() {

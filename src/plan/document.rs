@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AccountPlan, Scorecard};
-use crate::config::Config;
+use crate::config::{Config, LeftOut};
 use crate::inventory::Gap;
 use crate::model::{AccountId, Action, Digest, Event, Finding, Glob, Notification, Owner, RuleName};
 
@@ -31,6 +31,9 @@ pub struct Plan {
     pub as_if: Option<String>,
     /// By account id.
     pub accounts: Vec<AccountSummary>,
+    /// Accounts of the organization that are left alone, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// By account, resource, rule and id.
     pub findings: Vec<Finding>,
     /// By account, resource and id.
@@ -62,6 +65,12 @@ pub struct AccountSummary {
     pub id: AccountId,
     /// What people call it.
     pub name: String,
+    /// In which unit of the organization it lies; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Whether rules have their modes there, or report only; `None`: no rollout is declared, and they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_out: Option<bool>,
     /// How well it could be read.
     pub status: AccountStatus,
     /// How many principals it has.
@@ -141,6 +150,7 @@ pub fn assemble(
         dry_run: true,
         as_if: as_if_enforce.then(|| "enforce".to_owned()),
         accounts: Vec::new(),
+        left_out: Vec::new(),
         findings: Vec::new(),
         actions: Vec::new(),
         notifications: Vec::new(),

@@ -61,6 +61,7 @@ async fn town(text: &str) -> Town {
     let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
     let secrets = Arc::new(Secrets::new(|_: &str| None, Arc::clone(&ambient)));
     let house = House {
+        roster: None,
         config: Arc::new(configured(text)),
         sessions: Arc::new(Sessions::new(ambient, secrets, "test")),
         state: Some(State::open("sqlite::memory:").await.unwrap().state),

@@ -244,7 +244,12 @@ fn configured(rules: &str) -> Config {
 impl Installation {
     /// At the beginning, in an account like this, under these rules.
     pub(crate) async fn begin(account: AccountSeed, rules: &str) -> Self {
-        Self::begin_at_pace(Seed::of(account), rules, pace()).await
+        Self::begin_in(Seed::of(account), rules).await
+    }
+
+    /// At the beginning, in a world like this, where the credentials are of the first account.
+    pub(crate) async fn begin_in(seed: Seed, rules: &str) -> Self {
+        Self::begin_at_pace(seed, rules, pace()).await
     }
 
     /// At the beginning, in a world like this, with that much patience.
@@ -275,6 +280,7 @@ impl Installation {
         };
         let secrets = Arc::new(Secrets::new(environment, Arc::clone(&ambient)));
         let house = House {
+            roster: None,
             config: Arc::new(configured(rules)),
             sessions: Arc::new(Sessions::new(ambient, secrets, "flows")),
             state: Some(open_state(&folder).await),

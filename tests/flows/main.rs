@@ -21,6 +21,7 @@ mod instances;
 mod keys;
 mod lifecycle;
 mod mfa;
+mod organization;
 mod permissions;
 mod races;
 mod requests;

@@ -90,7 +90,7 @@ def test_no_listed_difference_has_gone():
 
 # The service as the simulator names it, and moto's module for it.
 MODULES = {
-    **{name: name for name in ("iam", "sts", "secretsmanager", "ec2", "cloudtrail", "logs", "sns", "s3")},
+    **{name: name for name in ("iam", "sts", "secretsmanager", "ec2", "cloudtrail", "logs", "sns", "s3", "organizations")},
     "monitoring": "cloudwatch",
 }
 

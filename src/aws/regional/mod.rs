@@ -10,6 +10,7 @@ mod cloudwatch;
 mod ec2;
 mod element;
 mod logs;
+mod organizations;
 mod request;
 mod s3;
 mod sns;

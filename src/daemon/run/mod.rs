@@ -9,6 +9,7 @@ mod change;
 mod decide;
 mod desk;
 mod exemptions;
+mod organization;
 mod outside;
 mod planned;
 mod report;
@@ -27,6 +28,7 @@ pub use change::PlanFile;
 pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
 pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
 pub use exemptions::ExemptionAsked;
+pub use organization::{DiscoveryError, Roster};
 pub use outside::ExchangeError;
 pub use planned::Planned;
 pub use survey::{Reading, Selection, Surveyed};
@@ -47,6 +49,8 @@ use crate::telemetry::Metrics;
 pub struct House {
     /// The declared policy.
     pub config: Arc<Config>,
+    /// What was found of the organization; `None`: it was not looked up, or there is none. See [`House::with_accounts`].
+    pub roster: Option<Arc<Roster>>,
     /// The way to AWS.
     pub sessions: Arc<Sessions>,
     /// The state; `None`: there is none yet, and nothing may be remembered.
@@ -180,9 +184,20 @@ impl House {
             anyhow::bail!("there is no state")
         };
         let dry_run = self.config.dry_run;
-        let run = Run::new(self, if dry_run { Reach::Remember } else { Reach::Change });
         // Boxed: the futures of whoever awaits this would be too deep for the compiler otherwise.
-        let planned = Box::pin(run.plan_or_stop(selection)).await;
+        let found = self
+            .shutdown
+            .unless_requested(Box::pin(self.with_accounts()))
+            .await;
+        let (house, unknown) = match found.unwrap_or_else(|| Err(planned::told_to_stop())) {
+            Ok(house) => (house, None),
+            Err(error) => (self.clone(), Some(error)),
+        };
+        let run = Run::new(&house, if dry_run { Reach::Remember } else { Reach::Change });
+        let planned = match unknown {
+            Some(error) => Err(error),
+            None => Box::pin(run.plan_or_stop(selection)).await,
+        };
         run.begin(state, command, planned.as_ref().ok().and_then(Planned::caller))
             .await?;
         let planned = match planned {
@@ -195,6 +210,9 @@ impl House {
                 };
                 if let Some(failure) = error.downcast_ref::<ConnectError>() {
                     run.tell_failure(state, survey::unreachable(failure)).await?;
+                }
+                if let Some(failure) = error.downcast_ref::<DiscoveryError>() {
+                    run.tell_failure(state, failure.gap()).await?;
                 }
                 run.finish(state, status, &[]).await?;
                 return Err(error);
@@ -222,6 +240,9 @@ impl House {
             Telling::Everything
         };
         Box::pin(run.tell(state, &planned, &reports, telling)).await?;
+        if let Some(roster) = &house.roster {
+            roster.remember(state, run.now).await?;
+        }
         let verdict = verdict(&planned.plan, &reports, dry_run);
         run.finish(state, verdict.as_str(), &reports).await?;
         Ok(Done {

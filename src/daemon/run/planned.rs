@@ -61,7 +61,7 @@ impl Run<'_> {
             .shutdown
             .unless_requested(self.plan(selection, false))
             .await;
-        planned.unwrap_or_else(|| Err(anyhow::anyhow!("told to stop before anything was done")))
+        planned.unwrap_or_else(|| Err(told_to_stop()))
     }
 
     /// Reads the selected accounts, without planning, and keeps of each what `keep` makes of it.
@@ -100,13 +100,19 @@ impl Run<'_> {
             settled.extend(account.settled);
             caller = caller.or(account.caller);
         }
-        let plan = plan::assemble(
+        let mut plan = plan::assemble(
             &self.house.config,
             self.id.clone(),
             self.now,
             as_if_enforce,
             accounts,
         );
+        if let Some(roster) = &self.house.roster {
+            plan.left_out.clone_from(&roster.left_out);
+            for (operation, count) in &roster.api_calls {
+                *plan.api_calls.entry(operation.clone()).or_default() += count;
+            }
+        }
         Ok(Planned {
             plan,
             settled,
@@ -132,7 +138,7 @@ impl Run<'_> {
                 api_calls,
             } => {
                 return Ok(Considered {
-                    plan: plan::failed_account(id, name, gap, api_calls),
+                    plan: plan::failed_account(&self.house.config, id, name, gap, api_calls),
                     session: None,
                     caller: None,
                     ending: Vec::new(),
@@ -165,6 +171,11 @@ impl Run<'_> {
             settled,
         })
     }
+}
+
+/// What becomes of work that is abandoned before anything was done.
+pub(super) fn told_to_stop() -> anyhow::Error {
+    anyhow::anyhow!("told to stop before anything was done")
 }
 
 /// Whether people are told of its end. One that ended is told of once more, and forgotten.

@@ -115,8 +115,9 @@ impl House {
     /// # Errors
     /// Where there is none, or the credentials lead elsewhere.
     pub(super) async fn connect(&self, id: &AccountId, purpose: Purpose) -> anyhow::Result<Session> {
-        let account = self.config.accounts.iter().find(|account| account.id == *id);
-        let session = self.sessions.connect(account, purpose, self.clock.now()).await?;
+        let account = self.account(id).await?;
+        let now = self.clock.now();
+        let session = self.sessions.connect(account.as_ref(), purpose, now).await?;
         anyhow::ensure!(
             session.account() == id,
             "the credentials lead to account {}, the change was made in {id}",

@@ -15,6 +15,9 @@ use crate::plan::AccountPlan;
 use crate::rules;
 use crate::state::{ObservationKind, StateError};
 
+/// What is to be said of the account that a role rolled out to the organization does not reach.
+const MANAGEMENT: &str = "; it is the management account, which StackSets do not reach: make the role there by a stack of its own, or name the account in organization.exclude";
+
 /// Which part of the world a run is about. Empty: all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
@@ -70,7 +73,11 @@ impl Run<'_> {
         let rules: Vec<_> = rules::enabled(config, &selection.rules);
         let rules: Vec<_> = rules.iter().map(RuleName::as_str).collect();
         self.span.record("rule", rules.join(","));
-        let accounts: Vec<Option<&Account>> = match config.accounts.is_empty() {
+        anyhow::ensure!(
+            !config.organization.discover || self.house.roster.is_some(),
+            "the accounts of the organization were not looked up"
+        );
+        let accounts: Vec<Option<&Account>> = match config.is_of_one_account() {
             true => vec![None],
             false => selected(config, selection).map(Some).collect(),
         };
@@ -119,7 +126,10 @@ impl Run<'_> {
                     account.id.clone(),
                     account.name.clone().unwrap_or_else(|| account.id.to_string()),
                 );
-                let gap = unreachable(&failure);
+                let mut gap = unreachable(&failure);
+                if account.membership.is_management {
+                    gap.detail.push_str(MANAGEMENT);
+                }
                 return Ok(Reading::Failed {
                     id,
                     name,

@@ -198,10 +198,14 @@ impl Run<'_> {
         };
         let (notifications, exemptions, failures): (Vec<Notification>, _, _) = match telling {
             Telling::Results => (Vec::new(), Vec::new(), Vec::new()),
-            Telling::Everything => (plan.notifications.clone(), self.endings(planned), failures(plan)),
+            Telling::Everything => (
+                plan.notifications.clone(),
+                self.endings(planned),
+                self.failures(plan),
+            ),
             Telling::NotToOwners => {
                 let heard = plan.notifications.iter().filter(for_nobody).cloned().collect();
-                (heard, self.endings(planned), failures(plan))
+                (heard, self.endings(planned), self.failures(plan))
             }
         };
         let names: BTreeMap<_, _> = plan
@@ -472,6 +476,23 @@ impl Run<'_> {
         }
     }
 
+    /// What could not be read, and who is not there any more, for the default channel.
+    fn failures(&self, plan: &Plan) -> Vec<RunFailure> {
+        let unread = plan.accounts.iter().flat_map(|account| {
+            let id = Some(account.id.clone());
+            account.errors.iter().map(move |gap| (id.clone(), gap.clone()))
+        });
+        let roster = self.house.roster.iter();
+        let gone = roster.flat_map(|roster| roster.losses()).map(|gap| (None, gap));
+        let failure = |(account, gap): (Option<AccountId>, Gap)| RunFailure {
+            account,
+            operation: gap.operation,
+            resource: gap.resource,
+            detail: gap.detail,
+        };
+        unread.chain(gone).map(failure).collect()
+    }
+
     /// Who answers for the account.
     fn owner_of(&self, account: &AccountId) -> Option<Owner> {
         let mut accounts = self.house.config.accounts.iter();
@@ -555,17 +576,4 @@ pub fn reference(plan: &Plan) -> PlanReference {
         id: plan.id.clone(),
         digest: Digest::of_serialized(plan),
     }
-}
-
-/// What could not be read, for the default channel.
-fn failures(plan: &Plan) -> Vec<RunFailure> {
-    let failures = plan.accounts.iter().flat_map(|account| {
-        account.errors.iter().map(|gap| RunFailure {
-            account: Some(account.id.clone()),
-            operation: gap.operation.clone(),
-            resource: gap.resource.clone(),
-            detail: gap.detail.clone(),
-        })
-    });
-    failures.collect()
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::LeftOut;
 use crate::model::{
     AccountId, Action, ActionId, ActionMode, ActionState, Arn, ChangeKind, Digest, Finding, FindingId,
     Inverse, Notification, Precondition, WithheldReason,
@@ -39,6 +40,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     as_if: Option<&'a str>,
     accounts: Vec<&'a AccountSummary>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    left_out: &'a [LeftOut],
     findings: Vec<&'a Finding>,
     actions: Vec<ActionDocument<'a>>,
     notifications: Vec<&'a Notification>,
@@ -77,6 +80,7 @@ impl<'a> Document<'a> {
             dry_run,
             as_if,
             accounts,
+            left_out,
             findings,
             actions,
             notifications,
@@ -118,6 +122,7 @@ impl<'a> Document<'a> {
             created_at: *created_at,
             config_digest,
             dry_run: *dry_run,
+            left_out,
             as_if: as_if.as_deref(),
             accounts,
             findings,

@@ -41,7 +41,10 @@ pub(in crate::plan::render) fn empty() -> Plan {
         config_digest: Digest::of_bytes(b"configuration"),
         dry_run: true,
         as_if: None,
+        left_out: Vec::new(),
         accounts: vec![AccountSummary {
+            unit: None,
+            rolled_out: None,
             id: account(PROD),
             name: "prod".to_owned(),
             status: AccountStatus::Complete,
@@ -113,6 +116,8 @@ pub(in crate::plan::render) fn large(count: u32) -> Plan {
 pub(in crate::plan::render) fn plan() -> Plan {
     let mut plan = empty();
     plan.accounts.push(AccountSummary {
+        unit: None,
+        rolled_out: None,
         id: account(SANDBOX),
         name: "sandbox".to_owned(),
         status: AccountStatus::Partial,

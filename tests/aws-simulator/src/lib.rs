@@ -1,5 +1,5 @@
 //! IAM and STS over the real wire protocols, for tests and demonstrations, and those parts of Secrets Manager, Access
-//! Analyzer, EC2, CloudTrail, CloudWatch, CloudWatch Logs, SNS and S3 that keeping an account tidy needs.
+//! Analyzer, EC2, CloudTrail, CloudWatch, CloudWatch Logs, SNS, S3 and Organizations that keeping an account tidy needs.
 //!
 //! A [`Seed`] describes accounts: users, keys, groups, roles, policies, and when they were used. A [`Simulator`] plants
 //! it and [serves](Simulator::serve) it to unmodified SDKs, which find it by `AWS_ENDPOINT_URL`. Which account is meant
@@ -40,6 +40,7 @@ mod faults;
 mod iam;
 mod ids;
 mod logs;
+mod organizations;
 mod policy;
 mod region;
 mod s3;
@@ -63,11 +64,11 @@ pub use faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release};
 pub use seed::{
     AccountSeed, AdvisorSeed, AlarmSeed, AnalyzerSeed, AttachmentSeed, BadTime, BucketSeed, CallerSeed,
     Consistency, DetailedUse, DeviceSeed, Document, ExternalAccessSeed, FindingSeed, GrantSeed, GroupSeed,
-    InstanceProfileSeed, InstanceSeed, KeySeed, LogGroupSeed, MetricFilterSeed, MfaKind, MfaSeed, Paging,
-    PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed, RegionSeed, ReportSeed, RoleSeed, RootSeed,
-    RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed, SessionExpiration, StepSeed,
-    SubscriptionSeed, TopicSeed, TrailSeed, UnusedKeySeed, UnusedServiceSeed, UploadSeed, UseSeed, UserSeed,
-    VersionSeed, VirtualDeviceSeed, When,
+    InstanceProfileSeed, InstanceSeed, KeySeed, LogGroupSeed, MemberSeed, MetricFilterSeed, MfaKind, MfaSeed,
+    OrganizationSeed, Paging, PasswordPolicy, PasswordSeed, PolicySeed, RecommendationSeed, RegionSeed,
+    ReportSeed, RoleSeed, RootSeed, RowSeed, SecretSeed, Seed, SeedError, ServiceCredentialSeed,
+    SessionExpiration, StateFields, StepSeed, SubscriptionSeed, TopicSeed, TrailSeed, UnusedKeySeed,
+    UnusedServiceSeed, UploadSeed, UseSeed, UserSeed, VersionSeed, VirtualDeviceSeed, When,
 };
 pub use server::Server;
 pub use simulator::{Credentials, Simulator};

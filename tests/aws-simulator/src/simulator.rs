@@ -13,7 +13,7 @@ use crate::context::Answer;
 use crate::edit::{Edit, EditError};
 use crate::faults::{Fault, FaultKind, Faults, Hold, Holds, Moment, Release, Subject};
 use crate::lock;
-use crate::seed::{Consistency, Paging, Seed, SeedError};
+use crate::seed::{Consistency, MemberSeed, Paging, Seed, SeedError};
 use crate::wire::error::AwsError;
 use crate::wire::reply::{self, HttpAnswer};
 use crate::wire::request::Request;
@@ -142,6 +142,22 @@ impl Simulator {
     /// Changes something behind the callers' backs, as somebody at a console would.
     pub fn edit(&self, edit: &Edit) -> Result<(), EditError> {
         edit.apply(&mut lock(&self.shared.world), self.shared.clock.now())
+    }
+
+    /// An account comes to the organization, is moved, closed or called otherwise. Without an organization nothing happens.
+    pub fn set_member(&self, member: MemberSeed) -> Result<(), SeedError> {
+        match &mut lock(&self.shared.world).organization {
+            Some(organization) => organization.put(member),
+            None => Ok(()),
+        }
+    }
+
+    /// An account leaves the organization; `false`: it was not there.
+    pub fn remove_member(&self, account: &str) -> bool {
+        let organization = &mut lock(&self.shared.world).organization;
+        organization
+            .as_mut()
+            .is_some_and(|organization| organization.remove(account))
     }
 
     /// Sets how lists are cut into pages.

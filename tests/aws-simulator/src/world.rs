@@ -11,13 +11,14 @@ use crate::context::{Answer, Context};
 use crate::iam::advisor::Jobs;
 use crate::iam::report::Report;
 use crate::ids::IdSource;
+use crate::organizations::Organization;
 use crate::seed::{self, AdvisorSeed, CallerSeed, Consistency, Paging, Seed, SeedError, SessionExpiration};
 use crate::wire::error::AwsError;
 use crate::wire::input::Input;
 use crate::wire::request::{Request, Signer};
 use crate::wire::service::{Protocol, Service};
 use crate::wire::xml::Xml;
-use crate::{services, sts};
+use crate::{organizations, services, sts};
 
 /// The whole world.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) paging: Paging,
     pub(crate) consistency: Consistency,
     pub(crate) session_expiration: SessionExpiration,
+    pub(crate) organization: Option<Organization>,
     pub(crate) slots: BTreeMap<String, Slot>,
     callers: HashMap<String, Caller>,
     sessions: HashMap<String, Session>,
@@ -64,6 +66,12 @@ impl World {
             for planted in seed::plant(entry, now, &mut world.ids)? {
                 world.add(entry, planted, now)?;
             }
+        }
+        if let Some(organization) = &seed.organization {
+            let partition = seed.accounts.first().map_or("aws", |account| &account.partition);
+            let accounts = world.slots.keys().map(String::as_str);
+            let planted = Organization::planted(organization, accounts, partition, now)?;
+            world.organization = Some(planted);
         }
         Ok(world)
     }
@@ -138,6 +146,13 @@ impl World {
         }
         if request.service == Service::Sts {
             return self.sts(request, caller, now).map(Answer::Xml);
+        }
+        if request.service == Service::Organizations {
+            let input = Input::new(&request.input, request.service.validation());
+            let organization = self.organization.as_ref();
+            let answer =
+                organizations::carry_out(organization, &request.operation, caller, input, &self.paging)?;
+            return answer.map(Answer::Json).ok_or_else(|| unknown(request));
         }
         let operation = services::operation(request.service, &request.operation);
         let operation = operation.ok_or_else(|| unknown(request))?;

@@ -31,7 +31,9 @@ _IDS = {
 _SECRET_SUFFIX = re.compile(r"(:secret:[^ ]+)-[A-Za-z0-9]{6}$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+Z")
 _SUBSCRIPTION = re.compile(r"(?<=\w):[0-9a-f-]{36}$")
-_OPAQUE = {"Marker", "nextToken", "SecretAccessKey", "SessionToken", "CertificateBody"}
+# What follows the management account: the organization, and in it an account, a unit or the root.
+_ORGANIZATION = re.compile(r"(:organizations::\d{12}:[a-z]+)/o-[a-z0-9]+/[a-z0-9-]+$")
+_OPAQUE = {"Marker", "nextToken", "NextToken", "SecretAccessKey", "SessionToken", "CertificateBody"}
 
 
 def normal(value: Any, name: str = "") -> Any:
@@ -60,6 +62,7 @@ def normal(value: Any, name: str = "") -> Any:
             return "<date>"
         if name in _IDS and not re.fullmatch(r"v\d+", value):
             value = re.sub(r"^[^:]+", "<id>", value)
+        value = _ORGANIZATION.sub(r"\1/<organization>/<id>", value)
         return _SUBSCRIPTION.sub(":<uuid>", _SECRET_SUFFIX.sub(r"\1-<suffix>", value))
     return value
 

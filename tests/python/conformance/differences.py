@@ -14,6 +14,8 @@ _TIMESTAMP = "moto leaves out when the association was made"
 _NO_LOG_GROUP = "moto does not ask whether the log group exists; the model lists ResourceNotFoundException"
 _NO_PASSWORD = "the user guide: N/A for a user without a password"
 
+_INVITED = "the API reference's example: the management account joined by invitation"
+
 # (operation, place) -> reason. A place is a path into the answer, or `error`.
 DIFFERENCES: dict[tuple[str, str], str] = {
     # What moto does not check.
@@ -200,6 +202,11 @@ DIFFERENCES: dict[tuple[str, str], str] = {
     ("GetBucketAcl", "Owner.DisplayName"): "S3 does not answer with display names any more",
     ("GetBucketPolicyStatus", "error"): "moto does not know the operation and answers as if the bucket was listed",
     ("GetBucketPolicyStatus", "PolicyStatus.IsPublic"): "moto does not know the operation",
+    # Organizations.
+    ("ListAccounts", "error"): _UNCHECKED + ": pages of up to 20",
+    ("ListAccounts", "Accounts[].JoinedMethod"): _INVITED,
+    ("ListAccountsForParent", "Accounts[].JoinedMethod"): _INVITED,
+    ("ListAccountsForParent", "error"): "moto takes any text for the id of a parent; the model has its form",
     # Other services.
     ("AssumeRole", "PackedPolicySize"): "only there where session policies or tags are passed",
     ("GetSecretValue", "error"): "AWS answers errors of the JSON protocol with 400; moto says 404 here",

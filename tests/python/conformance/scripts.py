@@ -915,3 +915,60 @@ def buckets(r: Recorder) -> None:
         r.call("s3.get_public_access_block", Bucket=name)
     for name in ("plain", "elsewhere", "none"):
         r.call("s3.get_bucket_location", Bucket=name)
+
+
+ORGANIZATION = """
+[organization]
+management = "123456789012"
+units = ["/Sandbox"]
+members = [
+  { id = "123456789012", name = "master" },
+  { id = "210987654321", name = "prod", unit = "/Workloads/Prod" },
+  { id = "310987654321", name = "old", unit = "/Workloads", state = "SUSPENDED" },
+]
+[[accounts]]
+id = "123456789012"
+[[accounts.callers]]
+access_key_id = "AKIA123456789012CALL"
+acts_as = "user/operator"
+"""
+
+
+def organization_of_moto(service: Callable[[str], Any]) -> None:
+    organizations = service("organizations")
+    organizations.create_organization(FeatureSet="ALL")
+    root = organizations.list_roots()["Roots"][0]["Id"]
+
+    def unit(name: str, parent: str) -> str:
+        made = organizations.create_organizational_unit(Name=name, ParentId=parent)
+        return made["OrganizationalUnit"]["Id"]
+
+    def account(name: str, parent: str) -> str:
+        made = organizations.create_account(AccountName=name, Email=f"{name}@example.com")
+        identity = made["CreateAccountStatus"]["AccountId"]
+        organizations.move_account(AccountId=identity, SourceParentId=root, DestinationParentId=parent)
+        return identity
+
+    unit("Sandbox", root)
+    workloads = unit("Workloads", root)
+    account("prod", unit("Prod", workloads))
+    organizations.close_account(AccountId=account("old", workloads))
+
+
+@seeded(ORGANIZATION, organization_of_moto)
+def organization(r: Recorder) -> None:
+    r.call("organizations.list_accounts")
+    r.call("organizations.list_accounts", MaxResults=20)
+    first = r.call("organizations.list_accounts", MaxResults=1)
+    r.call("organizations.list_accounts", MaxResults=20, NextToken=first["NextToken"])
+    r.call("organizations.list_accounts", MaxResults=21)
+    root = r.call("organizations.list_roots")["Roots"][0]["Id"]
+    r.call("organizations.list_accounts_for_parent", ParentId=root)
+    r.call("organizations.list_organizational_units_for_parent", ParentId="ou-none-00000000")
+    r.call("organizations.list_accounts_for_parent", ParentId="ou-none-00000000")
+    r.call("organizations.list_accounts_for_parent", ParentId="nowhere")
+    units = [root]
+    for parent in units:
+        r.call("organizations.list_accounts_for_parent", ParentId=parent)
+        listed = r.call("organizations.list_organizational_units_for_parent", ParentId=parent)
+        units += [unit["Id"] for unit in sorted(listed["OrganizationalUnits"], key=lambda unit: unit["Name"])]

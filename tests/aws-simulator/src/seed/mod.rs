@@ -3,6 +3,7 @@
 //! Times are [`When`]s: ages such as `120d`, seen from the clock at planting. Keys that are not known are errors.
 
 mod credentials;
+mod organization;
 mod plant;
 mod principals;
 mod regions;
@@ -19,6 +20,7 @@ pub use credentials::{
     DeviceSeed, KeySeed, MfaKind, MfaSeed, PasswordSeed, RootSeed, ServiceCredentialSeed, UploadSeed,
     VirtualDeviceSeed,
 };
+pub use organization::{MemberSeed, OrganizationSeed, StateFields};
 pub(crate) use plant::{
     Place, Planted, access_key, bucket, certificates, devices, pinned, plant, region, register_devices,
     service_credentials, service_use, ssh_keys,
@@ -52,6 +54,8 @@ pub struct Seed {
     pub consistency: Consistency,
     /// Which expiry `AssumeRole` reports.
     pub session_expiration: SessionExpiration,
+    /// The organization that they are in; none unless given.
+    pub organization: Option<OrganizationSeed>,
     /// The accounts.
     pub accounts: Vec<AccountSeed>,
 }

@@ -87,7 +87,8 @@ impl Request {
                 | Service::CloudTrail
                 | Service::Logs
                 | Service::CloudWatch
-                | Service::Sns,
+                | Service::Sns
+                | Service::Organizations,
             )
             | None => Self::form(body, signer),
         }

@@ -28,10 +28,12 @@ pub enum Service {
     Sns,
     /// Simple Storage Service.
     S3,
+    /// Organizations.
+    Organizations,
 }
 
 /// All services.
-const ALL: [Service; 10] = [
+const ALL: [Service; 11] = [
     Service::Iam,
     Service::Sts,
     Service::SecretsManager,
@@ -42,6 +44,7 @@ const ALL: [Service; 10] = [
     Service::CloudWatch,
     Service::Sns,
     Service::S3,
+    Service::Organizations,
 ];
 
 /// How requests and answers look.
@@ -79,6 +82,7 @@ impl Service {
             "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101" | "CloudTrail_20131101" => {
                 Some(Self::CloudTrail)
             }
+            "AWSOrganizationsV20161128" => Some(Self::Organizations),
             "Logs_20140328" => Some(Self::Logs),
             "GraniteServiceVersion20100801" => Some(Self::CloudWatch),
             _ => None,
@@ -109,6 +113,7 @@ impl Service {
             Self::CloudWatch => "monitoring",
             Self::Sns => "sns",
             Self::S3 => "s3",
+            Self::Organizations => "organizations",
         }
     }
 
@@ -121,7 +126,11 @@ impl Service {
             Self::CloudWatch => "http://monitoring.amazonaws.com/doc/2010-08-01/",
             Self::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
             Self::S3 => "http://s3.amazonaws.com/doc/2006-03-01/",
-            Self::SecretsManager | Self::AccessAnalyzer | Self::CloudTrail | Self::Logs => "",
+            Self::SecretsManager
+            | Self::AccessAnalyzer
+            | Self::CloudTrail
+            | Self::Logs
+            | Self::Organizations => "",
         }
     }
 
@@ -134,13 +143,14 @@ impl Service {
             Self::Ec2 => "InvalidParameterValue",
             Self::Sns => "InvalidParameter",
             Self::S3 => "InvalidArgument",
+            Self::Organizations => "InvalidInputException",
         }
     }
 
     /// Whether it is another service in each region.
     pub(crate) fn is_regional(self) -> bool {
         match self {
-            Self::Iam | Self::Sts => false,
+            Self::Iam | Self::Sts | Self::Organizations => false,
             Self::SecretsManager
             | Self::AccessAnalyzer
             | Self::Ec2
