@@ -36,7 +36,8 @@ const MALFORMED: &[(&str, &[&str])] = &[
         &[":2:1:", "did you mean `max_age`?"],
     ),
     ("hello = 1", &[":1:1:", "unknown key"]),
-    ("[organization]\ndiscover = true", &[":1:2:", "not built yet"]),
+    ("[organization]\nexclude = [\"Sandbox\"]", &[":2:12:", "/Sandbox"]),
+    ("[rollout]\nunits = [\"/Dev\"]", &[":2:10:", "organization.discover"]),
     // Values of the wrong kind.
     ("freeze = \"yes\"", &[":1:10:", "true or false"]),
     ("freeze = 1", &[":1:10:", "true or false"]),

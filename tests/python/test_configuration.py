@@ -208,7 +208,7 @@ def broken_files() -> list[Case]:
         Case("a port that is none", '[server]\nlisten = "127.0.0.1:99999"\n', 2, "listen"),
         Case("a password in the state", f'[state]\nurl = "postgres://iamwarden:{CANARY}@db/x"\n', 2, "url"),
         Case("another password in the state", f'[state]\nurl = "mysql://iamwarden:{CANARY}@db/x"\n', 2, "url"),
-        Case("what is not built yet", "[organization]\ndiscover = true\n", 1, "organization"),
+        Case("a unit that is none", '[organization]\nexclude = ["Sandbox"]\n', 2, "exclude"),
         Case("an unknown rule", "[rules.acess_key_rotation]\nmode = 'off'\n", 1, "acess_key_rotation"),
         Case("a secret as a key", f'[notifications]\n"{CANARY}-as-long-as-a-token-is-and-longer-than-any-key-of-ours" = 1\n', 2),
         Case("UTF-16", text.encode("utf-16"), None),
