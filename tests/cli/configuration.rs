@@ -37,7 +37,10 @@ const MALFORMED: &[(&str, &[&str])] = &[
     ),
     ("hello = 1", &[":1:1:", "unknown key"]),
     ("[organization]\nexclude = [\"Sandbox\"]", &[":2:12:", "/Sandbox"]),
-    ("[rollout]\nunits = [\"/Dev\"]", &[":2:10:", "organization.discover"]),
+    (
+        "[rollout]\nunits = [\"/Dev\"]",
+        &[":2:10:", "organization.discover"],
+    ),
     // Values of the wrong kind.
     ("freeze = \"yes\"", &[":1:10:", "true or false"]),
     ("freeze = 1", &[":1:10:", "true or false"]),
