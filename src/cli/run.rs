@@ -15,7 +15,7 @@ use crate::aws::{self, CallCount, Purpose, operation};
 use crate::config::{Config, Schedule};
 use crate::daemon::{
     Chat, Check, Clock, Desk, House, InForce, Readiness, Reload, Repetition, RunEnd, Scheduler, Selection,
-    Tick, TickStore, Tried, Verdict, Wake, agenda, repeat,
+    Shared, Tick, TickStore, Tried, Verdict, Wake, agenda, repeat,
 };
 use crate::model::{AccountId, RuleName};
 use crate::notify::DeliveryReport;
@@ -38,6 +38,10 @@ const SETTLE_EVERY: Duration = Duration::from_secs(20);
 const APPROVALS_EVERY: Duration = Duration::from_secs(2);
 /// How often it is asked whether a report is due.
 const REPORTS_EVERY: Duration = Duration::from_secs(30);
+/// How often a daemon says that it is there; others miss it after half a minute.
+const PRESENCE_EVERY: Duration = Duration::from_secs(10);
+/// How often it is asked whether other replicas are done with a tick.
+const SHARE_EVERY: Duration = Duration::from_secs(2);
 /// How often the state is probed, and what is old is forgotten.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
@@ -106,6 +110,7 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     readiness.pass(Check::PolicyLoaded);
     let (clock, shutdown, holder) = (house.clock.clone(), house.shutdown.clone(), house.holder.clone());
     let agenda = agenda(&house.config);
+    state.note_presence(&holder).await?;
     let listener = match house.config.server.listen {
         Some(address) => Some(web::bind(address).await?),
         None => None,
@@ -198,11 +203,20 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     };
     let approved = repeat(repetition, &clock, &shutdown, approved);
     let reports = || async {
-        if in_force.get().send_report_if_due(&state).await? {
+        let house = in_force.get();
+        if has_duty(&house, "reports").await? && house.send_report_if_due(&state).await? {
             wakes.delivery.now();
         }
         Ok::<_, anyhow::Error>(())
     };
+    let (here, holder_here) = (state.clone(), holder.clone());
+    let presence = || here.note_presence(&holder_here);
+    let presence = repeat(
+        every("presence", PRESENCE_EVERY, Wake::new()),
+        &clock,
+        &shutdown,
+        presence,
+    );
     let reports = repeat(
         every("reports", REPORTS_EVERY, Wake::new()),
         &clock,
@@ -212,7 +226,7 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     let clicks = clicks.serve(&in_force, &wakes.delivery);
     let errands = errands.serve(&in_force, &wakes.delivery);
     info!("iamwarden runs");
-    let others = async { tokio::join!(approved, reports, clicks, errands) };
+    let others = async { tokio::join!(approved, reports, presence, clicks, errands) };
     let (scheduled, served, (), (), (), (), _) = tokio::join!(
         scheduled,
         served,
@@ -224,6 +238,9 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     );
     scheduled?;
     served?;
+    if let Err(error) = state.leave(&holder).await {
+        warn!(%error, "other replicas take over what this one had begun in half a minute");
+    }
     if let Err(error) = state.release_claims(&holder).await {
         warn!(%error, "messages that were being sent are due again in two minutes");
     }
@@ -232,26 +249,32 @@ async fn serve(opening: &Opening, mut house: House, dry_run: bool, reload: Reloa
     Ok(Exit::Ok)
 }
 
-/// One tick: the rules due, in one run.
+/// One tick: the rules due, in one run for each account, by whichever replica.
 async fn tick_run(
     house: House,
     tick: Tick,
     turn: &tokio::sync::Mutex<()>,
     wakes: Wakes,
 ) -> anyhow::Result<RunEnd> {
-    let _turn = turn.lock().await;
-    let rules: Vec<_> = tick.rules.iter().map(ToString::to_string).collect();
-    let selection = Selection {
-        rules,
-        accounts: Vec::new(),
-    };
-    let ended = house.run("run", &selection).await;
-    wakes.delivery.now();
-    wakes.probe.now();
-    if house.shutdown.is_requested() {
-        return Ok(RunEnd::Interrupted);
+    loop {
+        let ended = {
+            let _turn = turn.lock().await;
+            house.run_share("run", &tick.due).await
+        };
+        wakes.delivery.now();
+        wakes.probe.now();
+        if house.shutdown.is_requested() {
+            return Ok(RunEnd::Interrupted);
+        }
+        match ended? {
+            Shared::Whole(_) => return Ok(RunEnd::Completed),
+            // Nothing is settled before all of it is done, for one of the others may die of it.
+            Shared::Rest => {
+                let pause = house.clock.sleep(SHARE_EVERY);
+                house.shutdown.unless_requested(pause).await;
+            }
+        }
     }
-    ended.map(|_| RunEnd::Completed)
 }
 
 /// One run of what was approved and can be done by now, beside the schedule.
@@ -262,6 +285,9 @@ async fn approved_run(
     wakes: &Wakes,
 ) -> anyhow::Result<()> {
     let house = in_force.get();
+    if !has_duty(&house, "approvals").await? {
+        return Ok(());
+    }
     let mut tried = tried.lock().await;
     let Some(selection) = house.approved_by_now(&mut tried).await? else {
         return Ok(());
@@ -276,6 +302,14 @@ async fn approved_run(
     wakes.delivery.now();
     wakes.probe.now();
     ended.map(|_| ())
+}
+
+/// What one replica does for all.
+async fn has_duty(house: &House, name: &str) -> Result<bool, StateError> {
+    match &house.state {
+        Some(state) => state.takes_duty(name, &house.holder).await,
+        None => Ok(true),
+    }
 }
 
 /// SIGHUP: a good configuration is in force from the next run on; a bad one is refused, and the old one stays.

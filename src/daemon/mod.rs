@@ -27,8 +27,9 @@ pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
     ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, Desk,
     DiscoveryError, Done, Ending, Errands, ExchangeError, ExemptionAsked, House, PlanFile, Planned, Reach,
-    Reading, RollbackError, RolledBack, Roster, Run, Selection, StateOutbox, Surveyed, Telling, Tried, Undo,
-    UndoError, Undoable, Verdict, agenda, is_undone, reads_failed, reference, saved_plan, verdict,
+    Reading, RollbackError, RolledBack, Roster, Run, Selection, Share, Shared, StateOutbox, Surveyed,
+    Telling, Tried, Undo, UndoError, Undoable, Verdict, agenda, is_undone, reads_failed, reference,
+    saved_plan, verdict,
 };
 pub use scheduler::{RunEnd, Scheduler, SchedulerError, Tick, TickStore};
 pub use shutdown::{Reload, Shutdown};

@@ -58,8 +58,8 @@ pub trait TickStore {
 pub struct Tick {
     /// When it was found due.
     pub at: DateTime<Utc>,
-    /// Sorted, at least one.
-    pub rules: Vec<RuleName>,
+    /// At least one rule, each with the first scheduled time since its last tick.
+    pub due: BTreeMap<RuleName, DateTime<Utc>>,
 }
 
 /// How a run ended that did not fail.
@@ -286,7 +286,7 @@ impl Scheduler {
         let began = Instant::now();
         let tick = Tick {
             at,
-            rules: rules.clone(),
+            due: rules.clone(),
         };
         let result = match guard(|| run(tick)).await {
             Ok(RunEnd::Completed) => RunResult::Completed,
@@ -300,7 +300,7 @@ impl Scheduler {
         let settled = self.clock.now().max(at);
         match result {
             RunResult::Completed | RunResult::Failed => {
-                for rule in &rules {
+                for rule in rules.keys() {
                     record(store, rule, settled).await;
                 }
             }
@@ -382,8 +382,12 @@ impl Book {
 
 /// The rules whose scheduled time nobody served meanwhile: platforms run two copies during a deploy. `None`: the
 /// state does not say.
-async fn unserved<S: TickStore>(due: Due, at: DateTime<Utc>, store: &S) -> Option<Vec<RuleName>> {
-    let mut rules = Vec::new();
+async fn unserved<S: TickStore>(
+    due: Due,
+    at: DateTime<Utc>,
+    store: &S,
+) -> Option<BTreeMap<RuleName, DateTime<Utc>>> {
+    let mut rules = BTreeMap::new();
     for (rule, scheduled) in due.rules {
         match store.last_tick(&rule).await {
             Ok(Some(tick)) if tick >= scheduled && is_believable(tick, at) => {
@@ -393,7 +397,7 @@ async fn unserved<S: TickStore>(due: Due, at: DateTime<Utc>, store: &S) -> Optio
                 if at - scheduled > LATE {
                     tracing::info!(%rule, %scheduled, "a scheduled time was missed: the rule runs once now");
                 }
-                rules.push(rule);
+                rules.insert(rule, scheduled);
             }
             Err(error) => {
                 tracing::error!(

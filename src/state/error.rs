@@ -191,6 +191,11 @@ pub enum Cause {
         /// Who holds it.
         holder: String,
     },
+    /// A daemon is at work with the state.
+    #[error(
+        "{0} is at work with the state; stop every iamwarden first; one that was killed is missed for half a minute"
+    )]
+    ReplicaThere(String),
     /// What is to be moved somewhere would mix with what is there.
     #[error("the other state is not empty: there are rows in `{0}`; name an empty database")]
     NotEmpty(&'static str),

@@ -19,7 +19,7 @@ pub const LEASE_DURATION: Duration = Duration::from_secs(30);
 /// How long after it was last renewed its holder may still begin a call.
 pub const LEASE_SAFE_FOR: Duration = Duration::from_secs(20);
 
-const LEASE_MS: i64 = 30_000;
+pub(super) const LEASE_MS: i64 = 30_000;
 
 /// The right to change one account. Only [`State::acquire_lease`] makes one.
 #[derive(Debug)]

@@ -14,16 +14,18 @@ pub(super) const SQLITE: [Step; LATEST] = [
     (1, "state", include_str!("migrations/sqlite/0001_state.sql")),
     (2, "chat", include_str!("migrations/sqlite/0002_chat.sql")),
     (3, "pages", include_str!("migrations/sqlite/0003_pages.sql")),
+    (4, "turns", include_str!("migrations/sqlite/0004_turns.sql")),
 ];
 
 pub(super) const POSTGRES: [Step; LATEST] = [
     (1, "state", include_str!("migrations/postgres/0001_state.sql")),
     (2, "chat", include_str!("migrations/postgres/0002_chat.sql")),
     (3, "pages", include_str!("migrations/postgres/0003_pages.sql")),
+    (4, "turns", include_str!("migrations/postgres/0004_turns.sql")),
 ];
 
 /// How many versions there are, and the number of the last.
-const LATEST: usize = 3;
+const LATEST: usize = 4;
 
 /// What has to be said otherwise to every database.
 #[derive(Debug)]

@@ -37,6 +37,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod turns;
 mod verify;
 
 pub use attempts::{ActionOutcome, ActionRecord, AppliedSelection, Attempt, AttemptStatus};
@@ -54,4 +55,5 @@ pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
 pub use sessions::{RequestSeen, SessionRecord};
 pub use transfer::Transferred;
+pub use turns::Turn;
 pub use verify::{Fault, VerifyReport};

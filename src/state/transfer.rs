@@ -10,6 +10,7 @@ use super::connection::{Connection, State};
 use super::error::{Cause, StateError, during};
 use super::journal::{Entry, JournalHead, JournalKind, append, read_head};
 use super::statement::{Value, places, query};
+use super::turns::read_presence;
 use super::verify::verify_chain;
 
 /// Rows per statement: none binds more than fourteen values.
@@ -31,7 +32,7 @@ struct Table {
 }
 
 /// Every table save the note of the journal's head, those first that others refer to.
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 16] = [
     Table {
         name: "journal",
         key: "seq",
@@ -175,6 +176,16 @@ const TABLES: [Table; 14] = [
         key: "id",
         columns: &["id", "content", "answer", "at", "expires_at"],
     },
+    Table {
+        name: "replicas",
+        key: "holder",
+        columns: &["holder", "seen_ms"],
+    },
+    Table {
+        name: "turns",
+        key: "name",
+        columns: &["name", "holder", "done_at"],
+    },
 ];
 
 /// A row of any table: text and whole numbers.
@@ -217,6 +228,7 @@ impl State {
             let mut source = self.write().await?;
             source.take_time().await?;
             refuse_leases(&mut source).await?;
+            refuse_company(&mut source).await?;
             let mut target = other.write().await?;
             target.take_time().await?;
             refuse_contents(&mut target).await?;
@@ -235,6 +247,14 @@ impl State {
         )
         .await?;
         Ok(transferred)
+    }
+}
+
+/// Whoever is at work there would go on with the old one.
+async fn refuse_company(source: &mut Connection) -> Result<(), Cause> {
+    match read_presence(source).await? {
+        None => Ok(()),
+        Some(holder) => Err(Cause::ReplicaThere(holder)),
     }
 }
 

@@ -150,6 +150,11 @@ impl World {
         Self::untidy_in(Store::File)
     }
 
+    /// The same with a state in this database.
+    pub(crate) fn untidy_with(database: Database<'static>) -> Self {
+        Self::plant_with(Some(database), SEED, RULES)
+    }
+
     /// The same with a state of this kind.
     pub(crate) fn untidy_in(store: Store) -> Self {
         Self::plant_in(store, SEED, RULES)

@@ -236,7 +236,8 @@ fn binaries() -> PathBuf {
     PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim())
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on at the moment.
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -14,6 +14,7 @@ mod outside;
 mod planned;
 mod report;
 mod settle;
+mod share;
 mod survey;
 mod tell;
 mod undo;
@@ -31,6 +32,7 @@ pub use exemptions::ExemptionAsked;
 pub use organization::{DiscoveryError, Roster};
 pub use outside::ExchangeError;
 pub use planned::Planned;
+pub use share::{Share, Shared};
 pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};
@@ -87,6 +89,8 @@ pub struct Run<'a> {
     /// The time of its decisions.
     pub now: DateTime<Utc>,
     reach: Reach,
+    /// Which accounts it takes; `None`: all that are selected.
+    share: Option<&'a Share>,
     /// Says in every line of the log which run it is of, and of which rules.
     span: Span,
 }
@@ -100,6 +104,7 @@ impl<'a> Run<'a> {
             house,
             now,
             reach,
+            share: None,
             span: tracing::info_span!("run", run = id, rule = tracing::field::Empty),
             id,
         }
@@ -173,6 +178,16 @@ pub struct Done {
     pub verdict: Verdict,
 }
 
+impl Done {
+    fn nothing(planned: Planned) -> Self {
+        Self {
+            planned,
+            reports: Vec::new(),
+            verdict: Verdict::Done,
+        }
+    }
+}
+
 impl House {
     /// One run of these rules from beginning to end: read, plan, apply what is due, put what is to be told into the
     /// outbox. Deliveries are the caller's.
@@ -180,6 +195,15 @@ impl House {
     /// # Errors
     /// Where the state or the credentials fail.
     pub async fn run(&self, command: &str, selection: &Selection) -> anyhow::Result<Done> {
+        self.carry_out(command, selection, None).await
+    }
+
+    async fn carry_out(
+        &self,
+        command: &str,
+        selection: &Selection,
+        share: Option<&Share>,
+    ) -> anyhow::Result<Done> {
         let Some(state) = &self.state else {
             anyhow::bail!("there is no state")
         };
@@ -193,10 +217,19 @@ impl House {
             Ok(house) => (house, None),
             Err(error) => (self.clone(), Some(error)),
         };
-        let run = Run::new(&house, if dry_run { Reach::Remember } else { Reach::Change });
+        let reach = if dry_run { Reach::Remember } else { Reach::Change };
+        let run = Run {
+            share,
+            ..Run::new(&house, reach)
+        };
         let planned = match unknown {
             Some(error) => Err(error),
             None => Box::pin(run.plan_or_stop(selection)).await,
+        };
+        let planned = match planned {
+            // Other replicas took every account: nothing begins here.
+            Ok(planned) if share.is_some_and(Share::is_empty) => return Ok(Done::nothing(planned)),
+            planned => planned,
         };
         run.begin(state, command, planned.as_ref().ok().and_then(Planned::caller))
             .await?;

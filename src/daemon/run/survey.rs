@@ -60,7 +60,8 @@ pub struct Surveyed {
 
 impl Run<'_> {
     /// Reads the selected accounts and hands each to `keep`, which makes of it what is needed later: a snapshot is as large
-    /// as its account, so only as many are held as are read at once. What was kept comes back in the order of the accounts.
+    /// as its account, so only as many are held as are read at once. What was kept comes back in the order of the accounts,
+    /// without those that other replicas take.
     pub(super) async fn survey<T, Kept>(
         &self,
         selection: &Selection,
@@ -87,15 +88,22 @@ impl Run<'_> {
             .map(|(place, account)| {
                 let span = info_span!("account", account = account.map(|account| account.id.as_str()));
                 let read = async move {
-                    match self.survey_account(account, selection).await {
-                        Ok(reading) => (place, keep(reading).await),
-                        Err(error) => (place, Err(error)),
+                    match self.takes(account).await {
+                        Ok(true) => {}
+                        Ok(false) => return None,
+                        Err(error) => return Some((place, Err(error.into()))),
                     }
+                    let kept = match self.survey_account(account, selection).await {
+                        Ok(reading) => keep(reading).await,
+                        Err(error) => Err(error),
+                    };
+                    Some((place, kept))
                 };
                 read.instrument(span)
             })
             // One that takes long keeps no place but its own.
             .buffer_unordered(at_once)
+            .filter_map(std::future::ready)
             .collect()
             .await;
         kept.sort_by_key(|(place, _)| *place);

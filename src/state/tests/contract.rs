@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::fixtures::*;
-use super::{exemptions, outbox};
+use super::{exemptions, outbox, turns};
 use crate::model::*;
 use crate::state::*;
 
@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 28] = [
+    let cases: [fn(Fixture) -> Case; 31] = [
         |f| Box::pin(an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(an_intent_needs_its_lease(f)),
         |f| Box::pin(the_cap_of_a_day_counts_what_may_have_happened(f)),
@@ -46,6 +46,9 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(text_is_ordered_by_its_bytes(f)),
         |f| Box::pin(the_longest_names_are_kept(f)),
         |f| Box::pin(a_lease_that_ran_out_cannot_be_renewed(f)),
+        |f| Box::pin(turns::a_turn_is_taken_by_one_and_done_once_for_its_time(f)),
+        |f| Box::pin(turns::of_a_replica_that_fell_silent_others_take_over(f)),
+        |f| Box::pin(turns::a_duty_stays_with_whoever_has_it(f)),
     ];
     for case in cases {
         case(make().await).await;

@@ -13,6 +13,7 @@ mod postgres;
 mod properties;
 mod server;
 mod tampering;
+mod turns;
 
 use fixtures::Fixture;
 

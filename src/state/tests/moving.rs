@@ -104,6 +104,13 @@ async fn fill_the_rest(state: &State) {
     state.begin_session(&id, &session).await.unwrap();
     let seen = state.see_request(&id, &id, at(10), at(20)).await.unwrap();
     assert_eq!(seen, RequestSeen::New);
+    let turns = [("a rule in an account".to_owned(), at(10))];
+    state.note_presence("one").await.unwrap();
+    assert_eq!(state.take_turns(&turns, "one").await.unwrap(), Turn::Mine);
+    state
+        .finish_turns(&[turns[0].0.clone()], "one", at(10))
+        .await
+        .unwrap();
 }
 
 /// All that can be asked, in one value.
@@ -164,7 +171,7 @@ async fn of_version(url: &str, version: i64) -> State {
 
 #[tokio::test]
 async fn what_an_earlier_version_remembered_is_not_lost() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let folder = tempfile::tempdir().unwrap();
         let database = Cluster::shared().database();
         for url in [
@@ -196,6 +203,7 @@ async fn a_state_is_moved_whole() {
     let (from, to) = (Fixture::in_file().await, Fixture::in_postgres().await);
     fill(&from.state).await;
     fill_the_rest(&from.state).await;
+    from.move_clock(30_001).await;
     let (before, head) = (remembered(&from.state).await, from.state.head().await.unwrap());
     let moved = from
         .state
@@ -263,6 +271,9 @@ async fn what_cannot_be_moved_stays_where_it_is() {
     let lease = from.lease().await;
     insta::assert_snapshot!(refused(&to).await, @"state: moving the state to elsewhere failed: one holds the lease of account 123456789012; stop that iamwarden first, or wait until its lease ends");
     from.state.release_lease(lease).await.unwrap();
+    from.state.note_presence("host-1").await.unwrap();
+    insta::assert_snapshot!(refused(&to).await, @"state: moving the state to elsewhere failed: host-1 is at work with the state; stop every iamwarden first; one that was killed is missed for half a minute");
+    from.move_clock(30_001).await;
     insta::assert_snapshot!(refused(&Fixture::in_file().await).await, @"state: moving the state to elsewhere failed: a state is moved to PostgreSQL only; copy the file of SQLite to move that");
     to.state.record_tick(&rule(), at(0)).await.unwrap();
     insta::assert_snapshot!(refused(&to).await, @"state: moving the state to elsewhere failed: the other state is not empty: there are rows in `ticks`; name an empty database");

@@ -1,0 +1,185 @@
+//! Several daemons on one state: each account is one's, whoever falls silent is replaced, and nothing happens twice.
+
+use aws_simulator::{Fault, FaultKind, Release};
+
+use crate::support::{ACCOUNT, Store, World, eventually};
+use crate::{daemon, let_rules_be_missed, runs};
+
+const KEYS: [&str; 2] = ["AKIAADA0000000000001", "AKIABOB0000000000001"];
+
+/// Two accounts, each with a key that is too old.
+const TWO_ACCOUNTS: &str = r#"
+[[accounts]]
+id = "123456789012"
+report = { existing = "10m" }
+
+[[accounts.users]]
+name = "ada"
+age = "500d"
+keys = [{ id = "AKIAADA0000000000001", age = "200d", last_used = "2d" }]
+
+[[accounts]]
+id = "210987654321"
+report = { existing = "10m" }
+
+[[accounts.roles]]
+name = "iamwarden"
+assumed_by = ["123456789012"]
+
+[[accounts.users]]
+name = "bob"
+age = "500d"
+keys = [{ id = "AKIABOB0000000000001", age = "200d", last_used = "2d" }]
+"#;
+
+/// One account is read at a time, so that each daemon has one.
+const ONE_AT_A_TIME: &str = r#"
+[schedule]
+accounts_at_once = 1
+
+[guardrails]
+max_changes_percent = 100
+
+[rules.access_key_rotation]
+mode = "enforce"
+minimum_notice = "0s"
+
+[[accounts]]
+id = "123456789012"
+
+[[accounts]]
+id = "210987654321"
+role_arn = "arn:aws:iam::210987654321:role/iamwarden"
+"#;
+
+fn statuses(world: &World, key: &str) -> Vec<String> {
+    let attempts = world.attempts_at(key).into_iter();
+    attempts.map(|attempt| attempt.status).collect()
+}
+
+/// What half a minute of silence does.
+fn let_it_be_missed(world: &World, holder: &str) {
+    world.rows(&format!(
+        "UPDATE replicas SET seen_ms = 0 WHERE holder = '{holder}'"
+    ));
+    world.let_leases_end();
+}
+
+fn holder_of(world: &World, account: &str) -> String {
+    let sql = format!("SELECT holder FROM turns WHERE name LIKE '% in {account}' AND done_at IS NULL");
+    world.rows(&sql)[0][0].clone()
+}
+
+#[test]
+fn two_daemons_share_the_accounts_and_one_takes_over_from_the_other() {
+    let world = World::plant_in(Store::Server, TWO_ACCOUNTS, ONE_AT_A_TIME);
+    let_rules_be_missed(&world);
+    let fault = Fault::new(FaultKind::Hold).on("UpdateAccessKey").about(KEYS[0]);
+    world.simulator.faults().add(fault.times(1));
+    let first = daemon(&world, |_| {});
+    world.held();
+    assert_eq!(statuses(&world, KEYS[0]), ["open"]);
+
+    // The second leaves that account to the first, and does the other one.
+    let second = daemon(&world, |_| {});
+    second.wait_until_it_says("another replica is at work on the account");
+    let holder = holder_of(&world, ACCOUNT);
+    assert_eq!(world.lease_holder().as_ref(), Some(&holder));
+    assert_eq!(world.attempts_at(KEYS[0]).len(), 1);
+    // The first had planned to go on with it, and dies of its own account.
+    first.kill();
+    world.wait_until_nothing_is_held();
+    let_it_be_missed(&world, &holder);
+    eventually("nobody took over", || {
+        KEYS.iter()
+            .all(|key| statuses(&world, key).last().is_some_and(|last| last == "applied"))
+    });
+    assert_eq!(statuses(&world, KEYS[0]), ["not_applied", "applied"]);
+    assert_eq!(statuses(&world, KEYS[1]), ["applied"]);
+    eventually("the tick is not settled", || {
+        world
+            .rows("SELECT 1 FROM turns WHERE done_at IS NULL AND name LIKE '% in %'")
+            .is_empty()
+    });
+    second.signal("TERM");
+    let ended = second.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let effects = world.effects();
+    assert_eq!(effects.len(), 2, "{effects:?}");
+    assert!(effects.values().all(|times| *times == 1), "{effects:?}");
+    world.assert_accounted_for();
+}
+
+#[test]
+fn a_tick_is_done_by_one_of_two() {
+    let world = World::untidy_in(Store::Server);
+    let before = world.account();
+    let_rules_be_missed(&world);
+    let reading = Fault::new(FaultKind::Hold).on("GetAccountAuthorizationDetails");
+    world.simulator.faults().add(reading.times(1));
+    let first = daemon(&world, |_| {});
+    let hold = world.held();
+    let second = daemon(&world, |_| {});
+    second.wait_until_it_says("another replica is at work on the account");
+    world.simulator.holds().release(hold.id, Release::Continue);
+    eventually("the changes were not made", || {
+        let attempts = world.attempts();
+        attempts.len() == crate::support::CHANGES as usize && attempts.iter().all(|a| a.status == "applied")
+    });
+    eventually("the tick is not settled", || {
+        world
+            .rows("SELECT 1 FROM turns WHERE done_at IS NULL AND name LIKE '% in %'")
+            .is_empty()
+    });
+    for running in [first, second] {
+        running.signal("TERM");
+        let ended = running.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+    }
+    assert_eq!(runs(&world), 1, "one run of one of them");
+    let reads = world.simulator.calls();
+    let reads = reads
+        .iter()
+        .filter(|call| call.operation == "GenerateCredentialReport");
+    assert!(reads.count() <= 1, "the account was read once");
+    world.assert_tidy(&before);
+    assert!(
+        world.rows("SELECT holder FROM replicas").is_empty(),
+        "both said good-bye"
+    );
+}
+
+/// A holder that stands still past its time and wakes up has lost its account, and knows it.
+#[test]
+fn a_daemon_that_stood_still_makes_no_change_when_it_wakes() {
+    let world = World::untidy_in(Store::Server);
+    let before = world.account();
+    let_rules_be_missed(&world);
+    let recheck = Fault::new(FaultKind::Hold).on("ListAccessKeys").after_effect();
+    world.simulator.faults().add(recheck);
+    let first = daemon(&world, |_| {});
+    let hold = world.held_at_the_recheck();
+    world.simulator.faults().clear();
+    first.stop();
+    let_it_be_missed(&world, &holder_of(&world, ACCOUNT));
+    let second = daemon(&world, |_| {});
+    eventually("nobody took over", || {
+        let attempts = world.attempts();
+        attempts.len() == crate::support::CHANGES as usize && attempts.iter().all(|a| a.status == "applied")
+    });
+    let attempts = world.attempts();
+    assert!(
+        attempts.iter().all(|attempt| attempt.fencing == 2),
+        "{attempts:?}"
+    );
+    first.signal("CONT");
+    world.simulator.holds().release(hold.id, Release::Continue);
+    first.wait_until_it_says("run ended");
+    for running in [first, second] {
+        running.signal("TERM");
+        let ended = running.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+    }
+    assert_eq!(world.attempts(), attempts, "no row of the one that stood still");
+    world.assert_tidy(&before);
+}
