@@ -271,7 +271,9 @@ async fn tick_run(
             // Nothing is settled before all of it is done, for one of the others may die of it.
             Shared::Rest => {
                 let pause = house.clock.sleep(SHARE_EVERY);
-                house.shutdown.unless_requested(pause).await;
+                if house.shutdown.unless_requested(pause).await.is_none() {
+                    return Ok(RunEnd::Interrupted);
+                }
             }
         }
     }

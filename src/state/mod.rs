@@ -7,7 +7,8 @@
 //! - an **intent** is on disk before its call to AWS, and only while the **lease** of its account holds;
 //! - an **outcome** is recorded after it, and spends the approval by being there;
 //! - a **notice** counts once the journal says that a channel accepted it;
-//! - a **freeze** is the last word about it in the journal.
+//! - a **freeze** is the last word about it in the journal;
+//! - a **turn** is what one of several replicas does for all.
 //!
 //! Times of facts are the caller's. Only leases and claims go by the database's clock, because their holders may be on
 //! different machines. Where the state cannot be read or written, the answer is an error and never an empty memory.

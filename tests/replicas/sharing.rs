@@ -136,7 +136,9 @@ fn a_tick_is_done_by_one_of_two() {
         let ended = running.end();
         assert_eq!(ended.code, Some(0), "{}", ended.log);
     }
-    assert_eq!(runs(&world), 1, "one run of one of them");
+    let told =
+        world.rows("SELECT seq, at, kind, run, payload FROM journal WHERE kind LIKE 'run_%' ORDER BY seq");
+    assert_eq!(runs(&world), 1, "one run of one of them: {told:#?}");
     let reads = world.simulator.calls();
     let reads = reads
         .iter()
@@ -161,17 +163,17 @@ fn a_daemon_that_stood_still_makes_no_change_when_it_wakes() {
     let hold = world.held_at_the_recheck();
     world.simulator.faults().clear();
     first.stop();
-    let_it_be_missed(&world, &holder_of(&world, ACCOUNT));
+    let earlier = world.attempts();
+    let_it_be_missed(&world, &holder_of(&world, "ambient"));
     let second = daemon(&world, |_| {});
     eventually("nobody took over", || {
         let attempts = world.attempts();
         attempts.len() == crate::support::CHANGES as usize && attempts.iter().all(|a| a.status == "applied")
     });
     let attempts = world.attempts();
-    assert!(
-        attempts.iter().all(|attempt| attempt.fencing == 2),
-        "{attempts:?}"
-    );
+    assert_eq!(attempts[..earlier.len()], earlier);
+    let later = &attempts[earlier.len()..];
+    assert!(later.iter().all(|attempt| attempt.fencing == 2), "{attempts:?}");
     first.signal("CONT");
     world.simulator.holds().release(hold.id, Release::Continue);
     first.wait_until_it_says("run ended");
