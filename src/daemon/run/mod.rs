@@ -236,33 +236,11 @@ impl House {
         let planned = match planned {
             Ok(planned) => planned,
             Err(error) => {
-                let status = if self.shutdown.is_requested() {
-                    "interrupted"
-                } else {
-                    "error"
-                };
-                if let Some(failure) = error.downcast_ref::<ConnectError>() {
-                    run.tell_failure(state, survey::unreachable(failure)).await?;
-                }
-                if let Some(failure) = error.downcast_ref::<DiscoveryError>() {
-                    run.tell_failure(state, failure.gap()).await?;
-                }
-                run.finish(state, status, &[]).await?;
+                self.record_failure(&run, state, &error).await?;
                 return Err(error);
             }
         };
-        if !planned.plan.actions.is_empty() {
-            let document = plan::render::json(&planned.plan);
-            let Plan {
-                id,
-                config_digest,
-                created_at,
-                ..
-            } = &planned.plan;
-            state
-                .save_plan(id, &document, config_digest, *created_at, self.clock.now())
-                .await?;
-        }
+        self.keep_for_approval(state, &planned.plan).await?;
         let reports = match dry_run {
             true => Vec::new(),
             false => Box::pin(run.apply(state, &planned, None)).await,
@@ -309,6 +287,47 @@ impl House {
             }
         }
         Ok(())
+    }
+}
+
+impl House {
+    /// A run that came to nothing is recorded too, and people are told where an account cannot be reached.
+    async fn record_failure(
+        &self,
+        run: &Run<'_>,
+        state: &State,
+        error: &anyhow::Error,
+    ) -> anyhow::Result<()> {
+        let status = if self.shutdown.is_requested() {
+            "interrupted"
+        } else {
+            "error"
+        };
+        if let Some(failure) = error.downcast_ref::<ConnectError>() {
+            run.tell_failure(state, survey::unreachable(failure)).await?;
+        }
+        if let Some(failure) = error.downcast_ref::<DiscoveryError>() {
+            run.tell_failure(state, failure.gap()).await?;
+        }
+        run.finish(state, status, &[]).await?;
+        Ok(())
+    }
+
+    /// Keeps a plan with anything to decide.
+    async fn keep_for_approval(&self, state: &State, plan: &Plan) -> Result<(), StateError> {
+        if plan.actions.is_empty() {
+            return Ok(());
+        }
+        let Plan {
+            id,
+            config_digest,
+            created_at,
+            ..
+        } = plan;
+        let document = plan::render::json(plan);
+        state
+            .save_plan(id, &document, config_digest, *created_at, self.clock.now())
+            .await
     }
 }
 
