@@ -267,7 +267,7 @@ async fn tick_run(
             return Ok(RunEnd::Interrupted);
         }
         match ended? {
-            Shared::Whole(_) => return Ok(RunEnd::Completed),
+            Shared::Whole => return Ok(RunEnd::Completed),
             // Nothing is settled before all of it is done, for one of the others may die of it.
             Shared::Rest => {
                 let pause = house.clock.sleep(SHARE_EVERY);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::{Done, House, Run, Selection};
+use super::{House, Run, Selection};
 use crate::config::Account;
 use crate::model::RuleName;
 use crate::state::{State, StateError, Turn};
@@ -25,10 +25,10 @@ struct Taken {
 }
 
 /// How far a tick has come.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shared {
-    /// Every account is done, by whichever replica. What this one did, where it did anything.
-    Whole(Option<Box<Done>>),
+    /// Every account is done, by whichever replica.
+    Whole,
     /// Other replicas are at work on the rest. Should one fall silent, its accounts are there to be taken.
     Rest,
 }
@@ -103,12 +103,11 @@ impl House {
         let ran = Box::pin(self.carry_out(command, &selection, Some(&share))).await;
         let is_done = ran.is_ok() && !self.shutdown.is_requested();
         self.settle_share(state, &share, is_done).await?;
-        let done = ran?;
-        if share.taken().others_at_work {
-            return Ok(Shared::Rest);
-        }
-        let done = (!share.is_empty()).then(|| Box::new(done));
-        Ok(Shared::Whole(done))
+        ran?;
+        Ok(match share.taken().others_at_work {
+            true => Shared::Rest,
+            false => Shared::Whole,
+        })
     }
 
     async fn settle_share(&self, state: &State, share: &Share, is_done: bool) -> Result<(), StateError> {
