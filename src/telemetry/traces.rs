@@ -81,7 +81,7 @@ impl Traces {
     ) -> Result<Option<Self>, TracesError> {
         let is_set = |name: &&str| environment(name).is_some_and(|value| !value.is_empty());
         let is_off = environment("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        if is_off || !ENDPOINTS.iter().any(|name| is_set(name)) {
+        if is_off || !ENDPOINTS.iter().any(is_set) {
             return Ok(None);
         }
         let collector = Collector::reach(timeout(&environment)?, runtime.clone())?;
