@@ -35,7 +35,19 @@ pub(crate) fn any_act(rng: &mut StdRng, town: &Installation, next_key: &mut usiz
     if users.is_empty() {
         return None;
     }
-    let user = users[rng.random_range(0..users.len())].clone();
+    // Most interesting are those of whom something was changed.
+    let has_inactive = |name: &&String| {
+        let keys = account["users"][name.as_str()]["keys"].as_array();
+        keys.and_then(|keys| keys.first())
+            .is_some_and(|key| key["status"] == "Inactive")
+    };
+    let changed: Vec<_> = users.iter().filter(has_inactive).cloned().collect();
+    let of = if changed.is_empty() || chance(rng, 50) {
+        &users
+    } else {
+        &changed
+    };
+    let user = of[rng.random_range(0..of.len())].clone();
     let principal = format!("user/{user}");
     let keys = account["users"][&user]["keys"]
         .as_array()

@@ -2,6 +2,20 @@
 
 use super::super::convert::{Converted, Odd};
 
+/// How deep elements may stand in each other: ten times what answers are, and far from what a stack holds.
+const DEEPEST: usize = 100;
+
+/// Why a text is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ElementError {
+    /// Not XML, or not all of it.
+    #[error(transparent)]
+    Syntax(#[from] roxmltree::Error),
+    /// No answer of AWS, whatever it is.
+    #[error("more than {DEEPEST} elements stand in each other")]
+    Depth,
+}
+
 /// An element of an answer. Namespaces are dropped: within one answer no two elements share a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Element {
@@ -12,21 +26,22 @@ pub(super) struct Element {
 
 impl Element {
     /// Parses a whole document; one that breaks off is none.
-    pub(super) fn parse(text: &str) -> Result<Self, roxmltree::Error> {
+    pub(super) fn parse(text: &str) -> Result<Self, ElementError> {
         let document = roxmltree::Document::parse(text)?;
-        Ok(Self::of(document.root_element()))
+        Self::of(document.root_element(), DEEPEST)
     }
 
-    fn of(node: roxmltree::Node<'_, '_>) -> Self {
-        Self {
+    /// The element, with at most so many in each other.
+    fn of(node: roxmltree::Node<'_, '_>, depth: usize) -> Result<Self, ElementError> {
+        let depth = depth.checked_sub(1).ok_or(ElementError::Depth)?;
+        let children = node.children().filter(roxmltree::Node::is_element);
+        Ok(Self {
             name: node.tag_name().name().to_owned(),
             text: node.text().unwrap_or_default().trim().to_owned(),
-            children: node
-                .children()
-                .filter(roxmltree::Node::is_element)
-                .map(Self::of)
-                .collect(),
-        }
+            children: children
+                .map(|child| Self::of(child, depth))
+                .collect::<Result<_, _>>()?,
+        })
     }
 
     /// The first child of that name.
@@ -108,6 +123,18 @@ mod tests {
     fn an_answer_that_breaks_off_is_none() {
         for broken in ["", "<a>", "<a><b/>", "text", "<a/><b/>", "<a>&gone;</a>"] {
             assert!(Element::parse(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_deeper_than_any_is_none() {
+        let nested = |times: usize| format!("{}{}", "<a>".repeat(times), "</a>".repeat(times));
+        assert!(Element::parse(&nested(DEEPEST)).is_ok());
+        for times in [DEEPEST + 1, 100_000] {
+            assert!(
+                matches!(Element::parse(&nested(times)), Err(ElementError::Depth)),
+                "{times}"
+            );
         }
     }
 }
