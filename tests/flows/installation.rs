@@ -22,6 +22,8 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
+const SECRET_PATH: &str = "services/T0CANARY/B0CANARY/canary-of-a-webhook";
+const SIGNING_SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// When every story begins: a Monday.
 pub(crate) const BEGIN: &str = "2026-03-02T06:00:00Z";
 
@@ -271,11 +273,14 @@ impl Installation {
             own.secret_access_key.into(),
             pace,
         ));
-        let (desk_url, siem_url) = (desk.server.uri(), siem.server.uri());
+        // Whoever knows the URL of a channel can post there.
+        let (desk_url, siem_url) = [&desk, &siem]
+            .map(|channel| format!("{}/{SECRET_PATH}", channel.server.uri()))
+            .into();
         let environment = move |name: &str| match name {
             "DESK" => Some(desk_url.clone()),
             "SIEM" => Some(siem_url.clone()),
-            "SECRET" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
+            "SECRET" => Some(format!("whsec_{SIGNING_SECRET}")),
             _ => None,
         };
         let secrets = Arc::new(Secrets::new(environment, Arc::clone(&ambient)));
@@ -459,6 +464,25 @@ impl Installation {
         run.finish(self.state(), "done", &reports).await.unwrap();
         self.deliver().await;
         reports
+    }
+
+    /// Which secrets turn up in what was written to disk: the database and its log.
+    pub(crate) fn leaks(&self) -> Vec<String> {
+        let own = self.simulator.credentials(ACCOUNT).unwrap();
+        let secrets = [SECRET_PATH, SIGNING_SECRET, &own.secret_access_key];
+        let mut leaks = Vec::new();
+        for file in std::fs::read_dir(self.folder.path()).unwrap() {
+            let file = file.unwrap().path();
+            let bytes = std::fs::read(&file).unwrap();
+            let holds = |secret: &&str| {
+                bytes
+                    .windows(secret.len())
+                    .any(|window| window == secret.as_bytes())
+            };
+            let found = secrets.into_iter().filter(holds);
+            leaks.extend(found.map(|secret| format!("{secret} in {}", file.display())));
+        }
+        leaks
     }
 
     /// Works on the database behind everybody's back.

@@ -538,6 +538,10 @@ impl Play {
                         "a further run still does something ({more} of {writes}): {untold:?}"
                     ));
                 }
+                let leaks = self.town.leaks();
+                if !leaks.is_empty() {
+                    return Err(format!("secrets are on disk: {leaks:?}"));
+                }
                 return self.auditor.check_settled(&self.town).await;
             }
         }

@@ -6,7 +6,7 @@ use crate::model::{
 };
 use crate::state::ExemptionChange;
 
-fn request(number: u32) -> ExemptionRequest {
+pub(super) fn request(number: u32) -> ExemptionRequest {
     ExemptionRequest {
         id: ExemptionId(format!("exm_{number}")),
         account: account(),
@@ -20,7 +20,7 @@ fn request(number: u32) -> ExemptionRequest {
     }
 }
 
-fn answer(granted: bool, minutes: i64) -> ExemptionAnswer {
+pub(super) fn answer(granted: bool, minutes: i64) -> ExemptionAnswer {
     ExemptionAnswer {
         granted,
         by: Person::new("ann", Way::Page),
@@ -29,7 +29,7 @@ fn answer(granted: bool, minutes: i64) -> ExemptionAnswer {
     }
 }
 
-fn revocation() -> ExemptionRevocation {
+pub(super) fn revocation() -> ExemptionRevocation {
     ExemptionRevocation {
         by: Person::new("bob", Way::CommandLine),
         reason: None,

@@ -1,8 +1,11 @@
 //! What an auditor must find: every byte flipped, every row taken out, put in, moved or cut off.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use sqlx::Row as _;
 
+use super::exemptions::{answer, request, revocation};
 use super::fixtures::*;
 use crate::model::*;
 use crate::state::journal::Fields;
@@ -11,6 +14,9 @@ use crate::state::*;
 const COLUMNS: [&str; 8] = [
     "at", "kind", "account", "run", "action", "payload", "previous", "hash",
 ];
+
+/// How many kinds of rows there are.
+const KINDS: usize = 16;
 
 /// A journal with every kind of row, that can be tampered with.
 async fn busy_journal() -> Fixture {
@@ -33,11 +39,18 @@ async fn busy_journal() -> Fixture {
         .await;
     f.state.mark_accepted("msg_1", at(7), true).await.unwrap();
     f.state.mark_dead("msg_2", at(8), "410 Gone").await.unwrap();
+    people_and_the_stale(&f).await;
     f.state
         .finish_run(RUN, at(9), "done", &json!({"applied": 1}))
         .await
         .unwrap();
     assert_eq!(faults(&f).await, []);
+    let kinds: BTreeSet<_> = column(&f, "kind")
+        .await
+        .into_iter()
+        .map(|(_, kind)| kind)
+        .collect();
+    assert_eq!(kinds.len(), KINDS);
     // Not in a transaction, where the setting would have no effect.
     sqlx::raw_sql("PRAGMA foreign_keys = OFF")
         .execute(f.state.sqlite_readers())
@@ -50,6 +63,44 @@ async fn busy_journal() -> Fixture {
     .await;
     f.run_sql("CREATE TABLE kept AS SELECT * FROM journal").await;
     f
+}
+
+/// What people asked for and said, and an action that was not tried.
+async fn people_and_the_stale(f: &Fixture) {
+    let (state, one) = (&f.state, request(1));
+    let stale = disabling(1);
+    let stale = StaleAction {
+        action: &stale.action,
+        run: RUN,
+        account: &account(),
+        resource: &stale.resource,
+        change: &stale.change,
+        direction: Direction::Apply,
+        detail: "the key is inactive",
+    };
+    state.record_stale(stale, at(8)).await.unwrap();
+    state.request_exemption(&one, at(8)).await.unwrap();
+    state
+        .answer_exemption(&one.id, &answer(true, 8), at(8))
+        .await
+        .unwrap();
+    state
+        .revoke_exemption(&one.id, &revocation(), at(9))
+        .await
+        .unwrap();
+    let review = NewReview {
+        principal: &user("alice"),
+        by: "ann",
+        reason: None,
+        caller: None,
+    };
+    state.record_review(&account(), review, at(9)).await.unwrap();
+    let by = Person::new("U0ALICE", Way::Chat);
+    let finding = FindingId("fnd_1".to_owned());
+    state
+        .record_dispute(&account(), &finding, &by, at(9))
+        .await
+        .unwrap();
 }
 
 async fn faults(f: &Fixture) -> Vec<Fault> {
