@@ -414,29 +414,4 @@ mod tests {
             .unwrap_err();
         insta::assert_snapshot!(refusal, @"the channel's host is at 169.254.170.2 (link-local, where credentials are handed out), where messages may not go: mend the URL, or list the network in notifications.allow_networks");
     }
-
-    /// DNS rebinding: what was public when the configuration was checked is private when the message is sent.
-    #[tokio::test]
-    async fn a_name_whose_address_flips_is_asked_for_at_each_connection() {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-
-        #[derive(Default)]
-        struct Flips(AtomicUsize);
-        impl HostLookup for Flips {
-            fn lookup(&self, _: &str) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
-                let first = self.0.fetch_add(1, Ordering::Relaxed) == 0;
-                let address = if first { [8, 8, 8, 8] } else { [127, 0, 0, 1] };
-                Box::pin(async move { Ok(vec![address.into()]) })
-            }
-        }
-        let guard = EgressGuard::new(&sample::notifications(), Arc::new(Flips::default()));
-        let connect = || reqwest::dns::Resolve::resolve(&guard, "hooks.example.com".parse().unwrap());
-        let first: Vec<_> = connect().await.unwrap().collect();
-        assert_eq!(first, [SocketAddr::from(([8, 8, 8, 8], 0))]);
-        let error = connect().await.err().unwrap();
-        assert!(
-            matches!(error.downcast_ref(), Some(EgressRefusal::Address { .. })),
-            "{error}"
-        );
-    }
 }
