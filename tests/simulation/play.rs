@@ -506,6 +506,8 @@ impl Play {
             config.freeze = false;
             config.guardrails.change_window = None;
         });
+        // A credential report may be four hours old, and with it what the planner knows of uses since.
+        self.town.go_to(self.town.now() + TimeDelta::hours(5));
         let id = AccountId::parse(ACCOUNT).map_err(|error| error.to_string())?;
         let mut quiet = 0;
         for _ in 0..PATIENCE {
