@@ -506,10 +506,11 @@ impl Installation {
             .await;
     }
 
-    /// The journal is whole, and no message is left over.
+    /// The journal is whole, and no secret stands anywhere.
     pub(crate) async fn check_books(&self) {
         let verified = self.state().verify(None).await.unwrap();
         assert!(verified.is_whole(), "{verified:?}");
+        assert_eq!(self.leaks(), Vec::<String>::new());
     }
 }
 

@@ -108,6 +108,7 @@ async fn router() -> Router {
         holder: "fuzz".to_owned(),
         metrics: None,
         decided: Wake::new(),
+        roster: None,
     };
     let metrics = Arc::new(Metrics::new([RuleName::new("password_policy")], &[]));
     // Nobody serves the desk, so that whoever asks there hears that the daemon ends.
