@@ -160,20 +160,21 @@ impl Executor<'_> {
             undo = attempt.direction == Direction::Undo,
             result = field::Empty,
         );
-        let ended = self.take_steps(lease, attempt, consent);
+        let ended = Box::pin(self.take_steps(lease, attempt, consent));
         let ended = ended.instrument(span.clone()).await;
         span.record("result", ended.0.as_str());
         ended
     }
 
-    /// Re-check, consent, intent, call, verify, outcome.
+    /// Re-check, consent, intent, call, verify, outcome. The calls are boxed: one within the other they would be more than
+    /// the stack of a thread holds.
     async fn take_steps(
         &self,
         lease: &Lease,
         attempt: &Attempt<'_>,
         consent: impl AsyncFn() -> Result<(), ActionResult>,
     ) -> (ActionResult, Option<IntentId>) {
-        if let Err(held) = self.keep_lease(lease, self.recheck(attempt)).await {
+        if let Err(held) = self.keep_lease(lease, Box::pin(self.recheck(attempt))).await {
             return (held, None);
         }
         if let Err(held) = consent().await {
@@ -183,10 +184,10 @@ impl Executor<'_> {
             Ok(intent) => intent,
             Err(held) => return (held, None),
         };
-        let written = self
-            .keep_lease(lease, self.writer.perform(&attempt.approved, lease))
-            .await;
-        let (result, detail) = self.keep_lease(lease, self.result_of(attempt, written)).await;
+        let written = Box::pin(self.writer.perform(&attempt.approved, lease));
+        let written = self.keep_lease(lease, written).await;
+        let seen = Box::pin(self.result_of(attempt, written));
+        let (result, detail) = self.keep_lease(lease, seen).await;
         (
             self.record_outcome(intent, attempt, result, &detail).await,
             Some(intent),
