@@ -1,6 +1,8 @@
 //! `iamwarden plan`: what is found and would be done. Changes nothing in AWS and sends nothing.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 
@@ -65,14 +67,24 @@ pub(super) async fn run(opening: &Opening, arguments: &PlanArguments) -> anyhow:
             _ => PlanFormat::Json,
         },
     );
-    let text = rendered(&plan, format, arguments.output.is_none());
-    match &arguments.output {
-        Some(file) => {
-            std::fs::write(file, text).with_context(|| format!("writing the plan to {}", file.display()))?
+    match (&arguments.output, format) {
+        (Some(file), PlanFormat::Json) => write_json(&plan, file),
+        (Some(file), PlanFormat::Text | PlanFormat::Markdown | PlanFormat::Html) => {
+            Ok(std::fs::write(file, rendered(&plan, format, false))?)
         }
-        None => print(&text)?,
+        (None, _) => print(&rendered(&plan, format, true)),
     }
+    .with_context(|| match &arguments.output {
+        Some(file) => format!("writing the plan to {}", file.display()),
+        None => "writing the plan".to_owned(),
+    })?;
     Ok(exit(&plan))
+}
+
+fn write_json(plan: &Plan, file: &Path) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(File::create(file)?);
+    render::write_json(plan, &mut out)?;
+    Ok(out.flush()?)
 }
 
 /// The plan in a form; colour only on a terminal.

@@ -256,6 +256,9 @@ async fn tick_run(
     turn: &tokio::sync::Mutex<()>,
     wakes: Wakes,
 ) -> anyhow::Result<RunEnd> {
+    // Once for the tick, however often its rest is looked at. Where it fails, the run below fails by it, and says so.
+    let found = house.shutdown.unless_requested(house.with_accounts()).await;
+    let house = found.and_then(Result::ok).unwrap_or(house);
     loop {
         let ended = {
             let _turn = turn.lock().await;

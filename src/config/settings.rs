@@ -84,6 +84,8 @@ pub struct ScheduleSettings {
     /// How many accounts are read at once; as many are held in memory.
     #[schemars(range(min = 1, max = 64))]
     pub accounts_at_once: u32,
+    /// Over how long a tick of the daemon spreads its accounts; half the time until the next tick at most.
+    pub spread_over: Span,
 }
 
 /// `[state]`

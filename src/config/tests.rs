@@ -135,7 +135,8 @@ fn the_defaults_are_those_of_the_documentation() {
       },
       "schedule": {
         "accounts_at_once": 8,
-        "default": "0 0 6 * * *"
+        "default": "0 0 6 * * *",
+        "spread_over": "0s"
       },
       "server": {
         "auth": {

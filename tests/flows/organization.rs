@@ -1,13 +1,16 @@
 //! Many accounts: found in the organization, rolled out by stages, each with its own fate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Mutex;
 
 use aws_simulator::{
     AccountSeed, Fault, FaultKind, KeySeed, MemberSeed, OrganizationSeed, RoleSeed, Seed, UserSeed, When,
 };
-use iamwarden::daemon::{Reach, Reading, Run, Selection, Verdict};
+use chrono::TimeDelta;
+use iamwarden::daemon::{Reach, Reading, Run, Selection, Shared, Verdict};
 use iamwarden::execute::ActionResult;
+use iamwarden::model::{RuleName, Span};
 use iamwarden::plan::{AccountStatus, Plan};
 
 use crate::installation::{ACCOUNT, BEGIN, Installation, account, at, days};
@@ -289,4 +292,37 @@ async fn a_rollout_begins_with_one_unit() {
     assert_eq!(reports.len(), 1);
     assert_eq!(reports[0].result, ActionResult::Applied);
     home.check_books().await;
+}
+
+#[tokio::test]
+async fn a_tick_is_spread_and_the_wait_ends_with_the_process() {
+    let mut home = Installation::begin_in(world(6), RULES).await;
+    home.configure(|config| config.schedule.spread_over = Span::parse("1h").unwrap());
+    let due = BTreeMap::from([(RuleName::new("access_key_rotation"), at(BEGIN))]);
+    let wait_for_the_list = async |run: Pin<&mut dyn Future<Output = anyhow::Result<Shared>>>| {
+        let mut run = run;
+        while home.calls_of("ListAccounts") == 0 {
+            assert!(futures_util::poll!(run.as_mut()).is_pending(), "nobody waited");
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut stopped = std::pin::pin!(home.house.run_share("run", &due));
+    wait_for_the_list(stopped.as_mut()).await;
+    home.house.shutdown.request();
+    assert!(stopped.await.is_err());
+    assert_eq!(home.calls_of("GetAccountAuthorizationDetails"), 0);
+
+    let mut house = home.house.clone();
+    house.shutdown = iamwarden::daemon::Shutdown::new();
+    home.simulator.clear_calls();
+    let mut run = std::pin::pin!(house.run_share("run", &due));
+    wait_for_the_list(run.as_mut()).await;
+    assert_eq!(home.calls_of("GetAccountAuthorizationDetails"), 0);
+    home.go_to(at(BEGIN) + TimeDelta::hours(1));
+    assert!(matches!(run.await.unwrap(), Shared::Whole));
+    assert!(home.active(6).is_empty());
+    assert_eq!(home.calls_of("ListAccounts"), 1);
+    // What is late is not made later: a tick that was due an hour ago waits for nobody.
+    let late = BTreeMap::from([(RuleName::new("password_policy"), at(BEGIN) - TimeDelta::hours(2))]);
+    house.run_share("run", &late).await.unwrap();
 }

@@ -15,6 +15,7 @@ mod planned;
 mod report;
 mod settle;
 mod share;
+mod spread;
 mod survey;
 mod tell;
 mod undo;

@@ -99,7 +99,8 @@ impl House {
     /// # Errors
     /// [`DiscoveryError`] where any of it cannot be read, and where the state fails.
     pub async fn with_accounts(&self) -> anyhow::Result<House> {
-        if !self.config.organization.discover {
+        // Looked up already, for this very run.
+        if !self.config.organization.discover || self.roster.is_some() {
             return Ok(self.clone());
         }
         let now = self.clock.now();

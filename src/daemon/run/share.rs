@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{House, Run, Selection};
+use super::{House, Run, Selection, spread};
 use crate::config::Account;
 use crate::model::RuleName;
 use crate::state::{State, StateError, Turn};
@@ -14,6 +14,8 @@ use crate::state::{State, StateError, Turn};
 #[derive(Debug)]
 pub struct Share {
     due: BTreeMap<RuleName, DateTime<Utc>>,
+    /// Over how long the accounts are spread.
+    spread: TimeDelta,
     taken: Mutex<Taken>,
 }
 
@@ -35,11 +37,20 @@ pub enum Shared {
 
 impl Share {
     /// Of the rules that are due, each since that time.
-    pub(super) fn of(due: &BTreeMap<RuleName, DateTime<Utc>>) -> Self {
+    pub(super) fn of(due: &BTreeMap<RuleName, DateTime<Utc>>, spread: TimeDelta) -> Self {
         Self {
             due: due.clone(),
+            spread,
             taken: Mutex::default(),
         }
+    }
+
+    /// When the account is to be read; `None`: at once. It is counted from when the rules were due: what is late is not made
+    /// later.
+    pub(super) fn turn_of(&self, account: Option<&Account>) -> Option<DateTime<Utc>> {
+        let since = self.due.values().max()?;
+        let wait = spread::offset(&account?.id, self.spread);
+        (!wait.is_zero()).then(|| *since + wait)
     }
 
     /// Whether there is nothing in it.
@@ -99,7 +110,7 @@ impl House {
             rules: due.keys().map(ToString::to_string).collect(),
             accounts: Vec::new(),
         };
-        let share = Share::of(due);
+        let share = Share::of(due, self.spread(due));
         let ran = Box::pin(self.carry_out(command, &selection, Some(&share))).await;
         let is_done = ran.is_ok() && !self.shutdown.is_requested();
         self.settle_share(state, &share, is_done).await?;

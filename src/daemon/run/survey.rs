@@ -84,10 +84,23 @@ impl Run<'_> {
         };
         let at_once = usize::try_from(config.schedule.accounts_at_once).unwrap_or(usize::MAX);
         let keep = &keep;
-        let mut kept: Vec<_> = stream::iter(accounts.into_iter().enumerate())
+        let mut turns: Vec<_> = accounts
+            .into_iter()
+            .enumerate()
             .map(|(place, account)| {
+                let at = self.share.and_then(|share| share.turn_of(account));
+                (at, place, account)
+            })
+            .collect();
+        // Whoever waits has a place among those that are read at once: the first to have a turn comes first.
+        turns.sort_by_key(|(at, place, _)| (*at, *place));
+        let mut kept: Vec<_> = stream::iter(turns)
+            .map(|(at, place, account)| {
                 let span = info_span!("account", account = account.map(|account| account.id.as_str()));
                 let read = async move {
+                    if let Some(at) = at {
+                        self.house.clock.sleep_until(at).await;
+                    }
                     match self.takes(account).await {
                         Ok(true) => {}
                         Ok(false) => return None,

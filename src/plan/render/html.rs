@@ -50,6 +50,7 @@ struct Page {
     owners: Vec<(String, String)>,
     findings: usize,
     accounts: Vec<AccountView>,
+    quiet: Option<String>,
     scorecards: Vec<ScorecardView>,
     messages: Vec<MessageView>,
     exemptions: Vec<ExemptionView>,
@@ -121,13 +122,13 @@ fn page(plan: &Plan) -> Page {
             .collect(),
         severities: Severity::ALL.into_iter().map(Severity::as_str).collect(),
         accounts: outline
-            .accounts
-            .iter()
+            .told()
             .map(|account| AccountView::of(&outline, account, &owners))
             .collect(),
+        quiet: outline.quiet(),
         findings: plan.findings.len(),
         owners: owners.options(),
-        scorecards: scorecard::scorecards(plan),
+        scorecards: scorecard::scorecards(&outline),
         messages: view::messages(&outline),
         exemptions: view::exemptions(plan),
         calls: plan

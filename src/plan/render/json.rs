@@ -1,6 +1,7 @@
 //! The plan document, `iamwarden.plan/v1`, in the fields and the order that its readers were promised.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,6 +13,15 @@ use crate::model::{
     Inverse, Notification, Precondition, WithheldReason,
 };
 use crate::plan::{AccountSummary, ExemptionSummary, Plan};
+
+/// The plan as JSON, as [`json`] has it, written out piece by piece: that of a thousand accounts need not stand in memory whole.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_json(plan: &Plan, mut out: impl io::Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, &Document::of(plan))?;
+    out.write_all(b"\n")
+}
 
 /// The plan as JSON: indented, every list sorted, timestamps in RFC 3339 with `Z`, a newline at the end.
 ///

@@ -2,6 +2,7 @@
 
 use crate::model::{Action, ActionState, Arn, Finding, counted, instant, relative, relative_day, visible};
 use crate::plan::render::difference::Difference;
+use crate::plan::render::many::Card;
 use crate::plan::render::outline::{
     AccountSection, Course, Entry, Outline, difference, proposed_difference, unread,
 };
@@ -157,27 +158,24 @@ fn next(out: &mut String, outline: &Outline<'_>) {
 }
 
 /// The practices, and those recommendations of the benchmark that a rule answers.
-fn scorecard(plan: &Plan) -> Vec<Vec<String>> {
-    let cards = plan
-        .accounts
-        .iter()
-        .filter_map(|account| Some((account, account.scorecard.as_ref()?)));
-    let lines = cards.flat_map(|(account, card)| {
+fn scorecard(outline: &Outline<'_>) -> Vec<Vec<String>> {
+    let cards = outline.scorecards();
+    let lines = cards.iter().flat_map(|Card { name, card, .. }| {
         let answered = card.controls.iter().filter(|control| !control.rules.is_empty());
         card.practices
             .iter()
             .chain(answered)
-            .map(move |score| (account, score))
+            .map(move |score| (name, score))
     });
     lines
-        .map(|(account, score)| {
+        .map(|(name, score)| {
             let number = score.number.as_ref().map(|number| format!("CIS {number} "));
             let found = (score.findings > 0).then(|| counted(score.findings, "finding", "findings"));
             let note = Some(score.note.clone()).filter(|note| !note.is_empty());
             let notes: Vec<_> = found.into_iter().chain(note).collect();
             vec![
                 score.mark.label().to_owned(),
-                prose(&account.name),
+                prose(name),
                 prose(&format!("{}{}", number.unwrap_or_default(), score.title)),
                 prose(&notes.join("; ")),
             ]
@@ -221,7 +219,7 @@ fn sections(outline: &Outline<'_>) -> Vec<Section> {
     let section = Section::new("Left alone on purpose", &columns, exempt(outline));
     sections.push(section.counting(outline.count(Course::Exempt)));
     let columns = ["", "account", "what", "why"];
-    sections.push(Section::new("Scorecard", &columns, scorecard(outline.plan)));
+    sections.push(Section::new("Scorecard", &columns, scorecard(outline)));
     let columns = ["to", "channel", "event", "about"];
     let section = Section::new("Who will be told", &columns, messages(outline));
     sections.push(section.counting(outline.plan.notifications.len()));

@@ -8,6 +8,7 @@ mod chart;
 mod difference;
 mod html;
 mod json;
+mod many;
 mod markdown;
 mod outline;
 mod page;
@@ -18,7 +19,7 @@ mod text;
 mod words;
 
 pub use html::{change, html};
-pub use json::json;
+pub use json::{json, write_json};
 pub use markdown::markdown;
 pub use page::TextStyle;
 pub use text::text;

@@ -335,6 +335,7 @@ impl<'a> Outline<'a> {
             amount: plan.notifications.len().to_string(),
             note: messages_note(&plan.notifications),
         });
+        lines.extend(self.glance_at_accounts());
         lines
     }
 

@@ -26,8 +26,13 @@ pub fn text(plan: &Plan, style: &TextStyle) -> String {
     let mut page = Page::new(style);
     head(&mut page, plan);
     glance(&mut page, &outline);
-    for account in &outline.accounts {
+    for account in outline.told() {
         section(&mut page, &outline, account);
+    }
+    if let Some(quiet) = outline.quiet() {
+        page.rule();
+        page.flow(0, &[(Ink::Plain, &quiet)]);
+        page.blank();
     }
     scorecard::scorecards(&mut page, &outline);
     appendix::messages(&mut page, &outline);
@@ -139,6 +144,8 @@ fn section(page: &mut Page, outline: &Outline<'_>, account: &AccountSection<'_>)
         )
     });
     pieces.push((Ink::Faint, principals.as_deref().unwrap_or_default()));
+    let standing = account.standing();
+    pieces.push((Ink::Faint, &standing));
     page.flow(0, &pieces);
     page.rule();
     for group in &account.owners {

@@ -1,8 +1,10 @@
 //! The scorecards, as finished words.
 
-use crate::model::{counted, visible};
+use crate::model::counted;
+use crate::plan::render::many::Card;
+use crate::plan::render::outline::Outline;
 use crate::plan::render::words::{BENCHMARK, mark_counts};
-use crate::plan::{Mark, Plan, Score};
+use crate::plan::{Mark, Score};
 
 /// The scorecard of an account.
 pub(super) struct ScorecardView {
@@ -43,15 +45,12 @@ impl ScoreView {
 }
 
 /// Of all accounts that could be read.
-pub(super) fn scorecards(plan: &Plan) -> Vec<ScorecardView> {
-    let cards = plan
-        .accounts
-        .iter()
-        .filter_map(|account| Some((account, account.scorecard.as_ref()?)));
+pub(super) fn scorecards(outline: &Outline<'_>) -> Vec<ScorecardView> {
+    let cards = outline.scorecards().into_iter();
     cards
-        .map(|(account, card)| ScorecardView {
-            account: visible(&account.name).into_owned(),
-            id: account.id.to_string(),
+        .map(|Card { name, id, card }| ScorecardView {
+            account: name,
+            id,
             practices: card.practices.iter().map(ScoreView::of).collect(),
             benchmark: format!("{BENCHMARK}: {}", mark_counts(&card.controls)),
             controls: card.controls.iter().map(ScoreView::of).collect(),

@@ -220,7 +220,8 @@ impl AccountView {
             principals: counts.map_or_else(String::new, |counts| {
                 let users = counted(counts.users, "user", "users");
                 let groups = counted(counts.groups, "group", "groups");
-                format!("{users}, {groups}, {}", counted(counts.roles, "role", "roles"))
+                let roles = counted(counts.roles, "role", "roles");
+                format!("{users}, {groups}, {roles}{}", account.standing())
             }),
             owners: groups,
             lists: lists(account, owners),

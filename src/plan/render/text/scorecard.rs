@@ -1,7 +1,8 @@
 //! How each account stands against the guide and the benchmark.
 
 use super::BODY;
-use crate::model::{counted, visible};
+use crate::model::counted;
+use crate::plan::render::many::Card;
 use crate::plan::render::outline::Outline;
 use crate::plan::render::page::{Ink, Page};
 use crate::plan::render::words::{BENCHMARK, mark_counts};
@@ -9,13 +10,15 @@ use crate::plan::{Mark, Score, Scorecard};
 
 /// The scorecards of all accounts that could be read.
 pub(super) fn scorecards(page: &mut Page, outline: &Outline<'_>) {
-    for account in &outline.plan.accounts {
-        let Some(card) = &account.scorecard else { continue };
+    for Card { name, id, card } in outline.scorecards() {
         page.rule();
-        let name = format!("{} · {}", visible(&account.name), account.id);
+        let name = match id.as_str() {
+            "" => name,
+            id => format!("{name} · {id}"),
+        };
         page.flow(0, &[(Ink::Strong, "scorecard "), (Ink::Faint, &name)]);
         page.rule();
-        scorecard(page, card);
+        scorecard(page, &card);
         page.blank();
     }
 }
