@@ -91,7 +91,7 @@ pub(crate) fn any_fault(rng: &mut StdRng) -> Fault {
 }
 
 /// The future's answer; `None`: it was given up after so many steps.
-pub(crate) async fn at_most_steps<F: Future>(mut work: Pin<&mut F>, steps: u32) -> Option<F::Output> {
+pub(crate) async fn at_most_steps<F: Future>(mut work: Pin<Box<F>>, steps: u32) -> Option<F::Output> {
     let mut taken = 0;
     std::future::poll_fn(move |context| {
         if taken >= steps {

@@ -266,7 +266,7 @@ async fn try_cell(cell: Cell, undisturbed: &Undisturbed) -> Checked {
     fault.times = (!lasting).then_some(1);
     town.simulator.faults().add(fault);
     let first = before(&town).await;
-    let done = town.house.run("run", &Selection::default()).await;
+    let done = Box::pin(town.house.run("run", &Selection::default())).await;
     town.simulator.faults().clear();
     auditor.check(&town, &first).await?;
     let made = changed(&town.simulator.calls());
@@ -310,7 +310,7 @@ async fn recover(town: &Installation, auditor: &mut Auditor, undisturbed: &Undis
     for _ in 0..4 {
         town.go_to(town.now() + TimeDelta::seconds(61));
         let step = before(town).await;
-        let done = town.house.run("run", &Selection::default()).await;
+        let done = Box::pin(town.house.run("run", &Selection::default())).await;
         let done = done.map_err(|error| format!("the fault is gone, and still: {error:#}"))?;
         auditor.check(town, &step).await?;
         let open = town.state().open_intents(&id).await.unwrap();

@@ -79,11 +79,11 @@ pub(crate) async fn live(seed: u64) -> Result<Life, String> {
     };
     let lived = async {
         for _ in 0..play.rng.random_range(STEPS) {
-            play.step().await?;
+            Box::pin(play.step()).await?;
         }
-        play.come_to_rest().await
+        Box::pin(play.come_to_rest()).await
     };
-    match lived.await {
+    match Box::pin(lived).await {
         Ok(()) => {
             play.town.state().close().await;
             play.life.changes = play.auditor.changes;
@@ -115,27 +115,27 @@ impl Play {
     async fn step(&mut self) -> Checked {
         self.town.go_to(self.town.now() + TimeDelta::minutes(1));
         match self.rng.random_range(0..100) {
-            0..32 => self.tick().await,
-            32..44 => self.crash().await,
+            0..32 => Box::pin(self.tick()).await,
+            32..44 => Box::pin(self.crash()).await,
             44..56 => {
                 let minutes = one(&mut self.rng, &[2, 60, 360, 1440, 1440, 4320, 11_520]);
                 self.note(&format!("{minutes} minutes pass"));
                 self.town.go_to(self.town.now() + TimeDelta::minutes(minutes));
                 Ok(())
             }
-            56..68 => self.decide().await,
-            68..74 => self.roll_back().await,
-            74..77 => self.freeze().await,
-            77..90 => self.somebody_acts().await,
+            56..68 => Box::pin(self.decide()).await,
+            68..74 => Box::pin(self.roll_back()).await,
+            74..77 => Box::pin(self.freeze()).await,
+            77..90 => Box::pin(self.somebody_acts()).await,
             90..93 => {
                 let status = one(&mut self.rng, &[200, 200, 500, 503, 429, 404]);
                 self.note(&format!("the desk answers {status}"));
                 self.town.desk.answers(status);
                 Ok(())
             }
-            93..95 => self.restart().await,
+            93..95 => Box::pin(self.restart()).await,
             95..97 => self.declare(false),
-            _ => self.settle_and_deliver().await,
+            _ => Box::pin(self.settle_and_deliver()).await,
         }
     }
 
@@ -173,10 +173,10 @@ impl Play {
             false => None,
         };
         let done = match act {
-            Some(act) => self.run_meanwhile(&selection, &mut before, act).await?,
+            Some(act) => Box::pin(self.run_meanwhile(&selection, &mut before, act)).await?,
             None => {
                 self.arm_faults();
-                self.town.house.run("run", &selection).await
+                Box::pin(self.town.house.run("run", &selection)).await
             }
         };
         self.town.simulator.faults().clear();
@@ -207,7 +207,7 @@ impl Play {
         ));
         self.town.simulator.faults().add(hold);
         let (town, auditor) = (&self.town, &mut self.auditor);
-        let mut run = std::pin::pin!(town.house.run("run", selection));
+        let mut run = Box::pin(town.house.run("run", selection));
         let held = std::pin::pin!(town.simulator.holds().wait(Duration::from_secs(60)));
         let held = match select(run.as_mut(), held).await {
             Either::Left((done, _)) => return Ok(done),
@@ -298,7 +298,7 @@ impl Play {
             self.town.simulator.faults().add(hold);
         }
         let died = {
-            let run = std::pin::pin!(self.town.house.run("run", &selection));
+            let run = Box::pin(self.town.house.run("run", &selection));
             let run = std::pin::pin!(faults::at_most_steps(run, steps));
             let held = std::pin::pin!(self.town.simulator.holds().wait(Duration::from_secs(60)));
             match select(run, held).await {
@@ -313,7 +313,7 @@ impl Play {
         self.check(&before).await?;
         self.restart().await?;
         if way == "on its way" && died {
-            self.tick().await?;
+            Box::pin(self.tick()).await?;
             self.town.simulator.holds().release_all();
             self.wait_for_requests(false).await;
         }
@@ -554,7 +554,7 @@ impl Play {
         let then: DateTime<Utc> = self.town.now() + later;
         self.town.go_to(then);
         let before = self.before(Occasion::Run).await?;
-        let done = self.town.house.run("run", &Selection::default()).await;
+        let done = Box::pin(self.town.house.run("run", &Selection::default())).await;
         self.note_run(&Selection::default(), &done);
         let done = done.map_err(|error| format!("an undisturbed run failed: {error:#}"))?;
         self.deliver().await?;
