@@ -278,6 +278,7 @@ impl Scenario {
             rules: self.case.rules.clone(),
             accounts: Vec::new(),
         };
+        let house = house.with_accounts().await?;
         let run = Run::new(&house, Reach::Look);
         let planned = run.plan(&selection, self.case.as_if_enforce).await?;
         let compare = |reading| async move {

@@ -234,7 +234,7 @@ mod tests {
             "{few_text}"
         );
         assert!(
-            few_text.contains("/Workloads · not rolled out: rules only report"),
+            few_text.contains("/Workloads · not rolled out:"),
             "{few_text}"
         );
         assert!(!many_text.contains("quiet-2 · 900000000002"));
