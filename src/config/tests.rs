@@ -185,7 +185,7 @@ fn examples() -> Vec<(String, String)> {
 fn the_examples_are_right_by_themselves_and_by_the_schema() {
     let validator = jsonschema::validator_for(&json_schema()).unwrap();
     let examples = examples();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for (path, text) in &examples {
         let loaded = load_text(Path::new(path), text, &Environment::empty()).unwrap();
         assert_eq!(loaded.warnings, Vec::<String>::new(), "{path}");
