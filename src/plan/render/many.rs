@@ -233,10 +233,7 @@ mod tests {
             few_text.contains("quiet-2 · 900000000002 · read whole"),
             "{few_text}"
         );
-        assert!(
-            few_text.contains("/Workloads · not rolled out:"),
-            "{few_text}"
-        );
+        assert!(few_text.contains("/Workloads · not rolled out:"), "{few_text}");
         assert!(!many_text.contains("quiet-2 · 900000000002"));
         assert!(many_text.contains("Nothing found in 500 accounts: quiet-0, quiet-1,"));
         assert!(many_text.contains("and 440 more"));
