@@ -90,10 +90,12 @@ def test_the_task_may_assume_and_read_what_a_hub_is_printed():
     """The two statements that depend on an organization's own names are wider than printed, and of the same actions."""
     resources = template("iamwarden.yaml")["Resources"]
     (secrets,) = resources["TaskRole"]["Properties"]["Policies"][1]["PolicyDocument"]["Statement"]
-    (roles,) = resources["MembersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    roles, discover = resources["MembersPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     expected = {said["Sid"]: said["Action"] for said in printed("deploy/ecs/members.toml")["Statement"]}
     assert {said["Sid"]: [said["Action"]] for said in (secrets, roles)} == expected
     assert roles["Condition"] == {"StringEquals": {"aws:ResourceOrgID": {"Ref": "OrganizationId"}}}
+    of_an_organization = {said["Sid"]: said for said in printed("config/examples/organization.toml")["Statement"]}
+    assert discover == of_an_organization["Discover"]
 
 
 def test_a_role_denies_itself_in_whatever_account_it_is():
