@@ -22,7 +22,7 @@ pub(super) async fn run(opening: &Opening, principal: &str, account: Option<&str
     let run = Run::new(&house, Reach::Look);
     let progress = super::results::Progress::start("reading AWS");
     let told = run
-        .read(&selection, |reading| of_account(&house, &run, principal, reading))
+        .read(&selection, |reading| of_account(&house, principal, reading))
         .await?;
     progress.end();
     let (mut text, mut unread) = (String::new(), String::new());
@@ -47,7 +47,7 @@ enum Told {
     Unread(String),
 }
 
-async fn of_account(house: &House, run: &Run<'_>, principal: &str, reading: Reading) -> anyhow::Result<Told> {
+async fn of_account(house: &House, principal: &str, reading: Reading) -> anyhow::Result<Told> {
     let surveyed = match reading {
         Reading::Done(surveyed) => surveyed,
         Reading::Failed { id, gap, .. } => {
@@ -69,7 +69,7 @@ async fn of_account(house: &House, run: &Run<'_>, principal: &str, reading: Read
     };
     let mut text = String::new();
     for arn in matching(authorization, principal) {
-        text.push_str(&explained(house, &surveyed, authorization, &arn, run).await?);
+        text.push_str(&explained(house, &surveyed, authorization, &arn).await?);
     }
     Ok(Told::Known(text))
 }
@@ -94,15 +94,15 @@ async fn explained(
     surveyed: &Surveyed,
     authorization: &Authorization,
     arn: &Arn,
-    run: &Run<'_>,
 ) -> anyhow::Result<String> {
     let Surveyed {
         snapshot,
         history,
         session,
         settled: _,
+        now,
     } = surveyed;
-    let plan = plan_account(&house.config, snapshot, history, run.now, &PlanOptions::default());
+    let plan = plan_account(&house.config, snapshot, history, *now, &PlanOptions::default());
     let past = match &house.state {
         Some(state) => state
             .actions_on(arn)

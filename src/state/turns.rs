@@ -119,24 +119,23 @@ impl State {
                 .iter()
                 .map(|(name, since)| (name.clone(), Some(*since)))
                 .collect();
-            self.take(&names, holder).await
+            // Asked again and again while others are at work: that keeps no writer out.
+            let mut connection = self.read().await?;
+            let (standing, _) = look(&mut connection, &names, holder).await?;
+            drop(connection);
+            match standing {
+                Turn::Others | Turn::Done => Ok(standing),
+                Turn::Mine => self.take(&names, holder).await,
+            }
         })
         .await
     }
 
     async fn take(&self, names: &[(String, Option<DateTime<Utc>>)], holder: &str) -> Result<Turn, Cause> {
         let mut transaction = self.write().await?;
-        let mut open = Vec::new();
-        for (name, since) in names {
-            let standing = read_turn(&mut transaction, name).await?;
-            match standing.and_then(|standing| standing.turn(holder, *since)) {
-                Some(Turn::Others) => return Ok(Turn::Others),
-                Some(Turn::Done) => {}
-                Some(Turn::Mine) | None => open.push(name),
-            }
-        }
-        if open.is_empty() {
-            return Ok(Turn::Done);
+        let (standing, open) = look(&mut transaction, names, holder).await?;
+        if standing != Turn::Mine {
+            return Ok(standing);
         }
         for name in open {
             query(
@@ -195,6 +194,28 @@ impl State {
         })
         .await
     }
+}
+
+/// Whose these turns are together, and which of them are there to be taken: another replica's where any of them is.
+async fn look<'n>(
+    connection: &mut Connection,
+    names: &'n [(String, Option<DateTime<Utc>>)],
+    holder: &str,
+) -> Result<(Turn, Vec<&'n String>), Cause> {
+    let mut open = Vec::new();
+    for (name, since) in names {
+        let standing = read_turn(connection, name).await?;
+        match standing.and_then(|standing| standing.turn(holder, *since)) {
+            Some(Turn::Others) => return Ok((Turn::Others, Vec::new())),
+            Some(Turn::Done) => {}
+            Some(Turn::Mine) | None => open.push(name),
+        }
+    }
+    let turn = match open.is_empty() {
+        true => Turn::Done,
+        false => Turn::Mine,
+    };
+    Ok((turn, open))
 }
 
 async fn read_turn(connection: &mut Connection, name: &str) -> Result<Option<Standing>, Cause> {

@@ -320,6 +320,13 @@ async fn a_tick_is_spread_and_the_wait_ends_with_the_process() {
     assert_eq!(home.calls_of("GetAccountAuthorizationDetails"), 0);
     home.go_to(at(BEGIN) + TimeDelta::hours(1));
     assert!(matches!(run.await.unwrap(), Shared::Whole));
+    // Judged as of when it was read, not of when the tick began.
+    let evaluations = home.state().evaluations().await.unwrap();
+    let late: Vec<_> = evaluations.iter().map(|evaluation| evaluation.at).collect();
+    assert!(
+        !late.is_empty() && late.iter().all(|read| *read > at(BEGIN)),
+        "{late:?}"
+    );
     assert!(home.active(6).is_empty());
     assert_eq!(home.calls_of("ListAccounts"), 1);
     // What is late is not made later: a tick that was due an hour ago waits for nobody.

@@ -151,14 +151,15 @@ impl Run<'_> {
             snapshot,
             history,
             settled,
+            now,
         } = surveyed;
-        let mut plan = plan::plan_account(&self.house.config, &snapshot, &history, self.now, options);
+        let mut plan = plan::plan_account(&self.house.config, &snapshot, &history, now, options);
         if self.reach >= Reach::Remember {
-            self.remember(&snapshot, &plan, selection).await?;
+            self.remember(&snapshot, &plan, selection, now).await?;
         }
         plan.judgements = Vec::new();
         let due = |action: &crate::model::Action| action.state == ActionState::Proposed;
-        let today = self.now.date_naive();
+        let today = now.date_naive();
         Ok(Considered {
             caller: Some(session.caller().arn.clone()),
             session: plan.actions.iter().any(due).then_some(session),

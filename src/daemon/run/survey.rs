@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use tracing::{Instrument, error, info, info_span};
 
@@ -56,6 +57,8 @@ pub struct Surveyed {
     pub history: History,
     /// What turned out applied of attempts that were open, and was not told of.
     pub settled: Vec<ActionReport>,
+    /// As of when it is judged: when the run began, or when its turn came, which may be hours later.
+    pub now: DateTime<Utc>,
 }
 
 impl Run<'_> {
@@ -98,15 +101,19 @@ impl Run<'_> {
             .map(|(at, place, account)| {
                 let span = info_span!("account", account = account.map(|account| account.id.as_str()));
                 let read = async move {
-                    if let Some(at) = at {
-                        self.house.clock.sleep_until(at).await;
-                    }
+                    let now = match at {
+                        Some(at) => {
+                            self.house.clock.sleep_until(at).await;
+                            self.house.clock.now()
+                        }
+                        None => self.now,
+                    };
                     match self.takes(account).await {
                         Ok(true) => {}
                         Ok(false) => return None,
                         Err(error) => return Some((place, Err(error.into()))),
                     }
-                    let kept = match self.survey_account(account, selection).await {
+                    let kept = match self.survey_account(account, selection, now).await {
                         Ok(reading) => keep(reading).await,
                         Err(error) => Err(error),
                     };
@@ -127,6 +134,7 @@ impl Run<'_> {
         &self,
         account: Option<&Account>,
         selection: &Selection,
+        now: DateTime<Utc>,
     ) -> anyhow::Result<Reading> {
         let house = self.house;
         let session = match house
@@ -172,7 +180,7 @@ impl Run<'_> {
         if let (Some(state), Reach::Change) = (&house.state, self.reach) {
             settled = self.settle(state, &session).await?;
         }
-        let before = self.history(session.account()).await?;
+        let before = self.history(session.account(), now).await?;
         let name = account
             .and_then(|a| a.name.clone())
             .unwrap_or_else(|| session.account().to_string());
@@ -182,13 +190,13 @@ impl Run<'_> {
             reader.account().clone(),
             reader.partition().clone(),
             reader.caller().clone(),
-            self.now,
+            now,
         );
         let ctx = rules::Context {
             config: &house.config,
             snapshot: &unread,
             history: &before,
-            now: self.now,
+            now,
         };
         let choose = |authorization: &Authorization| rules::reports(&ctx, &selection.rules, authorization);
         let needs = Needs {
@@ -203,7 +211,7 @@ impl Run<'_> {
             virtual_mfa_devices: needed.virtual_mfa_devices,
             idle: needed.idle,
         };
-        let snapshot = Box::pin(inventory::collect(session.reader(), &needs, &name, self.now)).await;
+        let snapshot = Box::pin(inventory::collect(session.reader(), &needs, &name, now)).await;
         info!(
             gaps = snapshot.gaps.len(),
             calls = snapshot.api_calls.values().sum::<u64>(),
@@ -212,8 +220,8 @@ impl Run<'_> {
         let history = match self.reach {
             Reach::Look => before,
             Reach::Remember | Reach::Change => {
-                self.remember_sightings(&snapshot, &before).await?;
-                self.history(session.account()).await?
+                self.remember_sightings(&snapshot, &before, now).await?;
+                self.history(session.account(), now).await?
             }
         };
         Ok(Reading::Done(Box::new(Surveyed {
@@ -221,20 +229,26 @@ impl Run<'_> {
             snapshot,
             history,
             settled,
+            now,
         })))
     }
 
     /// What is remembered of the account; nothing, where there is no state yet.
-    async fn history(&self, account: &AccountId) -> Result<History, StateError> {
+    async fn history(&self, account: &AccountId, now: DateTime<Utc>) -> Result<History, StateError> {
         match &self.house.state {
-            Some(state) => state.history(account, self.now).await,
+            Some(state) => state.history(account, now).await,
             None => Ok(History::default()),
         }
     }
 
     /// Remembers which policies are attached and who is in which group, before the planner asks since when, which keys are
     /// inactive, and who of those who were told of a date has an MFA device.
-    async fn remember_sightings(&self, snapshot: &Snapshot, before: &History) -> Result<(), StateError> {
+    async fn remember_sightings(
+        &self,
+        snapshot: &Snapshot,
+        before: &History,
+        now: DateTime<Utc>,
+    ) -> Result<(), StateError> {
         let Some(state) = &self.house.state else {
             return Ok(());
         };
@@ -247,7 +261,7 @@ impl Run<'_> {
             covered.extend([ObservationKind::Attachment, ObservationKind::Membership]);
         }
         state
-            .record_observations(&snapshot.account, &covered, &seen, self.now)
+            .record_observations(&snapshot.account, &covered, &seen, now)
             .await
     }
 
@@ -257,6 +271,7 @@ impl Run<'_> {
         snapshot: &Snapshot,
         plan: &AccountPlan,
         selection: &Selection,
+        now: DateTime<Utc>,
     ) -> Result<(), StateError> {
         let Some(state) = &self.house.state else {
             return Ok(());
@@ -266,14 +281,14 @@ impl Run<'_> {
             let unused = rules::unused_permissions::unused_attachments(&plan.judgements);
             let covered = BTreeSet::from([ObservationKind::UnusedAttachment]);
             state
-                .record_observations(&snapshot.account, &covered, &unused, self.now)
+                .record_observations(&snapshot.account, &covered, &unused, now)
                 .await?;
         }
         if evaluated.contains(&rules::UNUSED_ROLES) {
             let unused = rules::unused_roles(&plan.judgements);
             let covered = BTreeSet::from([ObservationKind::UnusedRole]);
             state
-                .record_observations(&snapshot.account, &covered, &unused, self.now)
+                .record_observations(&snapshot.account, &covered, &unused, now)
                 .await?;
         }
         for rule in evaluated {
@@ -284,7 +299,7 @@ impl Run<'_> {
                 .cloned()
                 .collect();
             state
-                .record_findings(&self.id, &rule, &snapshot.account, &of_rule, self.now)
+                .record_findings(&self.id, &rule, &snapshot.account, &of_rule, now)
                 .await?;
             self.publish(&rule, plan, &of_rule);
         }
