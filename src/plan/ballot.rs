@@ -101,13 +101,15 @@ pub fn weigh(
     Ok(Ballot::New(decision))
 }
 
-/// Whether the same person said the same of the same before, nothing came between, and it still counts.
+/// Whether the same person said the same of the same before, nobody said otherwise since, under whatever configuration,
+/// and it still counts.
 fn repeats(config: &Config, action: &Action, new: &Decision, history: &History) -> bool {
-    let decisions = history.decisions.iter().filter(|old| old.action == new.action);
-    let same_matter: Vec<_> = decisions
-        .filter(|old| old.precondition == new.precondition && old.config_digest == new.config_digest)
+    let decisions: Vec<_> = history
+        .decisions
+        .iter()
+        .filter(|old| old.action == new.action)
         .collect();
-    let since_the_last_other = same_matter
+    let since_the_last_other = decisions
         .iter()
         .rposition(|old| old.verdict != new.verdict)
         .map_or(0, |place| place + 1);
@@ -118,9 +120,11 @@ fn repeats(config: &Config, action: &Action, new: &Decision, history: &History) 
         .max();
     let rolled_back_at = history.rolled_back.get(&action.target()).copied();
     let counts_from = granted_at.max(rolled_back_at);
-    let mut repeated = same_matter.iter().skip(since_the_last_other);
+    let mut repeated = decisions.iter().skip(since_the_last_other);
     repeated.any(|old| {
-        old.by == new.by
+        old.precondition == new.precondition
+            && old.config_digest == new.config_digest
+            && old.by == new.by
             && old.via == new.via
             && old.decided_at <= new.decided_at
             && counts_from.is_none_or(|from| old.decided_at > from)

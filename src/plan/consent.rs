@@ -153,10 +153,11 @@ pub(super) struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    /// The decisions that are bound to this action, this precondition and this configuration, have not expired, and were
-    /// made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not
-    /// expire. A no counts of anybody. A yes counts of those who may decide by now, not of the principal itself, each
-    /// person once; and not where an exemption of the same thing was granted after it.
+    /// A decision counts while it is bound to this action, this precondition and this configuration, has not expired, and
+    /// was made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not
+    /// expire. A no counts of anybody, and whatever it was bound to it ends every yes before it: the state lets none of
+    /// them be spent. A yes counts of those who may decide by now, not of the principal itself, each person once; and not
+    /// where an exemption of the same thing was granted after it.
     pub(super) fn consent(&self, action: &Action, decisions: &Decisions<'a>) -> Consent<'a> {
         let precondition = action.precondition_digest();
         let rolled_back_at = self.history.rolled_back.get(&action.target()).copied();
@@ -165,25 +166,29 @@ impl<'a> Measure<'a> {
             .filter(|exemption| exemption.concerns(&action.resource))
             .filter_map(RequestedExemption::granted_at)
             .max();
-        let counting = decisions
-            .about(&action.id)
-            .filter(|decision| {
-                decision.precondition == precondition && decision.config_digest == *self.config_digest
-            })
-            .filter(|decision| rolled_back_at.is_none_or(|at| decision.decided_at > at))
-            // A decision of the future is none.
-            .filter(|decision| decision.decided_at <= self.now)
-            .filter(|decision| self.is_alive(action, decision));
+        let counts = |decision: &Decision| {
+            decision.precondition == precondition
+                && decision.config_digest == *self.config_digest
+                && rolled_back_at.is_none_or(|at| decision.decided_at > at)
+                && self.is_alive(action, decision)
+        };
         let (mut rejected, mut approvals): (_, Vec<&Decision>) = (None, Vec::new());
-        for decision in counting {
+        // A decision of the future is none.
+        let made = decisions
+            .about(&action.id)
+            .filter(|decision| decision.decided_at <= self.now);
+        for decision in made {
             match decision.verdict {
                 Verdict::Rejected => {
-                    rejected = Some(decision);
                     approvals.clear();
+                    if counts(decision) {
+                        rejected = Some(decision);
+                    }
                 }
                 Verdict::Approved
-                    if granted_at.is_none_or(|at| decision.decided_at > at)
-                        && self.counts(action, decision, &approvals) =>
+                    if counts(decision)
+                        && granted_at.is_none_or(|at| decision.decided_at > at)
+                        && self.adds(action, decision, &approvals) =>
                 {
                     approvals.push(decision);
                 }
@@ -205,7 +210,7 @@ impl<'a> Measure<'a> {
     }
 
     /// Whether this yes adds to those before it. A later one of the same person only repeats the first.
-    fn counts(&self, action: &Action, decision: &Decision, before: &[&Decision]) -> bool {
+    fn adds(&self, action: &Action, decision: &Decision, before: &[&Decision]) -> bool {
         let person = Person::new(&decision.by, decision.via);
         let config = self.config;
         config.approvals.may_decide(&person)

@@ -79,15 +79,32 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Default)]
 struct Paper {
     yes: Vec<(&'static str, DateTime<Utc>, Digest)>,
-    no: Vec<(DateTime<Utc>, Digest)>,
+    /// When somebody said no last. It ends every yes before it, under whatever configuration it was said.
+    no: Option<DateTime<Utc>>,
     rolled_back: Option<DateTime<Utc>>,
+}
+
+/// The credential report as AWS gives it: for four hours it says the same of the key, whoever enables it in between. What it
+/// calls inactive is nothing to be rotated.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    made_at: DateTime<Utc>,
+    active: bool,
+}
+
+impl Report {
+    fn asked_for(&mut self, now: DateTime<Utc>, active: bool) {
+        if now >= self.made_at + TimeDelta::hours(4) {
+            *self = Self { made_at: now, active };
+        }
+    }
 }
 
 impl Paper {
     fn decided(&mut self, who: &'static str, verdict: Verdict, now: DateTime<Utc>, config: Digest) {
         match verdict {
             Verdict::Approved => self.yes.push((who, now, config)),
-            Verdict::Rejected => self.no.push((now, config)),
+            Verdict::Rejected => self.no = Some(now),
         }
     }
 
@@ -97,15 +114,9 @@ impl Paper {
 
     fn allows(&self, minimum: usize, now: DateTime<Utc>, config: &Digest) -> bool {
         let alive = |at: DateTime<Utc>| now < at + days(7) && self.rolled_back.is_none_or(|back| at > back);
-        let no = self
-            .no
-            .iter()
-            .filter(|(at, of)| of == config && alive(*at))
-            .map(|(at, _)| *at)
-            .max();
         let yes = self.yes.iter().filter(|(_, at, of)| of == config && alive(*at));
         let people: BTreeSet<_> = yes
-            .filter(|(_, at, _)| no.is_none_or(|no| *at > no))
+            .filter(|(_, at, _)| self.no.is_none_or(|no| *at > no))
             .map(|(who, ..)| *who)
             .collect();
         people.len() >= minimum
@@ -120,6 +131,10 @@ async fn play(minimum: u32, steps: Vec<Step>) -> Result<usize, TestCaseError> {
     let mut town = Installation::begin(account, &rules(minimum, 90)).await;
     let first = town.run().await.planned.plan.id;
     let mut paper = Paper::default();
+    let mut report = Report {
+        made_at: town.now(),
+        active: true,
+    };
     let (mut frozen, mut applied) = (false, 0);
     for step in steps {
         town.go_to(town.now() + TimeDelta::minutes(1));
@@ -129,7 +144,9 @@ async fn play(minimum: u32, steps: Vec<Step>) -> Result<usize, TestCaseError> {
             Step::Run => {
                 let config = town.house.config.digest();
                 town.run().await;
-                let ought = was_active && !frozen && paper.allows(minimum as usize, now, &config);
+                report.asked_for(now, was_active);
+                let ought =
+                    was_active && report.active && !frozen && paper.allows(minimum as usize, now, &config);
                 let changed = town.changes().len() - before;
                 prop_assert_eq!(changed, usize::from(ought), "{:?} at {}", paper, now);
                 if ought {
@@ -256,6 +273,32 @@ fn the_steps_lead_somewhere() {
         Run,
     ];
     assert_eq!(runtime().block_on(play(1, steps.clone())).unwrap(), 3);
+    let late = vec![yes(0), Run, Days(1), Run, Enable, yes(0), Run, Days(1), Run];
+    assert_eq!(
+        runtime().block_on(play(1, late)).unwrap(),
+        2,
+        "a key enabled again is seen with the next report"
+    );
+    let first = Decide {
+        who: 0,
+        verdict: Verdict::Approved,
+        latest: false,
+    };
+    let no_elsewhere = vec![
+        Step::Declare(91),
+        first,
+        Run,
+        no(1),
+        Step::Declare(90),
+        Run,
+        yes(0),
+        Run,
+    ];
+    assert_eq!(
+        runtime().block_on(play(1, no_elsewhere)).unwrap(),
+        1,
+        "a no ends the yes that was said under another configuration"
+    );
     let twice = vec![yes(0), Run, yes(0), Run, yes(2), Run, yes(3), Run, yes(1), Run];
     assert_eq!(runtime().block_on(play(2, twice)).unwrap(), 1);
 }

@@ -64,6 +64,30 @@ fn an_approval_is_bound_to_precondition_and_configuration_and_expires() {
 }
 
 #[test]
+fn a_no_ends_the_yes_before_it_whatever_it_is_bound_to() {
+    // The state lets no approval be spent that a no came after: a plan that calls the action due would never be true.
+    let approve = no_notice(config(Mode::Approve));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let action = only_action(&plan(&approve, &old, &History::default(), now())).clone();
+    let mut other = approve.clone();
+    other.guardrails.max_changes_per_run = 24;
+    let yes = |at| decision(&action, &approve, Verdict::Approved, at);
+    let no = decision(&action, &other, Verdict::Rejected, now() - days(1));
+    let withheld = |decisions| {
+        let history = History {
+            decisions,
+            ..History::default()
+        };
+        only_action(&plan(&approve, &old, &history, now())).withheld_reason
+    };
+    assert_eq!(
+        withheld(vec![yes(now() - days(2)), no.clone()]),
+        Some(WithheldReason::Approval)
+    );
+    assert_eq!(withheld(vec![no, yes(now())]), None);
+}
+
+#[test]
 fn what_was_rolled_back_waits_for_a_person_even_in_enforce() {
     let enforce = no_notice(config(Mode::Enforce));
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
