@@ -98,6 +98,11 @@ impl ClockHand {
         self.0.send_replace(at);
     }
 
+    /// How many look at the clock: its copies, and whoever sleeps by it. It rises when somebody lies down.
+    pub fn watchers(&self) -> usize {
+        self.0.receiver_count()
+    }
+
     /// Moves the clock forwards by that much.
     pub fn advance(&self, by: Duration) {
         let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);

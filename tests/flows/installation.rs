@@ -335,6 +335,10 @@ impl Installation {
     }
 
     /// Moves all clocks, here and at AWS.
+    pub(crate) fn watchers_of_the_clock(&self) -> usize {
+        self.hand.watchers()
+    }
+
     pub(crate) fn go_to(&self, time: DateTime<Utc>) {
         self.hand.set(time);
         self.simulator.clock().set(time);
