@@ -2,15 +2,16 @@
 //!
 //! A check runs only where all that it reads is sound, so that one mistake is not reported twice.
 
+mod notifications;
 mod organization;
 mod regional;
 mod server;
 
 use std::collections::BTreeSet;
 
-use super::problem::{alternatives, listed, nearest, quoted};
-use super::{Account, ChannelKind, Config, Mode, OwnerEntry};
-use crate::model::{Arn, Event, Glob, RuleName, Span, StateUrl, StateUrlError};
+use super::problem::quoted;
+use super::{Account, Config, Mode};
+use crate::model::{Arn, Glob, RuleName, Span, StateUrl, StateUrlError};
 
 /// Tells of something wrong with the value of a key: by the key's path, and what is allowed.
 type Tell<'a> = dyn FnMut(String, String) + 'a;
@@ -108,22 +109,22 @@ pub(super) const CHECKS: [Check; 29] = [
     Check {
         name: "owner tags have names",
         reads: &["notifications.owner_tags"],
-        run: check_owner_tags,
+        run: notifications::check_owner_tags,
     },
     Check {
         name: "networks that channels may reach are not everything",
         reads: &["notifications.allow_networks"],
-        run: check_networks,
+        run: notifications::check_networks,
     },
     Check {
         name: "channels have names of their own, known events, and a secret where they sign",
         reads: &["notifications.channels"],
-        run: check_channels,
+        run: notifications::check_channels,
     },
     Check {
         name: "owner entries say whom",
         reads: &["notifications.owners"],
-        run: check_owner_entries,
+        run: notifications::check_owner_entries,
     },
     Check {
         name: "channels that are referred to are declared",
@@ -133,7 +134,7 @@ pub(super) const CHECKS: [Check; 29] = [
             "notifications.default_channel",
             "reports.channels",
         ],
-        run: check_channel_references,
+        run: notifications::check_channel_references,
     },
     Check {
         name: "people can reach the pages where it says",
@@ -515,136 +516,6 @@ fn check_exemptions(config: &Config, tell: &mut Tell<'_>) {
             );
         }
         check_patterns(&exemption.principals, &key("principals"), tell);
-    }
-}
-
-fn check_owner_tags(config: &Config, tell: &mut Tell<'_>) {
-    for (n, tag) in config.notifications.owner_tags.iter().enumerate() {
-        if is_blank(tag) {
-            tell(
-                format!("notifications.owner_tags[{n}]"),
-                "the name of a tag must not be blank".into(),
-            );
-        }
-    }
-}
-
-fn check_networks(config: &Config, tell: &mut Tell<'_>) {
-    for (n, network) in config.notifications.allow_networks.iter().enumerate() {
-        if network.prefix_len() == 0 {
-            tell(
-                format!("notifications.allow_networks[{n}]"),
-                format!(
-                    "`{network}` is every address: expected the private ranges that channels live in, such as \"10.0.0.0/8\""
-                ),
-            );
-        }
-    }
-}
-
-fn check_channels(config: &Config, tell: &mut Tell<'_>) {
-    let mut seen = BTreeSet::new();
-    for (n, channel) in config.notifications.channels.iter().enumerate() {
-        let key = |name: &str| format!("notifications.channels[{n}].{name}");
-        if is_blank(&channel.name) {
-            tell(key("name"), "the name of a channel must not be blank".into());
-        } else if !seen.insert(&channel.name) {
-            let name = quoted(&channel.name);
-            tell(
-                key("name"),
-                format!("channel {name} is declared twice: expected each once"),
-            );
-        }
-        match (channel.kind, &channel.secret) {
-            (ChannelKind::Webhook, None) => tell(
-                format!("notifications.channels[{n}]"),
-                "a webhook is signed: add `secret`, a reference such as \"env:SIEM_SECRET\"".into(),
-            ),
-            (ChannelKind::Slack | ChannelKind::Teams, Some(_)) => tell(
-                key("secret"),
-                "only the kind `webhook` is signed: leave the key out".into(),
-            ),
-            (ChannelKind::Webhook, Some(_)) | (ChannelKind::Slack | ChannelKind::Teams, None) => {}
-        }
-        match (channel.kind, &channel.signing_secret) {
-            (ChannelKind::Teams | ChannelKind::Webhook, Some(_)) => tell(
-                key("signing_secret"),
-                "only the kind `slack` has buttons: leave the key out".into(),
-            ),
-            (ChannelKind::Slack, Some(_)) | (_, None) => {}
-        }
-        for (m, event) in channel.events.iter().enumerate() {
-            if event != "*" && Event::from_name(event).is_none() {
-                tell(key(&format!("events[{m}]")), unknown_event(event));
-            }
-        }
-    }
-}
-
-fn unknown_event(event: &str) -> String {
-    let known = Event::ALL.map(Event::as_str);
-    let allowed = match nearest(event, known) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("expected {}, or `*` for all", alternatives(&known)),
-    };
-    format!("{} is not an event; {allowed}", quoted(event))
-}
-
-fn check_owner_entries(config: &Config, tell: &mut Tell<'_>) {
-    for (n, entry) in config.notifications.owners.iter().enumerate() {
-        let key = |name: &str| format!("notifications.owners[{n}].{name}");
-        match entry {
-            OwnerEntry::Map(map) => {
-                if map.principals.is_empty() {
-                    tell(
-                        key("principals"),
-                        "it is empty, and an empty list means nothing: name at least one pattern".into(),
-                    );
-                }
-                check_patterns(&map.principals, &key("principals"), tell);
-            }
-            OwnerEntry::Route(route) => {
-                if route.mention.as_deref().is_some_and(is_blank) {
-                    tell(
-                        key("mention"),
-                        "the mention is blank: write one, or leave the key out".into(),
-                    );
-                }
-            }
-        }
-    }
-}
-
-fn check_channel_references(config: &Config, tell: &mut Tell<'_>) {
-    let notifications = &config.notifications;
-    let declared: Vec<_> = notifications.channels.iter().map(|c| c.name.as_str()).collect();
-    let mut declared_or_told = |name: &str, key: String| {
-        if declared.contains(&name) {
-            return;
-        }
-        let allowed = match (nearest(name, declared.iter().copied()), declared.as_slice()) {
-            (Some(meant), _) => format!("did you mean `{meant}`?"),
-            (None, []) => "none is: declare it under [[notifications.channels]]".to_owned(),
-            (None, known) => format!("declared are {}", listed(known, "and")),
-        };
-        tell(
-            key,
-            format!("{} is not a declared channel; {allowed}", quoted(name)),
-        );
-    };
-    if let Some(name) = &notifications.default_channel {
-        declared_or_told(name, "notifications.default_channel".into());
-    }
-    for (n, name) in config.reports.channels.iter().enumerate() {
-        declared_or_told(name, format!("reports.channels[{n}]"));
-    }
-    for (n, entry) in notifications.owners.iter().enumerate() {
-        match entry {
-            OwnerEntry::Route(route) => {
-                declared_or_told(&route.channel, format!("notifications.owners[{n}].channel"));
-            }
-            OwnerEntry::Map(_) => {}
-        }
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::config::tests::configured;
 use crate::config::{Environment, Rules, load_text};
+use crate::model::Event;
 
 /// What is said of a configuration that is wrong.
 fn refused(text: &str) -> String {
