@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{info, warn};
 
@@ -12,7 +13,7 @@ use crate::config::{self, Config, Environment, Loaded, SecretReference};
 use crate::daemon::{Clock, House, Selection, Shutdown, Wake};
 use crate::model::AccountId;
 use crate::rules;
-use crate::state::State;
+use crate::state::{State, UrlSource};
 
 /// Where a command begins.
 #[derive(Debug, Clone)]
@@ -56,19 +57,7 @@ impl Opening {
         let environment = Environment::of_process();
         let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
         let secrets = Arc::new(Secrets::new(lookup(environment.clone()), Arc::clone(&ambient)));
-        let url = state_url(&config.state.url, &secrets).await?;
-        let state = match state {
-            StateUse::Read => State::open_read_only(url.expose_secret()).await?,
-            StateUse::Write => {
-                let opened = State::open(url.expose_secret()).await?;
-                if opened.created {
-                    warn!(
-                        "the state was created: until now nothing is remembered, no notice, no approval, no date"
-                    );
-                }
-                Some(opened.state)
-            }
-        };
+        let state = open_state(&config.state.url, &secrets, state).await?;
         let holder = holder(&environment);
         Ok(House {
             roster: None,
@@ -81,6 +70,44 @@ impl Opening {
             metrics: None,
             decided: Wake::new(),
         })
+    }
+}
+
+/// `None`: it is only to be read, and is not there.
+async fn open_state(url: &str, secrets: &Arc<Secrets>, state_use: StateUse) -> anyhow::Result<Option<State>> {
+    let resolved = state_url(url, secrets).await?;
+    let state = match state_use {
+        StateUse::Read => State::open_read_only(resolved.expose_secret()).await?,
+        StateUse::Write => {
+            let opened = State::open(resolved.expose_secret()).await?;
+            if opened.created {
+                warn!(
+                    "the state was created: until now nothing is remembered, no notice, no approval, no date"
+                );
+            }
+            Some(opened.state)
+        }
+    };
+    let Some(reference) = SecretReference::parse_if_meant(url).transpose()? else {
+        return Ok(state);
+    };
+    let urls: Arc<dyn UrlSource> = Arc::new(UrlSecret {
+        reference,
+        secrets: Arc::clone(secrets),
+    });
+    Ok(state.map(|state| state.renewed_by(&urls)))
+}
+
+/// The secret that holds the URL of the state.
+#[derive(Debug)]
+struct UrlSecret {
+    reference: SecretReference,
+    secrets: Arc<Secrets>,
+}
+
+impl UrlSource for UrlSecret {
+    fn current(&self) -> BoxFuture<'_, Result<SecretString, Box<dyn std::error::Error + Send + Sync>>> {
+        Box::pin(async { Ok(self.secrets.refresh(&self.reference).await?) })
     }
 }
 

@@ -6,11 +6,10 @@
 
 use std::sync::Arc;
 
-use sqlx::postgres::PgPool;
 use sqlx::sqlite::SqlitePool;
 
 use super::error::{Cause, StateError, during};
-use super::postgres::{self, answered};
+use super::postgres::{self, UrlSource, answered};
 use super::sqlite::{self, FileVersion};
 use super::statement::query;
 use crate::model::StateUrl;
@@ -31,8 +30,8 @@ pub(super) enum Pools {
         unlocked: Option<Arc<FileVersion>>,
     },
     Postgres {
-        readers: PgPool,
-        writer: Option<PgPool>,
+        readers: postgres::Pool,
+        writer: Option<postgres::Pool>,
     },
 }
 
@@ -81,6 +80,20 @@ impl Connection {
 impl State {
     pub(super) fn of(pools: Pools) -> Self {
         Self { pools }
+    }
+
+    /// The same state, which asks there for its URL when its server refuses the password: of a database that was opened by
+    /// a secret, which may be rotated. A file has no password.
+    #[must_use]
+    pub fn renewed_by(self, urls: &Arc<dyn UrlSource>) -> Self {
+        let renewed = |pool: postgres::Pool| pool.renewed_by(Arc::clone(urls));
+        Self::of(match self.pools {
+            Pools::Postgres { readers, writer } => Pools::Postgres {
+                readers: renewed(readers),
+                writer: writer.map(renewed),
+            },
+            file @ Pools::Sqlite { .. } => file,
+        })
     }
 
     /// Opens the state for writing, creates it where it is not there, and brings its schema up to date.

@@ -52,6 +52,7 @@ pub use lease::{LEASE_DURATION, LEASE_SAFE_FOR, Lease};
 pub use observations::ObservationKind;
 pub use outbox::{Audience, DeadMessage, DueMessage, MessageState, NewMessage, OutboxDepth};
 pub use plans::{DecisionId, DecisionRecord, NewDecision, PlanSummary, StoredPlan};
+pub use postgres::UrlSource;
 pub use reviews::NewReview;
 pub use runs::{RunRecord, UNFINISHED};
 pub use sessions::{RequestSeen, SessionRecord};

@@ -6,15 +6,19 @@
 //! the server for us, nor we for the server.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, Postgres, Transaction};
+use tracing::{info, warn};
 
 use super::connection::{Connection, Opened, Pools, State};
 use super::error::Cause;
 use super::migrations::{self, Dialect};
-use crate::model::PostgresUrl;
+use crate::model::{PostgresUrl, StateUrl, StateUrlError};
 
 /// How long a connection is waited for, and the server when it cannot be reached.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +27,34 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long a connection that is given back may take to show that it is sound.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+
+/// Where the URL of the state is asked for again when the server refuses its password, which may have been rotated.
+pub trait UrlSource: std::fmt::Debug + Send + Sync {
+    /// The URL as it is now, read anew.
+    fn current(&self) -> BoxFuture<'_, Result<SecretString, BoxError>>;
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the URL of the state could not be renewed.
+#[derive(Debug, thiserror::Error)]
+enum NotRenewed {
+    #[error("it cannot be read")]
+    Unreadable(#[source] BoxError),
+    #[error("it is none any more: correct the secret")]
+    NoUrl(#[source] StateUrlError),
+    #[error("the database driver does not understand it: correct the secret")]
+    NotUnderstood(#[source] Cause),
+    #[error("it names another database now: start iamwarden anew, if the state is to be there")]
+    Elsewhere,
+}
+
+/// Connections to a server that are kept open, and how new ones are made.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    pub(super) connections: PgPool,
+    urls: Option<Arc<dyn UrlSource>>,
+}
 
 /// The server's own limits, and what is promised of durability, for every connection. Not in the start-up packet, where
 /// poolers in between refuse them.
@@ -87,8 +119,8 @@ pub(super) async fn open_read_only(url: &PostgresUrl) -> Result<Option<State>, C
 
 /// Brings the schema up to date and tells whether there was none. Of two processes that start at once, the second waits
 /// and finds it done.
-async fn migrate(writer: &PgPool) -> Result<bool, Cause> {
-    let mut transaction = answered(writer.begin_with(WRITE)).await?;
+async fn migrate(writer: &Pool) -> Result<bool, Cause> {
+    let mut transaction = writer.begin(WRITE).await?;
     answered(sqlx::query(MIGRATION_LOCK).execute(&mut *transaction)).await?;
     let mut transaction = Connection::Postgres(transaction);
     let created = migrations::bring_up_to_date(&mut transaction, &DIALECT).await?;
@@ -96,18 +128,79 @@ async fn migrate(writer: &PgPool) -> Result<bool, Cause> {
     Ok(created)
 }
 
-fn pool(url: &PostgresUrl, connections: u32, mode: &'static str) -> Result<PgPool, Cause> {
-    let options = PgConnectOptions::from_str(url.expose()).map_err(Cause::of_postgres)?;
-    let options = match options.get_application_name() {
-        Some(_) => options,
-        None => options.application_name("iamwarden"),
-    };
+pub(super) fn pool(url: &PostgresUrl, connections: u32, mode: &'static str) -> Result<Pool, Cause> {
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| Box::pin(begin_session(connection, mode)))
         .after_release(|connection, _| Box::pin(is_sound(connection)));
-    Ok(pool.connect_lazy_with(options))
+    Ok(Pool {
+        connections: pool.connect_lazy_with(options(url)?),
+        urls: None,
+    })
+}
+
+fn options(url: &PostgresUrl) -> Result<PgConnectOptions, Cause> {
+    let options = PgConnectOptions::from_str(url.expose()).map_err(Cause::of_postgres)?;
+    Ok(match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("iamwarden"),
+    })
+}
+
+impl Pool {
+    /// The same, which asks there for its URL when it is refused.
+    pub(super) fn renewed_by(self, urls: Arc<dyn UrlSource>) -> Self {
+        Self {
+            urls: Some(urls),
+            ..self
+        }
+    }
+
+    async fn begin(&self, how: &'static str) -> Result<Transaction<'static, Postgres>, Cause> {
+        let begun = answered(self.connections.begin_with(how)).await;
+        match (begun, &self.urls) {
+            (Err(Cause::Refused(refusal)), Some(urls)) => match self.renew(urls.as_ref()).await {
+                Ok(()) => answered(self.connections.begin_with(how)).await,
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the password of the state was refused, and its URL could not be renewed"
+                    );
+                    Err(Cause::Refused(refusal))
+                }
+            },
+            (begun, _) => begun,
+        }
+    }
+
+    /// Lets new connections be made by the URL as it is now. It has to be of the same database: what stands elsewhere is
+    /// another memory, with other notices, approvals and leases.
+    async fn renew(&self, urls: &dyn UrlSource) -> Result<(), NotRenewed> {
+        let url = urls.current().await.map_err(NotRenewed::Unreadable)?;
+        let url = match StateUrl::parse(url.expose_secret()).map_err(NotRenewed::NoUrl)? {
+            StateUrl::Postgres(url) => url,
+            StateUrl::Memory | StateUrl::File(_) => return Err(NotRenewed::Elsewhere),
+        };
+        let (old, new) = (
+            self.connections.connect_options(),
+            options(&url).map_err(NotRenewed::NotUnderstood)?,
+        );
+        let place = |options: &PgConnectOptions| {
+            (
+                options.get_host().to_owned(),
+                options.get_socket().cloned(),
+                options.get_port(),
+                options.get_database().map(ToOwned::to_owned),
+            )
+        };
+        if place(&old) != place(&new) {
+            return Err(NotRenewed::Elsewhere);
+        }
+        info!("the state refused its password: connecting with the one that its secret holds now");
+        self.connections.set_connect_options(new);
+        Ok(())
+    }
 }
 
 async fn begin_session(connection: &mut PgConnection, mode: &'static str) -> Result<(), sqlx::Error> {
@@ -134,18 +227,16 @@ async fn is_sound(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 }
 
 /// Says good-bye to the server, where it is there to hear it.
-pub(super) async fn close(pool: &PgPool) {
-    let _ = tokio::time::timeout(RETURN_TIMEOUT, pool.close()).await;
+pub(super) async fn close(pool: &Pool) {
+    let _ = tokio::time::timeout(RETURN_TIMEOUT, pool.connections.close()).await;
 }
 
-pub(super) async fn snapshot(readers: &PgPool) -> Result<Connection, Cause> {
-    Ok(Connection::Postgres(
-        answered(readers.begin_with(SNAPSHOT)).await?,
-    ))
+pub(super) async fn snapshot(readers: &Pool) -> Result<Connection, Cause> {
+    Ok(Connection::Postgres(readers.begin(SNAPSHOT).await?))
 }
 
-pub(super) async fn write(writer: &PgPool) -> Result<Connection, Cause> {
-    let mut transaction = answered(writer.begin_with(WRITE)).await?;
+pub(super) async fn write(writer: &Pool) -> Result<Connection, Cause> {
+    let mut transaction = writer.begin(WRITE).await?;
     answered(sqlx::query(LOCK).fetch_one(&mut *transaction)).await?;
     Ok(Connection::Postgres(transaction))
 }

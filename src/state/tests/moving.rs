@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use super::fixtures::*;
@@ -152,8 +151,9 @@ async fn of_version(url: &str, version: i64) -> State {
             )
         }
         StateUrl::Postgres(address) => {
-            let pool = PgPool::connect(address.expose()).await.unwrap();
-            let transaction = Connection::Postgres(pool.begin().await.unwrap());
+            let pool =
+                crate::state::postgres::pool(&address, 2, "SET default_transaction_read_only = off").unwrap();
+            let transaction = Connection::Postgres(pool.connections.begin().await.unwrap());
             let (readers, writer) = (pool.clone(), Some(pool));
             (
                 Pools::Postgres { readers, writer },

@@ -1,5 +1,10 @@
 //! PostgreSQL: what a server that others use too must not do to the state, and what a person is told.
 
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use secrecy::SecretString;
+
 use super::fixtures::*;
 use super::postgres::{Cluster, Database, PASSWORD};
 use crate::state::statement::query;
@@ -162,6 +167,52 @@ async fn what_the_server_says_is_told_without_the_password() {
     // Without TLS on the server, whoever insists on it does not get in.
     let insisting = format!("{url}?sslmode=verify-full");
     insta::assert_snapshot!(shown(State::open(&insisting).await.unwrap_err()), @"the database server does not answer; the next try connects anew, so see that it runs and can be reached from here");
+}
+
+/// A secret that somebody may change.
+#[derive(Debug)]
+struct Vault(std::sync::Mutex<String>);
+
+impl UrlSource for Vault {
+    fn current(
+        &self,
+    ) -> BoxFuture<'_, Result<SecretString, Box<dyn std::error::Error + Send + Sync + 'static>>> {
+        let url = self.0.lock().unwrap().clone();
+        Box::pin(async move { Ok(SecretString::from(url)) })
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_password_is_asked_for_and_another_database_is_not_taken_for_the_same() {
+    let (database, other) = (Cluster::shared().database(), Cluster::shared().database());
+    let user = format!("warden_of_{}", database.name);
+    database.sql(&format!("CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'first'"));
+    let url = |password: &str| {
+        database
+            .url_with_password()
+            .replace(&format!("postgres:{PASSWORD}"), &format!("{user}:{password}"))
+    };
+    let state = State::open(&url("first")).await.unwrap().state;
+    let vault = Arc::new(Vault(url("first").into()));
+    let state = state.renewed_by(&(Arc::clone(&vault) as Arc<dyn UrlSource>));
+    state.check_writable().await.unwrap();
+    state.check().await.unwrap();
+    database.sql(&format!(
+        "ALTER ROLE {user} PASSWORD 'second'; \
+         SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{user}'"
+    ));
+    let is_refused = |done: Result<(), StateError>| {
+        let error = done.unwrap_err();
+        assert!(matches!(error.cause(), Cause::Refused(_)), "{error}");
+    };
+    // The secret is behind, then it is of somewhere else, and then it is as it should be.
+    is_refused(state.check_writable().await);
+    *vault.0.lock().unwrap() = url("second").replace(&database.name, &other.name);
+    is_refused(state.check_writable().await);
+    is_refused(state.check().await);
+    *vault.0.lock().unwrap() = url("second");
+    state.check_writable().await.unwrap();
+    state.check().await.unwrap();
 }
 
 #[tokio::test]
