@@ -203,9 +203,12 @@ def test_every_metric_and_label_of_alerts_and_dashboard_is_there(account, warden
 
         def counted() -> str | None:
             status, text = daemon.get("/metrics")
-            return text if status == 200 and 'iamwarden_runs_total{result="completed"} 0\n' not in text else None
+            run = 'iamwarden_runs_total{result="completed"} 0\n' not in text
+            # Told with the state of things, every few seconds.
+            calls = "iamwarden_aws_call_rate{" in text
+            return text if status == 200 and run and calls else None
 
-        text = until(counted, "the run is counted")
+        text = until(counted, "the run and its calls are counted")
     labels: dict[str, dict[str, set[str]]] = {}
     for family in parse_text(text):
         for sample in family.samples:
@@ -248,6 +251,19 @@ def test_the_configurations_are_valid_and_change_nothing_yet(warden, name):
     file = DEPLOY / "ecs" / name
     warden.run("--config", str(file), "validate", code=0)
     assert "\ndry_run = true\n" in file.read_text()
+
+
+def test_the_task_reads_the_secret_of_its_state_itself():
+    """Injected into the environment, a rotated password would stay unknown until the next task."""
+    resources = template("iamwarden.yaml")["Resources"]
+    (definition,) = resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+    (with_state,) = [choice["If"][1] for choice in definition["Environment"] if "If" in choice and choice["If"][0] == "HasState"]
+    (secrets,) = resources["TaskRole"]["Properties"]["Policies"][1]["PolicyDocument"]["Statement"]
+    assert {"If": ["HasState", {"Ref": "StateUrlSecretArn"}, {"Ref": "AWS::NoValue"}]} in secrets["Resource"]
+    secret = f"arn:aws:secretsmanager:eu-central-1:{EXAMPLE_ACCOUNT}:secret:iamwarden/state-AbCdEf"
+    assert with_state["Name"] == "IAMWARDEN__STATE__URL"
+    url = with_state["Value"].replace("${StateUrlSecretArn}", secret)
+    ran(BINARY, "--config", DEPLOY / "ecs/iamwarden.toml", "validate", IAMWARDEN__STATE__URL=url)
 
 
 def test_the_example_account_is_nobodys(account):
