@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_simulator::{Fault, FaultKind, Release};
 
-use crate::support::postgres::Cluster;
+use crate::support::postgres::{Cluster, PASSWORD};
 use crate::support::{APPLY, Attempt, Store, World, eventually};
 use crate::{daemon, let_rules_be_missed};
 
@@ -94,5 +94,48 @@ fn connections_that_are_cut_again_and_again_lose_and_double_nothing() {
     world.simulator.faults().clear();
     world.restart_until_settled();
     assert!(world.attempts().iter().all(|attempt| !Attempt::is_open(attempt)));
+    world.assert_tidy(&before);
+}
+
+#[test]
+fn a_password_that_is_rotated_in_the_middle_of_a_run_is_read_again() {
+    let database = Cluster::shared().database();
+    let user = format!("warden_of_{}", database.name);
+    database.sql(&format!("CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'first'"));
+    let url = database.url_with_password();
+    let url = |password: &str| url.replace(&format!("postgres:{PASSWORD}"), &format!("{user}:{password}"));
+    let world = World::untidy_with(database);
+    let before = world.account();
+    let_rules_be_missed(&world);
+    let secret = world.path("state-url");
+    std::fs::write(&secret, url("first")).unwrap();
+    world
+        .simulator
+        .faults()
+        .add(Fault::new(FaultKind::Hold).on_mutations().times(1));
+    let running = daemon(&world, |command| {
+        command.env("IAMWARDEN__STATE__URL", format!("file:{}", secret.display()));
+    });
+    let hold = world.held();
+    world.rows(&format!("ALTER ROLE {user} PASSWORD 'second'"));
+    std::fs::write(&secret, url("second")).unwrap();
+    world.rows(&format!(
+        "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{user}'"
+    ));
+    world.simulator.holds().release(hold.id, Release::Continue);
+    running.wait_until_it_says("connecting with the one that its secret holds now");
+    eventually("what was under way is not known", || {
+        let attempts = world.attempts();
+        !attempts.is_empty() && attempts.iter().all(|attempt| attempt.status == "applied")
+    });
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    assert!(
+        !ended.log.contains(":second@") && !ended.log.contains(":first@"),
+        "{}",
+        ended.log
+    );
+    world.restart_until_settled();
     world.assert_tidy(&before);
 }
