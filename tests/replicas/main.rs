@@ -7,11 +7,14 @@
     reason = "a test fails by panicking, and goes by the wall clock as the binary does"
 )]
 
+mod kills;
 mod moving;
 mod outage;
+mod receiver;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
+mod tap;
 
 use std::process::Command;
 

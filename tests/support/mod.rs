@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -171,12 +171,17 @@ impl World {
 
     /// Goes on after a crash, a minute later where that is needed, until nothing is open.
     pub(crate) fn restart_until_settled(&self) {
+        self.restart_until_settled_by(&APPLY);
+    }
+
+    /// The same by another command.
+    pub(crate) fn restart_until_settled_by(&self, command: &[&str]) {
         self.let_leases_end();
-        let ended = self.run(&APPLY);
+        let ended = self.run(command);
         assert_eq!(ended.code, Some(0), "{}", ended.log);
         if self.attempts().iter().any(Attempt::is_open) {
             self.let_readings_agree_for_a_minute();
-            let ended = self.run(&APPLY);
+            let ended = self.run(command);
             assert_eq!(ended.code, Some(0), "{}", ended.log);
         }
     }
@@ -215,6 +220,11 @@ impl World {
             None => format!("sqlite:{}", self.path("state.db").display()),
             Some(database) => database.url(),
         }
+    }
+
+    /// The database of the state; `None`: it is in a file.
+    pub(crate) fn database(&self) -> Option<&Database<'static>> {
+        self.database.as_ref()
     }
 
     /// A file in the folder.
@@ -332,6 +342,13 @@ impl World {
     pub(crate) fn let_leases_end(&self) {
         if self.has_table("leases") {
             self.rows("UPDATE leases SET expires_ms = (SELECT now_ms FROM database_clock)");
+        }
+    }
+
+    /// What two minutes do to the messages that a process was sending when it was killed.
+    pub(crate) fn let_claims_end(&self) {
+        if self.has_table("messages") {
+            self.rows("UPDATE messages SET claimed_until_ms = 0");
         }
     }
 
@@ -496,6 +513,11 @@ impl Running {
         self.child.id()
     }
 
+    /// Whether it has come to its end.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits until it logged this.
     pub(crate) fn wait_until_it_says(&self, text: &str) {
         eventually(text, || read(&self.log).contains(text));
@@ -514,14 +536,12 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
-        let mut ended: Option<ExitStatus> = None;
         let log = self.log.clone();
         eventually(&format!("the process did not end: {}", log.display()), || {
-            ended = self.child.try_wait().unwrap();
-            ended.is_some()
+            self.has_ended()
         });
         Ended {
-            code: ended.and_then(|status| status.code()),
+            code: self.child.wait().unwrap().code(),
             out: read(&self.out),
             log: read(&self.log),
         }

@@ -170,6 +170,12 @@ impl<'a> Database<'a> {
         )
     }
 
+    /// The server's socket, for whoever stands in between.
+    pub fn socket(&self) -> PathBuf {
+        let name = format!(".s.PGSQL.{}", self.cluster.port);
+        self.cluster.folder.join(name)
+    }
+
     /// Its address over TCP, with the password.
     pub fn url_with_password(&self) -> String {
         let (port, name) = (self.cluster.port, &self.name);
