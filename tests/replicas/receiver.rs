@@ -1,17 +1,40 @@
 //! The other side of a channel: keeps what is posted to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Value, json};
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::support::{World, block_on};
+use crate::support::{World, block_on, eventually};
 
 /// A webhook that takes everything.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     server: MockServer,
+    door: Arc<Door>,
+}
+
+/// While it is shut, nobody gets an answer: whoever posted stands there.
+#[derive(Debug, Default)]
+struct Door {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+    somebody_waits: AtomicBool,
+}
+
+struct Porter(Arc<Door>);
+
+impl Respond for Porter {
+    fn respond(&self, _: &Request) -> ResponseTemplate {
+        let door = &self.0;
+        let is_shut = door.is_shut.lock().unwrap();
+        door.somebody_waits.store(*is_shut, Ordering::Release);
+        drop(door.opened.wait_while(is_shut, |is_shut| *is_shut).unwrap());
+        ResponseTemplate::new(204)
+    }
 }
 
 /// A message, as it arrived.
@@ -26,13 +49,32 @@ pub(crate) struct Post {
 impl Receiver {
     /// Listens.
     pub(crate) fn open() -> Self {
+        let door = Arc::new(Door::default());
+        let porter = Porter(Arc::clone(&door));
         let server = block_on(async {
             let server = MockServer::start().await;
-            let accepted = ResponseTemplate::new(204);
-            Mock::given(any()).respond_with(accepted).mount(&server).await;
+            Mock::given(any()).respond_with(porter).mount(&server).await;
             server
         });
-        Self { server }
+        Self { server, door }
+    }
+
+    /// Lets whoever posts wait for the answer.
+    pub(crate) fn shut(&self) {
+        *self.door.is_shut.lock().unwrap() = true;
+    }
+
+    /// Waits until somebody posted and waits for the answer.
+    pub(crate) fn wait_until_somebody_posted(&self) {
+        eventually("nobody posted", || {
+            self.door.somebody_waits.load(Ordering::Acquire)
+        });
+    }
+
+    /// Answers again.
+    pub(crate) fn reopen(&self) {
+        *self.door.is_shut.lock().unwrap() = false;
+        self.door.opened.notify_all();
     }
 
     /// Declares these rules, and this as the channel of all messages.
@@ -60,7 +102,7 @@ secret = "file:{secret}"
     /// Everything that was posted, in order.
     pub(crate) fn posts(&self) -> Vec<Post> {
         let requests = block_on(self.server.received_requests()).unwrap();
-        let post = |request: wiremock::Request| Post {
+        let post = |request: Request| Post {
             id: request.headers["webhook-id"].to_str().unwrap().to_owned(),
             body: request.body_json().unwrap(),
         };
@@ -90,6 +132,13 @@ secret = "file:{secret}"
             .collect();
         made.sort();
         assert_eq!(told, made);
+    }
+}
+
+impl Drop for Receiver {
+    /// The server does not end while somebody stands before the door.
+    fn drop(&mut self) {
+        self.reopen();
     }
 }
 

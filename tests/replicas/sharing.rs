@@ -3,71 +3,14 @@
 use aws_simulator::{Fault, FaultKind, Release};
 
 use crate::support::{ACCOUNT, Store, World, eventually};
-use crate::{daemon, let_rules_be_missed, runs};
-
-const KEYS: [&str; 2] = ["AKIAADA0000000000001", "AKIABOB0000000000001"];
-
-/// Two accounts, each with a key that is too old.
-const TWO_ACCOUNTS: &str = r#"
-[[accounts]]
-id = "123456789012"
-report = { existing = "10m" }
-
-[[accounts.users]]
-name = "ada"
-age = "500d"
-keys = [{ id = "AKIAADA0000000000001", age = "200d", last_used = "2d" }]
-
-[[accounts]]
-id = "210987654321"
-report = { existing = "10m" }
-
-[[accounts.roles]]
-name = "iamwarden"
-assumed_by = ["123456789012"]
-
-[[accounts.users]]
-name = "bob"
-age = "500d"
-keys = [{ id = "AKIABOB0000000000001", age = "200d", last_used = "2d" }]
-"#;
-
-/// One account is read at a time, so that each daemon has one.
-const ONE_AT_A_TIME: &str = r#"
-[schedule]
-accounts_at_once = 1
-
-[guardrails]
-max_changes_percent = 100
-
-[rules.access_key_rotation]
-mode = "enforce"
-minimum_notice = "0s"
-
-[[accounts]]
-id = "123456789012"
-
-[[accounts]]
-id = "210987654321"
-role_arn = "arn:aws:iam::210987654321:role/iamwarden"
-"#;
+use crate::{
+    KEYS, ONE_AT_A_TIME, TWO_ACCOUNTS, daemon, holder_of, let_it_be_missed, let_rules_be_missed, runs,
+    wait_until_the_tick_is_settled,
+};
 
 fn statuses(world: &World, key: &str) -> Vec<String> {
     let attempts = world.attempts_at(key).into_iter();
     attempts.map(|attempt| attempt.status).collect()
-}
-
-/// What half a minute of silence does.
-fn let_it_be_missed(world: &World, holder: &str) {
-    world.rows(&format!(
-        "UPDATE replicas SET seen_ms = 0 WHERE holder = '{holder}'"
-    ));
-    world.let_leases_end();
-}
-
-fn holder_of(world: &World, account: &str) -> String {
-    let sql = format!("SELECT holder FROM turns WHERE name LIKE '% in {account}' AND done_at IS NULL");
-    world.rows(&sql)[0][0].clone()
 }
 
 #[test]
@@ -96,11 +39,7 @@ fn two_daemons_share_the_accounts_and_one_takes_over_from_the_other() {
     });
     assert_eq!(statuses(&world, KEYS[0]), ["not_applied", "applied"]);
     assert_eq!(statuses(&world, KEYS[1]), ["applied"]);
-    eventually("the tick is not settled", || {
-        world
-            .rows("SELECT 1 FROM turns WHERE done_at IS NULL AND name LIKE '% in %'")
-            .is_empty()
-    });
+    wait_until_the_tick_is_settled(&world);
     second.signal("TERM");
     let ended = second.end();
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -126,11 +65,7 @@ fn a_tick_is_done_by_one_of_two() {
         let attempts = world.attempts();
         attempts.len() == crate::support::CHANGES as usize && attempts.iter().all(|a| a.status == "applied")
     });
-    eventually("the tick is not settled", || {
-        world
-            .rows("SELECT 1 FROM turns WHERE done_at IS NULL AND name LIKE '% in %'")
-            .is_empty()
-    });
+    wait_until_the_tick_is_settled(&world);
     for running in [first, second] {
         running.signal("TERM");
         let ended = running.end();
