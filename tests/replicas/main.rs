@@ -12,6 +12,7 @@ mod moving;
 mod outage;
 mod receiver;
 mod sharing;
+mod skew;
 #[path = "../support/mod.rs"]
 mod support;
 mod tap;

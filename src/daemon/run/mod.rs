@@ -230,6 +230,10 @@ impl House {
         let planned = match planned {
             // Other replicas took every account: nothing begins here.
             Ok(planned) if share.is_some_and(Share::is_empty) => return Ok(Done::nothing(planned)),
+            // Told to stop before it took any: the same.
+            Err(error) if share.is_some_and(Share::is_empty) && self.shutdown.is_requested() => {
+                return Err(error);
+            }
             planned => planned,
         };
         run.begin(state, command, planned.as_ref().ok().and_then(Planned::caller))
