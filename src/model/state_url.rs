@@ -23,6 +23,9 @@ const PARAMETERS: [&str; 13] = [
     "user",
 ];
 
+/// Those of them that name a file.
+const FILES: [&str; 3] = ["sslcert", "sslkey", "sslrootcert"];
+
 /// Why a text does not say where a state is. Does not repeat the text: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateUrlError {
@@ -106,6 +109,15 @@ impl PostgresUrl {
     /// Whether a password stands in it.
     pub fn has_password(&self) -> bool {
         self.0.password().is_some() || self.0.query_pairs().any(|(key, _)| key == "password")
+    }
+
+    /// The files of certificates and keys that it names.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let pairs = self.0.query_pairs().into_owned();
+        pairs
+            // Instead of a path the text of a certificate may stand there.
+            .filter(|(key, value)| FILES.contains(&key.as_str()) && !value.starts_with("-----BEGIN"))
+            .map(|(_, value)| PathBuf::from(value))
     }
 
     /// All of it, the password included: for connecting, and nothing else.

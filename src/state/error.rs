@@ -73,6 +73,11 @@ pub enum Cause {
         "the database server does not answer; the next try connects anew, so see that it runs and can be reached from here"
     )]
     Away(#[source] sqlx::Error),
+    /// The database server does not encrypt, or does not show that it is the one that was meant.
+    #[error(
+        "there is no encrypted connection to the database server that can be trusted; check that it offers TLS, that `sslrootcert` of `state.url` is the authority of its certificate, and that the certificate is for the host of `state.url`"
+    )]
+    NotTrusted(#[source] sqlx::Error),
     /// The database server lets us not in.
     #[error(
         "the database server refuses the user or the database of `state.url`; check both, the password, and the rights of the user"
@@ -230,10 +235,10 @@ impl Cause {
 
     pub(super) fn of_postgres(error: sqlx::Error) -> Self {
         let Some(code) = error.as_database_error().and_then(|e| e.code()) else {
-            return if is_disconnected(&error) {
-                Self::Away(error)
-            } else {
-                Self::Database(error)
+            return match error {
+                error if is_about_trust(&error) => Self::NotTrusted(error),
+                error if is_disconnected(&error) => Self::Away(error),
+                error => Self::Database(error),
             };
         };
         // Classes and codes: postgresql.org/docs/current/errcodes-appendix.html.
@@ -273,12 +278,19 @@ pub(super) async fn during<T>(
     }
 }
 
+/// Whether TLS failed. What is wrong with a certificate comes as invalid data that were read.
+fn is_about_trust(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, Tls};
+
+    matches!(error, Tls(_)) || matches!(error, Io(error) if error.kind() == std::io::ErrorKind::InvalidData)
+}
+
 /// Whether it is the way to the server that failed.
 fn is_disconnected(error: &sqlx::Error) -> bool {
-    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, WorkerCrashed};
 
     matches!(
         error,
-        Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed
+        Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | WorkerCrashed
     )
 }

@@ -5,6 +5,7 @@
 //! with that row in hand is cut off by the server, and what it began is undone. Nothing waits without an end: neither
 //! the server for us, nor we for the server.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +91,7 @@ pub(super) async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>
 }
 
 pub(super) async fn open(url: &PostgresUrl) -> Result<Opened, Cause> {
+    ensure_readable(url.files()).await?;
     let writer = pool(url, 1, WRITING)?;
     let created = migrate(&writer).await?;
     let readers = pool(url, READERS, READING)?;
@@ -102,6 +104,7 @@ pub(super) async fn open(url: &PostgresUrl) -> Result<Opened, Cause> {
 
 /// `None`: the database has no schema of ours.
 pub(super) async fn open_read_only(url: &PostgresUrl) -> Result<Option<State>, Cause> {
+    ensure_readable(url.files()).await?;
     let readers = pool(url, READERS, READING)?;
     let found = {
         let mut transaction = snapshot(&readers).await?;
@@ -115,6 +118,16 @@ pub(super) async fn open_read_only(url: &PostgresUrl) -> Result<Option<State>, C
         None => Ok(None),
         Some(found) => migrations::ensure_known(found).map(|()| Some(state)),
     }
+}
+
+/// Names the file that is missing, which the error of a connection does not.
+async fn ensure_readable(files: impl Iterator<Item = PathBuf>) -> Result<(), Cause> {
+    for path in files {
+        if let Err(source) = tokio::fs::File::open(&path).await {
+            return Err(Cause::File { path, source });
+        }
+    }
+    Ok(())
 }
 
 /// Brings the schema up to date and tells whether there was none. Of two processes that start at once, the second waits

@@ -17,6 +17,7 @@ mod skew;
 mod support;
 mod tap;
 mod telling;
+mod tls;
 
 use std::process::Command;
 

@@ -429,10 +429,9 @@ impl World {
         let mut applied = BTreeMap::new();
         let mut intended: BTreeMap<_, usize> = BTreeMap::new();
         for attempt in &attempts {
-            let direction = if attempt.direction == "apply" {
-                "apply"
-            } else {
-                "undo"
+            let direction = match attempt.direction.as_str() {
+                "apply" => "apply",
+                _ => "undo",
             };
             let named = (direction, attempt.subject.clone());
             *intended.entry(named.clone()).or_default() += 1;

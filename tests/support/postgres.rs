@@ -116,6 +116,24 @@ impl Cluster {
         }
     }
 
+    /// Offers TLS with this certificate from now on, and lets nobody in over TCP without.
+    pub fn serve_tls(&self, certificate: &Path, key: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let data = self.folder.join("data");
+        for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let to = data.join(name);
+            std::fs::copy(from, &to).unwrap();
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+            hand_over(&to);
+        }
+        let access = "local all all trust\nhostssl all all all scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), access).unwrap();
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.stop();
+        self.start();
+    }
+
     /// A new, empty database.
     pub fn database(&'static self) -> Database<'static> {
         Database::of(self)

@@ -166,7 +166,7 @@ async fn what_the_server_says_is_told_without_the_password() {
     insta::assert_snapshot!(shown(State::open(&unreadable).await.unwrap_err()), @"this is not the address of a database; write `postgres://USER@HOST/DATABASE`");
     // Without TLS on the server, whoever insists on it does not get in.
     let insisting = format!("{url}?sslmode=verify-full");
-    insta::assert_snapshot!(shown(State::open(&insisting).await.unwrap_err()), @"the database server does not answer; the next try connects anew, so see that it runs and can be reached from here");
+    insta::assert_snapshot!(shown(State::open(&insisting).await.unwrap_err()), @"there is no encrypted connection to the database server that can be trusted; check that it offers TLS, that `sslrootcert` of `state.url` is the authority of its certificate, and that the certificate is for the host of `state.url`");
 }
 
 /// A secret that somebody may change.
