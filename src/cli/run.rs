@@ -271,6 +271,7 @@ async fn tick_run(
         }
         match ended? {
             Shared::Whole => return Ok(RunEnd::Completed),
+            Shared::WrongClock => return Ok(RunEnd::LeftUndone),
             // Nothing is settled before all of it is done, for one of the others may die of it.
             Shared::Rest => {
                 let pause = house.clock.sleep(SHARE_EVERY);

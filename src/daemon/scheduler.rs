@@ -69,6 +69,8 @@ pub enum RunEnd {
     Completed,
     /// It stopped half-way because the process stops; the next start takes it up again.
     Interrupted,
+    /// Nothing came of it for a reason of this process alone, such as a wrong clock: another replica may serve the tick.
+    LeftUndone,
 }
 
 /// The scheduler cannot start.
@@ -288,23 +290,21 @@ impl Scheduler {
             at,
             due: rules.clone(),
         };
-        let result = match guard(|| run(tick)).await {
-            Ok(RunEnd::Completed) => RunResult::Completed,
-            Ok(RunEnd::Interrupted) => RunResult::Interrupted,
+        let (result, is_served) = match guard(|| run(tick)).await {
+            Ok(RunEnd::Completed) => (RunResult::Completed, true),
+            Ok(RunEnd::Interrupted) => (RunResult::Interrupted, false),
+            Ok(RunEnd::LeftUndone) => (RunResult::Failed, false),
             Err(error) => {
                 tracing::error!(error = %Chain(&*error), "the run failed; the next tick tries again");
-                RunResult::Failed
+                (RunResult::Failed, true)
             }
         };
         self.metrics.run_ended(result, began.elapsed());
         let settled = self.clock.now().max(at);
-        match result {
-            RunResult::Completed | RunResult::Failed => {
-                for rule in rules.keys() {
-                    record(store, rule, settled).await;
-                }
+        if is_served {
+            for rule in rules.keys() {
+                record(store, rule, settled).await;
             }
-            RunResult::Interrupted => {}
         }
         Ended::Settled(settled)
     }

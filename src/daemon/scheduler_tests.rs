@@ -361,6 +361,25 @@ async fn a_run_cut_short_by_the_end_is_taken_up_at_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_tick_that_was_left_undone_is_not_served_and_tried_here_with_the_next() {
+    let memory = Memory::with(&[(ROTATION, "2026-11-22T06:00:00Z")]);
+    let mut house = House::open("2026-11-23T06:00:00Z", &[(ROTATION, DAILY)], memory);
+    house.next_run().await.end.send(Ok(RunEnd::LeftUndone)).unwrap();
+    house.rest().await;
+    house.assert_quiet();
+    assert_eq!(
+        house.memory.tick_of(&ROTATION),
+        Some(at("2026-11-22T06:00:00Z")),
+        "there for other replicas"
+    );
+    assert!(house.metric("iamwarden_runs_total{result=\"failed\"} 1"));
+    house.set("2026-11-24T06:00:00Z").await;
+    house.next_run().await.end.send(Ok(RunEnd::Completed)).unwrap();
+    house.rest().await;
+    assert_eq!(house.memory.tick_of(&ROTATION), Some(at("2026-11-24T06:00:00Z")));
+}
+
+#[tokio::test]
 async fn a_run_that_does_not_end_is_left_behind_in_time() {
     let memory = Memory::with(&[(ROTATION, "2026-11-22T06:00:00Z")]);
     let mut house = House::open("2026-11-23T06:00:00Z", &[(ROTATION, DAILY)], memory);

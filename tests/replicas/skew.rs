@@ -92,6 +92,25 @@ fn a_tick_is_one_run_whatever_the_clocks_say() {
 }
 
 #[test]
+fn one_with_a_wrong_clock_leaves_the_work_to_others() {
+    let clocks = WRONG.map(|clock| [clock, RIGHT]);
+    with_clocks(&clocks, |world, [wrong, right]| {
+        let_rules_be_missed(world);
+        let wrong = daemon_at(world, wrong);
+        wrong.wait_until_it_says("the clock is wrong");
+        let right = daemon_at(world, right);
+        eventually("nobody did it", || world.effects().len() == KEYS.len());
+        wait_until_the_tick_is_settled(world);
+        for running in [wrong, right] {
+            running.signal("TERM");
+            let ended = running.end();
+            assert_eq!(ended.code, Some(0), "{}", ended.log);
+        }
+        assert_each_change_was_made_once(world);
+    });
+}
+
+#[test]
 fn one_that_fell_silent_is_replaced_whatever_the_clocks_say() {
     let clocks = [
         TOLERABLE.map(|clock| [clock, RIGHT]),

@@ -24,6 +24,8 @@ struct Taken {
     names: BTreeSet<String>,
     /// Whether another replica is at work on an account.
     others_at_work: bool,
+    /// Whether AWS has another time than this process.
+    clock_is_wrong: bool,
 }
 
 /// How far a tick has come.
@@ -33,6 +35,8 @@ pub enum Shared {
     Whole,
     /// Other replicas are at work on the rest. Should one fall silent, its accounts are there to be taken.
     Rest,
+    /// The clock of this process is wrong, so it can judge nothing. What it took is anybody's again.
+    WrongClock,
 }
 
 impl Share {
@@ -56,6 +60,11 @@ impl Share {
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.taken().names.is_empty()
+    }
+
+    /// AWS has another time.
+    pub(super) fn note_wrong_clock(&self) {
+        self.taken().clock_is_wrong = true;
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, Taken> {
@@ -112,13 +121,19 @@ impl House {
         };
         let share = Share::of(due, self.spread(due));
         let ran = Box::pin(self.carry_out(command, &selection, Some(&share))).await;
-        let is_done = ran.is_ok() && !self.shutdown.is_requested();
+        let clock_is_wrong = share.taken().clock_is_wrong;
+        let is_done = ran.is_ok() && !clock_is_wrong && !self.shutdown.is_requested();
         self.settle_share(state, &share, is_done).await?;
-        ran?;
-        Ok(match share.taken().others_at_work {
-            true => Shared::Rest,
-            false => Shared::Whole,
-        })
+        match ran {
+            Err(error) if clock_is_wrong => {
+                tracing::error!(error = format!("{error:#}"), "the run failed");
+                Ok(Shared::WrongClock)
+            }
+            Err(error) => Err(error),
+            Ok(_) if clock_is_wrong => Ok(Shared::WrongClock),
+            Ok(_) if share.taken().others_at_work => Ok(Shared::Rest),
+            Ok(_) => Ok(Shared::Whole),
+        }
     }
 
     async fn settle_share(&self, state: &State, share: &Share, is_done: bool) -> Result<(), StateError> {

@@ -144,6 +144,9 @@ impl Run<'_> {
         {
             Ok(session) => session,
             Err(failure) => {
+                if let (ConnectError::ClockSkew { .. }, Some(share)) = (&failure, self.share) {
+                    share.note_wrong_clock();
+                }
                 if account.is_some() {
                     error!(error = %crate::telemetry::Chain(&failure), "the account cannot be read");
                 }
