@@ -1,6 +1,6 @@
 //! What each rule found when it last looked, since when, and what it does not find any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -129,6 +129,41 @@ impl State {
                 })
             };
             rows.into_iter().map(parse).collect()
+        })
+        .await
+    }
+
+    /// Nothing stands any more of accounts that are not among these: nobody looks there again. What was found there is kept
+    /// for a while, as of anything that was put right.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot be read or written; then all stands as before.
+    pub async fn end_findings_beyond(&self, accounts: &BTreeSet<AccountId>) -> Result<(), StateError> {
+        during("leaving out accounts that are gone", async {
+            let mut connection = self.read().await?;
+            let looked_at: Vec<(String,)> = query("SELECT DISTINCT account FROM evaluations")
+                .fetch_all(&mut connection)
+                .await?;
+            drop(connection);
+            let is_gone = |account: &String| !accounts.iter().any(|known| known.as_str() == account);
+            let gone: Vec<_> = looked_at
+                .into_iter()
+                .map(|(account,)| account)
+                .filter(is_gone)
+                .collect();
+            if gone.is_empty() {
+                return Ok(());
+            }
+            let mut transaction = self.write().await?;
+            for account in &gone {
+                for statement in [
+                    "UPDATE findings SET standing = 0 WHERE account = $1 AND standing = 1",
+                    "DELETE FROM evaluations WHERE account = $1",
+                ] {
+                    query(statement).bind(account).execute(&mut transaction).await?;
+                }
+            }
+            transaction.commit().await
         })
         .await
     }

@@ -3,8 +3,9 @@
 //! Every series that can be known beforehand is there from the start with a zero, so that an alert on "none
 //! happened" has something to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -37,6 +38,8 @@ pub struct MetricsError {
 pub struct Metrics {
     registry: Registry,
     rules: Vec<RuleName>,
+    /// Those that have series.
+    accounts: Mutex<BTreeSet<AccountId>>,
     findings: Family<Labels<4>, Gauge>,
     actions: Family<Labels<2>, Counter>,
     aws_calls: Family<Labels<2>, Counter>,
@@ -59,6 +62,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("iamwarden"),
             rules: rules.into_iter().collect(),
+            accounts: Mutex::default(),
             findings: Family::default(),
             actions: Family::default(),
             aws_calls: Family::default(),
@@ -175,6 +179,7 @@ impl Metrics {
 
     /// Shows the account's series, at zero where nothing happened yet.
     pub fn declare_account(&self, account: &AccountId) {
+        self.accounts().insert(account.clone());
         for rule in &self.rules {
             for severity in Severity::ALL {
                 for status in FindingStatus::ALL {
@@ -188,6 +193,28 @@ impl Metrics {
         let _zero = self.lease_held.get_or_create(&[("account", account.to_string())]);
     }
 
+    /// Takes away the series of accounts that are not among these: what stood there last would alarm for ever.
+    pub fn retain_accounts(&self, accounts: &BTreeSet<AccountId>) {
+        let mut known = self.accounts();
+        for gone in known.difference(accounts) {
+            for rule in &self.rules {
+                for severity in Severity::ALL {
+                    for status in FindingStatus::ALL {
+                        self.findings
+                            .remove(&finding_labels(gone, rule, severity, status));
+                    }
+                }
+                self.last_success.remove(&rule_and_account(rule, gone));
+            }
+            self.lease_held.remove(&[("account", gone.to_string())]);
+        }
+        known.retain(|account| accounts.contains(account));
+    }
+
+    fn accounts(&self) -> std::sync::MutexGuard<'_, BTreeSet<AccountId>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What these rules found in the account in their last run; replaces what they found before.
     pub fn set_findings<'a>(
         &self,
@@ -195,6 +222,7 @@ impl Metrics {
         rules: &[RuleName],
         findings: impl IntoIterator<Item = &'a Finding>,
     ) {
+        self.accounts().insert(account.clone());
         let mut counts: BTreeMap<_, i64> = BTreeMap::new();
         for rule in rules {
             for severity in Severity::ALL {

@@ -190,6 +190,12 @@ async fn who_is_closed_is_left_out_and_who_is_gone_is_missed() {
         .unwrap();
     let done = home.run().await;
     assert_eq!(home.active(3), [1]);
+    let found = home.state().evaluations().await.unwrap();
+    assert!(
+        found
+            .iter()
+            .any(|evaluation| evaluation.account.as_str() == id(2))
+    );
     let left_out = &done.planned.plan.left_out;
     assert_eq!(left_out.len(), 1);
     assert_eq!(
@@ -210,6 +216,15 @@ async fn who_is_closed_is_left_out_and_who_is_gone_is_missed() {
     assert!(
         text.contains(&id(1)) && text.contains(&id(2)) && !text.contains(&id(3)),
         "{text}"
+    );
+    let standing = home.state().findings(None, false).await.unwrap();
+    let standing: BTreeSet<_> = standing
+        .iter()
+        .map(|record| record.finding.account.as_str())
+        .collect();
+    assert!(
+        standing.is_subset(&BTreeSet::from([ACCOUNT, id(3).as_str()])),
+        "{standing:?}"
     );
     // Once is enough.
     home.run_at(at(BEGIN) + days(2)).await;

@@ -258,6 +258,12 @@ impl House {
         Box::pin(run.tell(state, &planned, &reports, telling)).await?;
         if let Some(roster) = &house.roster {
             roster.remember(state, run.now).await?;
+            let accounts = house.config.accounts.iter().map(|account| account.id.clone());
+            let accounts = accounts.collect();
+            state.end_findings_beyond(&accounts).await?;
+            if let Some(metrics) = &house.metrics {
+                metrics.retain_accounts(&accounts);
+            }
         }
         let verdict = verdict(&planned.plan, &reports, dry_run);
         run.finish(state, verdict.as_str(), &reports).await?;

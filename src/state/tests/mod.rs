@@ -1,8 +1,10 @@
-//! Tests of the state. `contract`, `exemptions`, `leases` and `tampering` hold for every database; `opening` is about SQLite
+//! Tests of the state. `contract` with the cases beside it, `leases` and `tampering` hold for every database; `opening` is about SQLite
 //! and its files, `server` about PostgreSQL.
 
+mod attempts;
 mod contract;
 mod exemptions;
+mod findings;
 mod fixtures;
 mod leases;
 mod moving;

@@ -195,6 +195,20 @@ fn findings_replace_those_of_the_last_run_of_the_rules_that_ran() {
 }
 
 #[test]
+fn of_an_account_that_is_gone_nothing_shows() {
+    let metrics = Metrics::new([PASSWORDS], &[]);
+    metrics.declare_account(&account());
+    let here = text(&metrics);
+    let gone = AccountId::parse("999999999999").unwrap();
+    metrics.declare_account(&gone);
+    metrics.set_findings(&gone, &[PASSWORDS], &[] as &[Finding]);
+    metrics.set_last_success(&PASSWORDS, &gone, "2026-11-23T06:00:00Z".parse().unwrap());
+    metrics.set_lease_held(&gone, false);
+    metrics.retain_accounts(&BTreeSet::from([account()]));
+    assert_eq!(text(&metrics), here);
+}
+
+#[test]
 fn what_happens_is_counted() {
     let metrics = Metrics::new([PASSWORDS], &[]);
     metrics.action_ended(ChangeKind::DetachPolicy, ActionOutcome::Stale);
