@@ -25,9 +25,9 @@ pub use clock::{Clock, ClockHand};
 pub use in_force::InForce;
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
-    ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, Desk,
-    DiscoveryError, Done, Ending, Errands, ExchangeError, ExemptionAsked, House, PlanFile, Planned, Reach,
-    Reading, RollbackError, RolledBack, Roster, Run, Selection, Share, Shared, StateOutbox, Surveyed,
+    AccountNames, ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest,
+    Desk, DiscoveryError, Done, Ending, Errands, ExchangeError, ExemptionAsked, House, PlanFile, Planned,
+    Reach, Reading, RollbackError, RolledBack, Roster, Run, Selection, Share, Shared, StateOutbox, Surveyed,
     Telling, Tried, Undo, UndoError, Undoable, Verdict, agenda, is_undone, reads_failed, reference,
     saved_plan, verdict,
 };

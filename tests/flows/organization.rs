@@ -10,7 +10,7 @@ use aws_simulator::{
 use chrono::TimeDelta;
 use iamwarden::daemon::{Reach, Reading, Run, Selection, Shared, Verdict};
 use iamwarden::execute::ActionResult;
-use iamwarden::model::{RuleName, Span};
+use iamwarden::model::{AccountId, RuleName, Span};
 use iamwarden::plan::{AccountStatus, Plan};
 
 use crate::installation::{ACCOUNT, BEGIN, Installation, account, at, days};
@@ -190,6 +190,9 @@ async fn who_is_closed_is_left_out_and_who_is_gone_is_missed() {
         .unwrap();
     let done = home.run().await;
     assert_eq!(home.active(3), [1]);
+    let names = home.house.account_names().await.unwrap();
+    let name = |n| names.of(&AccountId::parse(&id(n)).unwrap());
+    assert_eq!((name(2), name(7)), (format!("account {}", id(2)), id(7)));
     let found = home.state().evaluations().await.unwrap();
     assert!(
         found

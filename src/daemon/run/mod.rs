@@ -30,7 +30,7 @@ pub use change::PlanFile;
 pub use decide::{DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest, saved_plan};
 pub use desk::{Desk, Ending, Errands, RollbackError, RolledBack};
 pub use exemptions::ExemptionAsked;
-pub use organization::{DiscoveryError, Roster};
+pub use organization::{AccountNames, DiscoveryError, Roster};
 pub use outside::ExchangeError;
 pub use planned::Planned;
 pub use share::{Share, Shared};

@@ -92,7 +92,32 @@ impl Roster {
     }
 }
 
+/// What people call accounts: as declared, or as the organization called them when it was last read.
+#[derive(Debug, Clone, Default)]
+pub struct AccountNames(BTreeMap<AccountId, String>);
+
+impl AccountNames {
+    /// The account's name; its id, where nobody named it.
+    pub fn of(&self, id: &AccountId) -> String {
+        self.0.get(id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}
+
 impl House {
+    /// What the accounts are called, as far as is known without asking AWS.
+    ///
+    /// # Errors
+    /// Where the state fails.
+    pub async fn account_names(&self) -> anyhow::Result<AccountNames> {
+        let mut names = match &self.state {
+            Some(state) if self.config.organization.discover => remembered(state).await?,
+            Some(_) | None => BTreeMap::new(),
+        };
+        let declared = self.config.accounts.iter();
+        names.extend(declared.filter_map(|account| Some((account.id.clone(), account.name.clone()?))));
+        Ok(AccountNames(names))
+    }
+
     /// This house with all its accounts in its configuration: those of the organization are looked up, where they are to be
     /// discovered. Once for each run: what an earlier one found is not used again.
     ///

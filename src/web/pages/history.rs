@@ -176,7 +176,7 @@ async fn confirm(
             "nothing to roll back: it was never applied, or it was rolled back already".to_owned(),
         ));
     }
-    let (now, config) = (web.clock.now(), web.house().config);
+    let (now, names) = (web.clock.now(), view::account_names(&web).await?);
     let row = |attempt: &Attempt| {
         let intent = &attempt.intent;
         Undoing {
@@ -184,7 +184,7 @@ async fn confirm(
             kind: intent.change.kind().as_str(),
             subject: view::shown(&intent.change.subject()),
             resource: view::shown(intent.resource.resource()),
-            account: view::shown(&view::account_name(&config, &intent.account)),
+            account: view::shown(&names.of(&intent.account)),
             inverse: intent.inverse.as_ref().map(|inverse| inverse.kind_str()),
             applied: Moment::of(attempt.outcome_at.unwrap_or(attempt.at), now),
         }

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{account_name, flag};
-use crate::config::Config;
+use super::{account_names, flag};
+use crate::daemon::AccountNames;
 use crate::model::{Finding, FindingStatus, Severity};
 use crate::state::FindingRecord;
 use crate::web::Web;
@@ -67,7 +67,7 @@ impl FindingRow {
         "standing",
     ];
 
-    fn of(record: FindingRecord, config: &Config) -> Self {
+    fn of(record: FindingRecord, names: &AccountNames) -> Self {
         let FindingRecord {
             finding,
             run: _,
@@ -91,7 +91,7 @@ impl FindingRow {
         Self {
             id: id.as_str().to_owned(),
             rule: rule.to_string(),
-            account_name: account_name(config, &account),
+            account_name: names.of(&account),
             account: account.to_string(),
             resource: resource.to_string(),
             severity,
@@ -208,11 +208,11 @@ pub(in crate::web) const NOBODY: &str = "nobody";
 
 /// All findings, the gravest first.
 pub(in crate::web) async fn all_findings(web: &Web, past: bool) -> Result<Vec<FindingRow>, Problem> {
-    let config = web.house().config;
+    let names = account_names(web).await?;
     let records = web.state()?.findings(None, past).await?;
     let mut rows: Vec<_> = records
         .into_iter()
-        .map(|record| FindingRow::of(record, &config))
+        .map(|record| FindingRow::of(record, &names))
         .collect();
     rows.sort_by_cached_key(|row| {
         let status = FindingStatus::ALL.iter().position(|status| *status == row.status);

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::account_name;
-use crate::config::Config;
+use super::account_names;
+use crate::daemon::AccountNames;
 use crate::state::{ActionOutcome, ActionRecord, Direction, RunRecord};
 use crate::web::Web;
 use crate::web::problem::Problem;
@@ -74,7 +74,7 @@ impl RunActionRow {
         "rolled_back_at",
     ];
 
-    fn of(record: ActionRecord, config: &Config) -> Self {
+    fn of(record: ActionRecord, names: &AccountNames) -> Self {
         Self {
             id: record.id.to_string(),
             run: record.run,
@@ -83,7 +83,7 @@ impl RunActionRow {
                 Direction::Apply => "apply",
                 Direction::Undo => "undo",
             },
-            account_name: account_name(config, &record.account),
+            account_name: names.of(&record.account),
             account: record.account.to_string(),
             resource: record.resource.to_string(),
             subject: record.subject,
@@ -121,7 +121,7 @@ impl RunActionRow {
 
 /// The latest runs, newest first.
 pub(in crate::web) async fn runs(web: &Web, limit: u32) -> Result<Vec<RunRow>, Problem> {
-    let config = web.house().config;
+    let names = account_names(web).await?;
     let records = web.state()?.runs(limit).await?;
     let row = |record: RunRecord| RunRow {
         id: record.id,
@@ -133,7 +133,7 @@ pub(in crate::web) async fn runs(web: &Web, limit: u32) -> Result<Vec<RunRow>, P
         actions: record
             .actions
             .into_iter()
-            .map(|action| RunActionRow::of(action, &config))
+            .map(|action| RunActionRow::of(action, &names))
             .collect(),
     };
     Ok(records.into_iter().map(row).collect())

@@ -21,8 +21,8 @@ pub(super) use self::plans::{
 use super::Web;
 use super::fields::Fields;
 use super::problem::Problem;
-use crate::config::Config;
-use crate::model::{AccountId, StateUrl, visible};
+use crate::daemon::AccountNames;
+use crate::model::{StateUrl, visible};
 
 /// `true` or `false`; absent is false.
 pub(super) fn flag(fields: &Fields, name: &str) -> Result<bool, Problem> {
@@ -35,11 +35,10 @@ pub(super) fn flag(fields: &Fields, name: &str) -> Result<bool, Problem> {
     }
 }
 
-/// What people call an account.
-pub(super) fn account_name(config: &Config, id: &AccountId) -> String {
-    let declared = config.accounts.iter().find(|account| account.id == *id);
-    let name = declared.and_then(|account| account.name.clone());
-    name.unwrap_or_else(|| id.to_string())
+/// What people call accounts.
+pub(super) async fn account_names(web: &Web) -> Result<AccountNames, Problem> {
+    let names = web.house().account_names().await;
+    names.map_err(|error| Problem::failed("the names of the accounts cannot be read", error.as_ref()))
 }
 
 /// The configuration in force, without what it may be better not to show: hashes of tokens, and what the address of the

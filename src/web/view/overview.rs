@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ActionRow, FindingRow, account_name, all_findings, plan_view};
+use super::{ActionRow, FindingRow, account_names, all_findings, plan_view};
 use crate::config::Mode;
 use crate::daemon::agenda;
 use crate::model::{AccountId, Finding, FindingStatus, Owner, Severity};
@@ -239,6 +239,7 @@ pub(in crate::web) async fn accounts(web: &Web) -> Result<Vec<AccountRow>, Probl
     let config = web.house().config;
     let findings = all_findings(web, false).await?;
     let evaluations = web.state()?.evaluations().await?;
+    let names = account_names(web).await?;
     let mut ids: BTreeSet<AccountId> = config.accounts.iter().map(|account| account.id.clone()).collect();
     ids.extend(evaluations.iter().map(|evaluation| evaluation.account.clone()));
     let row = |id: AccountId| {
@@ -251,7 +252,7 @@ pub(in crate::web) async fn accounts(web: &Web) -> Result<Vec<AccountRow>, Probl
         };
         let seen = evaluations.iter().filter(|evaluation| evaluation.account == id);
         AccountRow {
-            name: account_name(&config, &id),
+            name: names.of(&id),
             owner: declared
                 .and_then(|account| account.owner.as_ref())
                 .map(|owner| owner.0.clone()),

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::account_name;
+use super::account_names;
 use crate::config::Config;
-use crate::daemon::House;
+use crate::daemon::{AccountNames, House};
 use crate::model::{AccountId, Action, ActionState, Digest, History, Severity, Verdict};
 use crate::plan::{self, Plan, Standing};
 use crate::state::{DecisionRecord, PlanSummary, State, StoredPlan};
@@ -278,6 +278,7 @@ pub(in crate::web) async fn plan_view(web: &Web, wanted: &str) -> Result<Option<
         decisions,
         applied,
         histories,
+        names: account_names(web).await?,
     };
     let row = |action: &Action| action_row(&house, now, &plan, action, &known);
     let actions = plan
@@ -323,6 +324,7 @@ struct Known {
     decisions: Vec<DecisionRecord>,
     applied: BTreeSet<(AccountId, String)>,
     histories: BTreeMap<AccountId, History>,
+    names: AccountNames,
 }
 
 fn action_row(house: &House, now: DateTime<Utc>, plan: &Plan, action: &Action, known: &Known) -> ActionRow {
@@ -342,7 +344,7 @@ fn action_row(house: &House, now: DateTime<Utc>, plan: &Plan, action: &Action, k
         id: action.id.to_string(),
         kind: action.change.kind().as_str(),
         account: action.account.to_string(),
-        account_name: account_name(&house.config, &action.account),
+        account_name: known.names.of(&action.account),
         resource: action.resource.to_string(),
         subject: action.change.subject(),
         title: finding.map(|finding| finding.title.clone()).unwrap_or_default(),
