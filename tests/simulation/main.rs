@@ -31,6 +31,8 @@ use play::Life;
 
 /// Lives side by side: most of the time of each is spent waiting.
 const AT_ONCE: usize = 12;
+/// What the main thread of a process has, by which the daemon runs: the frames of an unoptimized build are large.
+const STACK: usize = 8 << 20;
 /// How many lives there are unless asked otherwise.
 const LIVES: u64 = 40;
 
@@ -63,20 +65,22 @@ fn whatever_happens_the_promises_hold() {
     };
     let next = AtomicU64::new(seeds.start);
     let (lives, broken) = (Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
+    let lives_of_one = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if !seeds.contains(&seed) {
+                return;
+            }
+            match live(seed) {
+                Ok(life) => lives.lock().unwrap().push(life),
+                Err(why) => drop(broken.lock().unwrap().insert(seed, why)),
+            }
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if !seeds.contains(&seed) {
-                        return;
-                    }
-                    match live(seed) {
-                        Ok(life) => lives.lock().unwrap().push(life),
-                        Err(why) => drop(broken.lock().unwrap().insert(seed, why)),
-                    }
-                }
-            });
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            thread.spawn_scoped(scope, lives_of_one).unwrap();
         }
     });
     let broken = broken.into_inner().unwrap();

@@ -181,7 +181,8 @@ impl Run<'_> {
         }
         let mut settled = Vec::new();
         if let (Some(state), Reach::Change) = (&house.state, self.reach) {
-            settled = self.settle(state, &session).await?;
+            // Boxed: what is seldom needed would make the future of every account larger.
+            settled = Box::pin(self.settle(state, &session)).await?;
         }
         let before = self.history(session.account(), now).await?;
         let name = account

@@ -1,5 +1,6 @@
 //! Telling people: messages into the outbox, and out of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -411,14 +412,13 @@ impl Run<'_> {
     }
 
     /// What the plan found, and what is remembered of findings that justified these actions and stand no more: an
-    /// action of an earlier run still has its reasons and its owner.
-    async fn with_remembered(
+    /// action of an earlier run still has its reasons and its owner. What a large organization found is not held twice.
+    async fn with_remembered<'p>(
         &self,
         state: &State,
-        found: &[Finding],
+        found: &'p [Finding],
         reports: &[&ActionReport],
-    ) -> Result<Vec<Finding>, StateError> {
-        let mut findings = found.to_vec();
+    ) -> Result<Cow<'p, [Finding]>, StateError> {
         let known: BTreeSet<_> = found.iter().map(|finding| &finding.id).collect();
         let is_missing = |id: &&FindingId| !known.contains(id);
         let missing: BTreeSet<_> = reports
@@ -426,12 +426,14 @@ impl Run<'_> {
             .flat_map(|r| &r.findings)
             .filter(is_missing)
             .collect();
-        if !missing.is_empty() {
-            let remembered = state.findings(None, true).await?;
-            let wanted = remembered.into_iter().map(|record| record.finding);
-            findings.extend(wanted.filter(|finding| missing.contains(&finding.id)));
+        if missing.is_empty() {
+            return Ok(Cow::Borrowed(found));
         }
-        Ok(findings)
+        let remembered = state.findings(None, true).await?;
+        let wanted = remembered.into_iter().map(|record| record.finding);
+        let mut findings = found.to_vec();
+        findings.extend(wanted.filter(|finding| missing.contains(&finding.id)));
+        Ok(Cow::Owned(findings))
     }
 
     fn result(&self, findings: &[Finding], report: &ActionReport) -> Option<notify::ActionResult> {
