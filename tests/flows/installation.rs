@@ -335,6 +335,11 @@ impl Installation {
     }
 
     /// Moves all clocks, here and at AWS.
+    /// This machine's clock alone: AWS has another time.
+    pub(crate) fn set_own_clock(&self, time: DateTime<Utc>) {
+        self.hand.set(time);
+    }
+
     pub(crate) fn watchers_of_the_clock(&self) -> usize {
         self.hand.watchers()
     }

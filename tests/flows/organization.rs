@@ -313,6 +313,20 @@ async fn a_rollout_begins_with_one_unit() {
 }
 
 #[tokio::test]
+async fn with_a_wrong_clock_a_tick_is_left_to_others() {
+    let home = Installation::begin_in(world(2), RULES).await;
+    let due = BTreeMap::from([(RuleName::new("access_key_rotation"), at(BEGIN))]);
+    home.set_own_clock(at(BEGIN) + TimeDelta::minutes(15));
+    let shared = home.house.run_share("run", &due).await.unwrap();
+    assert!(matches!(shared, Shared::WrongClock), "{shared:?}");
+    assert_eq!(home.active(2), [1, 2]);
+    home.set_own_clock(at(BEGIN));
+    let shared = home.house.run_share("run", &due).await.unwrap();
+    assert!(matches!(shared, Shared::Whole), "{shared:?}");
+    assert!(home.active(2).is_empty());
+}
+
+#[tokio::test]
 async fn a_tick_is_spread_and_the_wait_ends_with_the_process() {
     let mut home = Installation::begin_in(world(6), RULES).await;
     home.configure(|config| {

@@ -216,7 +216,15 @@ impl House {
             .await;
         let (house, unknown) = match found.unwrap_or_else(|| Err(planned::told_to_stop())) {
             Ok(house) => (house, None),
-            Err(error) => (self.clone(), Some(error)),
+            Err(error) => {
+                let why = error.downcast_ref::<DiscoveryError>();
+                if let (Some(DiscoveryError::Connect(ConnectError::ClockSkew { .. })), Some(share)) =
+                    (why, share)
+                {
+                    share.note_wrong_clock();
+                }
+                (self.clone(), Some(error))
+            }
         };
         let reach = if dry_run { Reach::Remember } else { Reach::Change };
         let run = Run {
