@@ -82,7 +82,8 @@ impl Stage {
             floor: 100.0,
         };
         let pace = Pace {
-            first_poll: Duration::from_millis(20),
+            first_report_poll: Duration::from_millis(20),
+            first_job_poll: Duration::from_millis(20),
             rate,
             ..Pace::default()
         };

@@ -25,13 +25,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    // The daemon answers its health check whatever its runs do; a command has but one thing to do.
-    let workers = if arguments.command.is_daemon() { 2 } else { 1 };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .enable_all()
-        .build();
-    match runtime {
+    match runtime_for(&arguments) {
         Ok(runtime) => {
             let ended = tell_and_run(&runtime, arguments);
             // A blocking task (a name that never resolves) must not hold the process.
@@ -40,6 +34,19 @@ fn main() -> ExitCode {
         }
         Err(error) => fail(&error.into()),
     }
+}
+
+/// The daemon answers its health check whatever its runs do; a command has but one thing to do, and needs no thread to
+/// hand its calls over to.
+fn runtime_for(arguments: &Arguments) -> std::io::Result<Runtime> {
+    let mut builder = if arguments.command.is_daemon() {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        threads.worker_threads(2);
+        threads
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    builder.enable_all().build()
 }
 
 /// Starts logs and spans, runs the command, and sends the last spans.
@@ -54,8 +61,13 @@ fn tell_and_run(runtime: &Runtime, arguments: Arguments) -> ExitCode {
         return fail(&error.into());
     }
     telemetry::report_panics();
-    let ended = runtime.block_on(run(arguments));
-    traces.into_iter().for_each(Traces::finish);
+    let ended = runtime.block_on(async {
+        let ended = run(arguments).await;
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
+        ended
+    });
     ended.into()
 }
 

@@ -368,7 +368,8 @@ fn pace() -> Pace {
         attempts: 3,
         backoff: Duration::from_millis(5),
         longest_backoff: Duration::from_millis(20),
-        first_poll: Duration::from_millis(10),
+        first_report_poll: Duration::from_millis(10),
+        first_job_poll: Duration::from_millis(10),
         longest_poll: Duration::from_millis(10),
         report: Duration::ZERO,
         rate: CallRate {

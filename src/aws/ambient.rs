@@ -41,8 +41,11 @@ pub struct Pace {
     pub report: Duration,
     /// For an Access Advisor job to complete.
     pub advisor: Duration,
-    /// Before the second look at something that AWS is making; doubles from there.
-    pub first_poll: Duration,
+    /// Before the second look at a credential report that is being made; doubles from there. Of a small account it is
+    /// there at once, and all else of a run may wait for it.
+    pub first_report_poll: Duration,
+    /// Before the second look at an Access Advisor job, which takes a second or two; doubles from there.
+    pub first_job_poll: Duration,
     /// The longest pause between two looks.
     pub longest_poll: Duration,
     /// How long a value of Secrets Manager is believed before it is read again: how late a rotation may be noticed where
@@ -63,7 +66,8 @@ impl Default for Pace {
             longest_backoff: Duration::from_secs(8),
             report: Duration::from_secs(60),
             advisor: Duration::from_secs(90),
-            first_poll: Duration::from_secs(1),
+            first_report_poll: Duration::from_millis(250),
+            first_job_poll: Duration::from_secs(1),
             longest_poll: Duration::from_secs(10),
             secrets: Duration::from_secs(300),
             rate: CallRate::default(),
@@ -140,7 +144,8 @@ impl Ambient {
     }
 
     pub(super) async fn sdk(&self) -> &SdkConfig {
-        self.sdk.get_or_init(|| self.load()).await
+        // On the heap: loading walks the whole chain of credentials.
+        self.sdk.get_or_init(|| Box::pin(self.load())).await
     }
 
     async fn load(&self) -> SdkConfig {

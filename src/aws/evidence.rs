@@ -46,7 +46,7 @@ impl Reader {
     /// [`AwsError`]; `Timeout` where it is not ready within a minute.
     pub async fn credential_report(&self) -> Result<ReportFile, AwsError> {
         let pace = &self.shared.pace;
-        let mut polling = Polling::new(pace.first_poll, pace.longest_poll, pace.report);
+        let mut polling = Polling::new(pace.first_report_poll, pace.longest_poll, pace.report);
         // Over its limit AWS makes no report now, yet may have one.
         let mut over_limit = None;
         let mut ready = match self.generate_report().await {
@@ -138,7 +138,7 @@ impl Reader {
 
         let scope = self.scope(operation::GET_SERVICE_LAST_ACCESSED_DETAILS, Some(principal));
         let pace = &self.shared.pace;
-        let mut polling = Polling::new(pace.first_poll, pace.longest_poll, pace.advisor);
+        let mut polling = Polling::new(pace.first_job_poll, pace.longest_poll, pace.advisor);
         let first = loop {
             if !polling.pause().await {
                 let waited = format!("the job did not complete within {} s", pace.advisor.as_secs());

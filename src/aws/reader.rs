@@ -146,17 +146,21 @@ impl Reader {
         }
     }
 
-    /// Makes one call within the budget.
-    pub(super) async fn ask<T, E>(
+    /// Makes one call within the budget. A call of the SDK has ten thousand bytes: on the heap, everything that waits for
+    /// one stays small.
+    pub(super) fn ask<T, E>(
         &self,
         scope: Scope<'_>,
         call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    ) -> Result<T, AwsError>
+    ) -> impl Future<Output = Result<T, AwsError>>
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        self.shared.budget.acquire().await;
-        call.await.map_err(|error| AwsError::from_sdk(scope, error))
+        let call = Box::pin(call);
+        async move {
+            self.shared.budget.acquire().await;
+            call.await.map_err(|error| AwsError::from_sdk(scope, error))
+        }
     }
 
     /// The account's own password policy; `None`: it has none. `GetAccountPasswordPolicy`.
@@ -546,17 +550,24 @@ impl Polling {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::Pace;
 
     #[test]
     fn polling_slows_down_and_ends() {
-        let second = Duration::from_secs(1);
-        let mut polling = Polling::new(second, second * 10, second * 60);
-        let mut now = polling.until - second * 60;
-        let mut pauses = Vec::new();
-        while let Some(pause) = polling.next(now) {
-            now += pause;
-            pauses.push(pause.as_secs());
-        }
-        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 10, 10]);
+        let pace = Pace::default();
+        let pauses = |first, limit| {
+            let mut polling = Polling::new(first, pace.longest_poll, limit);
+            let mut now = polling.until - limit;
+            let mut pauses = Vec::new();
+            while let Some(pause) = polling.next(now) {
+                now += pause;
+                pauses.push(pause.as_secs_f32());
+            }
+            pauses
+        };
+        let report = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0];
+        assert_eq!(pauses(pace.first_report_poll, pace.report), report);
+        let job = [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0];
+        assert_eq!(pauses(pace.first_job_poll, pace.advisor), job);
     }
 }

@@ -145,10 +145,11 @@ impl Secrets {
             account: None,
             resource: None,
         };
-        let answer = Client::from_conf(config.build())
+        let asked = Client::from_conf(config.build())
             .get_secret_value()
             .secret_id(name)
-            .send()
+            .send();
+        let answer = Box::pin(asked)
             .await
             .map_err(|error| SecretError::Aws {
                 reference: reference.clone(),

@@ -262,8 +262,8 @@ impl Sessions {
             builder = builder.external_id(id.expose_secret());
         }
         let provider = match ambient.credentials_provider() {
-            Some(own) => builder.build_from_provider(own).await,
-            None => builder.build().await,
+            Some(own) => Box::pin(builder.build_from_provider(own)).await,
+            None => Box::pin(builder.build()).await,
         };
         ambient
             .to_builder()
@@ -299,9 +299,8 @@ impl Sessions {
         };
         let asked = aws_sdk_sts::Client::from_conf(config)
             .get_caller_identity()
-            .send()
-            .await;
-        let answer = asked.map_err(|error| {
+            .send();
+        let answer = Box::pin(asked).await.map_err(|error| {
             let source = Box::new(AwsError::from_sdk(scope, error));
             ConnectError::Aws {
                 account: expected.map_or_else(

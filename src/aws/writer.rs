@@ -139,14 +139,14 @@ impl Writer {
                 };
                 let call = iam.update_access_key().user_name(user);
                 let call = call.access_key_id(key.as_str()).status(status).customize();
-                sent.outcome(call.interceptor(departure.clone()).send().await)
+                sent.outcome(call.interceptor(departure.clone()).send()).await
             }
             Request::DeleteKey { user, key } => {
                 let call = iam
                     .delete_access_key()
                     .user_name(user)
                     .access_key_id(key.as_str());
-                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+                sent.outcome(call.customize().interceptor(departure.clone()).send()).await
             }
             Request::WritePasswordPolicy(numbers) => {
                 self.write_password_policy(numbers, &sent, departure.clone())
@@ -154,7 +154,7 @@ impl Writer {
             }
             Request::DeletePasswordPolicy => {
                 let call = iam.delete_account_password_policy();
-                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+                sent.outcome(call.customize().interceptor(departure.clone()).send()).await
             }
             Request::Detach { kind, name, policy } => {
                 self.detach(kind, name, &policy, &sent, departure.clone()).await
@@ -172,7 +172,7 @@ impl Writer {
             }
             Request::DeletePassword { user } => {
                 let call = iam.delete_login_profile().user_name(user);
-                sent.outcome(call.customize().interceptor(departure.clone()).send().await)
+                sent.outcome(call.customize().interceptor(departure.clone()).send()).await
             }
             Request::Regional(request) => self.send_regional(request, &sent, departure.clone()).await,
         }
@@ -197,7 +197,7 @@ impl Writer {
             .set_max_password_age(numbers.max_age)
             .set_password_reuse_prevention(numbers.reuse_prevention)
             .hard_expiry(policy.hard_expiry);
-        sent.outcome(call.customize().interceptor(departure).send().await)
+        sent.outcome(call.customize().interceptor(departure).send()).await
     }
 
     async fn put_inline_policy(
@@ -215,12 +215,12 @@ impl Writer {
             Holder::User(name) => {
                 let call = self.iam.put_user_policy().user_name(name);
                 let call = call.policy_name(policy_name).policy_document(document);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             Holder::Role(name) => {
                 let call = self.iam.put_role_policy().role_name(name);
                 let call = call.policy_name(policy_name).policy_document(document);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
         }
     }
@@ -239,7 +239,7 @@ impl Writer {
                     .delete_user_policy()
                     .user_name(name)
                     .policy_name(policy_name);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             Holder::Role(name) => {
                 let call = self
@@ -247,7 +247,7 @@ impl Writer {
                     .delete_role_policy()
                     .role_name(name)
                     .policy_name(policy_name);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
         }
     }
@@ -264,15 +264,15 @@ impl Writer {
         match kind {
             PrincipalKind::User => {
                 let call = self.iam.detach_user_policy().user_name(name).policy_arn(policy);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             PrincipalKind::Group => {
                 let call = self.iam.detach_group_policy().group_name(name).policy_arn(policy);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             PrincipalKind::Role => {
                 let call = self.iam.detach_role_policy().role_name(name).policy_arn(policy);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
         }
     }
@@ -289,15 +289,15 @@ impl Writer {
         match kind {
             PrincipalKind::User => {
                 let call = self.iam.attach_user_policy().user_name(name).policy_arn(policy);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             PrincipalKind::Group => {
                 let call = self.iam.attach_group_policy().group_name(name).policy_arn(policy);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             PrincipalKind::Role => {
                 let call = self.iam.attach_role_policy().role_name(name).policy_arn(policy);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
         }
     }
@@ -327,21 +327,29 @@ impl Sent<'_> {
         self.scope.operation
     }
 
-    pub(super) fn outcome<T, E>(&self, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<(), WriteError>
+    /// Sends it, on the heap for its size.
+    pub(super) fn outcome<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> impl Future<Output = Result<(), WriteError>>
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let error = match answer {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let call = Box::pin(call);
+        async move { call.await.map(drop).map_err(|error| self.failure(error)) }
+    }
+
+    fn failure<E>(&self, error: SdkError<E, HttpResponse>) -> WriteError
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
         let fate = fate_of(&error, self.departure.happened());
         let error = Box::new(AwsError::from_sdk(self.scope, error));
-        Err(match fate {
+        match fate {
             Fate::NotSent => WriteError::NotSent(error),
             Fate::Refused => WriteError::Refused(error),
             Fate::Unknown => WriteError::Unknown(error),
-        })
+        }
     }
 }
 

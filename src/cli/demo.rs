@@ -18,10 +18,9 @@ pub(super) async fn run(opening: &Opening, output: Option<PathBuf>) -> anyhow::R
         )),
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
-    let told = opening
-        .shutdown
-        .unless_requested(demo::play(&folder, &opening.shutdown, &mut |text| print(text)))
-        .await;
+    let mut tell = |text: &str| print(text);
+    let played = Box::pin(demo::play(&folder, &opening.shutdown, &mut tell));
+    let told = opening.shutdown.unless_requested(played).await;
     told.context("told to stop")??;
     Ok(Exit::Ok)
 }

@@ -54,6 +54,7 @@ impl Opening {
 
     /// State and sessions for a configuration.
     pub(super) async fn house_of(&self, config: Config, state: StateUse) -> anyhow::Result<House> {
+        let config = Arc::new(config);
         let environment = Environment::of_process();
         let ambient = Arc::new(Ambient::from_default_chain(Pace::default()));
         let secrets = Arc::new(Secrets::new(lookup(environment.clone()), Arc::clone(&ambient)));
@@ -62,7 +63,7 @@ impl Opening {
         Ok(House {
             roster: None,
             sessions: Arc::new(Sessions::new(ambient, secrets, &holder)),
-            config: Arc::new(config),
+            config,
             state,
             clock: Clock::system(),
             shutdown: self.shutdown.clone(),

@@ -54,7 +54,7 @@ pub(super) async fn run(opening: &Opening, arguments: &RunArguments, reload: Rel
     let house = opening.house_of(config, StateUse::Write).await?;
     match arguments.once {
         true => once(&house).await,
-        false => serve(opening, house, arguments.dry_run, reload).await,
+        false => Box::pin(serve(opening, house, arguments.dry_run, reload)).await,
     }
 }
 

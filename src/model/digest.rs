@@ -1,6 +1,7 @@
 //! Digests by which plans, preconditions and documents are compared.
 
 use std::fmt;
+use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,8 +34,13 @@ impl Digest {
     /// Of a value as serde writes it, field by field in the order of its type: for values whose maps are sorted.
     pub fn of_serialized(value: &impl Serialize) -> Self {
         let mut hash = Hash(Sha256::new());
+        // serde writes a few bytes at a time.
+        let mut buffer = std::io::BufWriter::new(&mut hash);
+        let written = serde_json::to_writer(&mut buffer, value).map_err(std::io::Error::from);
+        let written = written.and_then(|()| buffer.flush());
+        drop(buffer);
         // Hashing cannot fail and our values have text keys; a value that cannot be written gets a digest of its own.
-        if let Err(error) = serde_json::to_writer(&mut hash, value) {
+        if let Err(error) = written {
             hash.0.update(error.to_string());
         }
         Self(format!("sha256:{}", hex::encode(hash.0.finalize())))

@@ -171,10 +171,10 @@ impl Pool {
     }
 
     async fn begin(&self, how: &'static str) -> Result<Transaction<'static, Postgres>, Cause> {
-        let begun = answered(self.connections.begin_with(how)).await;
+        let begun = self.begin_once(how).await;
         match (begun, &self.urls) {
             (Err(Cause::Refused(refusal)), Some(urls)) => match self.renew(urls.as_ref()).await {
-                Ok(()) => answered(self.connections.begin_with(how)).await,
+                Ok(()) => self.begin_once(how).await,
                 Err(error) => {
                     warn!(
                         error = &error as &dyn std::error::Error,
@@ -185,6 +185,11 @@ impl Pool {
             },
             (begun, _) => begun,
         }
+    }
+
+    /// On the heap: it may have to connect, which takes much room.
+    async fn begin_once(&self, how: &'static str) -> Result<Transaction<'static, Postgres>, Cause> {
+        answered(Box::pin(self.connections.begin_with(how))).await
     }
 
     /// Lets new connections be made by the URL as it is now. It has to be of the same database: what stands elsewhere is

@@ -247,11 +247,11 @@ async fn migrate(writer: &SqlitePool) -> Result<bool, Cause> {
 
 /// All statements see the same moment.
 pub(super) async fn snapshot(readers: &SqlitePool) -> Result<Connection, Cause> {
-    let transaction = readers.begin().await.map_err(Cause::of_sqlite)?;
+    let transaction = Box::pin(readers.begin()).await.map_err(Cause::of_sqlite)?;
     Ok(Connection::Sqlite(transaction))
 }
 
 pub(super) async fn write(writer: &SqlitePool) -> Result<Connection, Cause> {
-    let transaction = writer.begin_with(WRITE).await.map_err(Cause::of_sqlite)?;
+    let transaction = Box::pin(writer.begin_with(WRITE)).await.map_err(Cause::of_sqlite)?;
     Ok(Connection::Sqlite(transaction))
 }

@@ -120,11 +120,16 @@ impl Traces {
             .with_filter(ours)
     }
 
-    /// Sends what is left. Needs the runtime to be alive; gives up after three seconds.
-    pub fn finish(self) {
-        if let Err(error) = self.provider.shutdown_with_timeout(FAREWELL) {
-            tracing::warn!(%error, "the last spans did not reach the collector");
-        }
+    /// Sends what is left; gives up after three seconds. It waits for the collector, and the runtime carries the request
+    /// meanwhile.
+    pub async fn finish(self) {
+        let farewell = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FAREWELL));
+        let missed = match farewell.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error = missed, "the last spans did not reach the collector");
     }
 }
 

@@ -16,7 +16,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -82,29 +81,30 @@ def inside_venv() -> None:
 
 
 SPAWN = """
-import os, sys
+import os, sys, time
+start = time.monotonic()
 pid = os.fork()
 if pid == 0:
     os.execvp(sys.argv[2], sys.argv[2:])
 _, status, usage = os.wait4(pid, 0)
+wall = time.monotonic() - start
 with open(sys.argv[1], "w") as told:
-    told.write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_maxrss}")
+    told.write(f"{os.waitstatus_to_exitcode(status)} {usage.ru_maxrss} {wall}")
 """
-"""Starts a process from a small one: a child's peak of memory counts that of its parent before it was replaced."""
+"""Starts a process from a small one: a child's peak of memory counts that of its parent before it was replaced. Its own
+start is not what is measured."""
 
 
 def measure(command: list[str], environment: dict[str, str], expected: set[int]) -> tuple[float, float]:
     """Wall seconds and peak resident MB of one process."""
     with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as told:
-        start = time.monotonic()
         spawn = [sys.executable, "-I", "-S", "-c", SPAWN, told.name, *command]
         subprocess.run(spawn, env=environment, stdout=output, stderr=subprocess.STDOUT, check=True)
-        wall = time.monotonic() - start
-        code, peak = map(int, pathlib.Path(told.name).read_text().split())
-        if code not in expected:
+        code, peak, wall = pathlib.Path(told.name).read_text().split()
+        if int(code) not in expected:
             output.seek(0)
             sys.exit(f"{command[0]} ended with {code}:\n{output.read().decode()[-3000:]}")
-    return wall, peak / 1024
+    return float(wall), int(peak) / 1024
 
 
 def seed(account, users: int) -> None:

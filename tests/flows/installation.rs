@@ -212,7 +212,8 @@ pub(crate) fn pace() -> Pace {
         attempts: 3,
         backoff: Duration::from_millis(5),
         longest_backoff: Duration::from_millis(20),
-        first_poll: Duration::from_millis(5),
+        first_report_poll: Duration::from_millis(5),
+        first_job_poll: Duration::from_millis(5),
         longest_poll: Duration::from_millis(20),
         rate: CallRate {
             per_second: 10_000.0,

@@ -29,7 +29,8 @@ pub(crate) fn pace() -> Pace {
         // Long enough for what does come on a busy machine; what never comes is waited for so long.
         report: Duration::from_secs(3),
         advisor: Duration::from_secs(3),
-        first_poll: Duration::from_millis(5),
+        first_report_poll: Duration::from_millis(5),
+        first_job_poll: Duration::from_millis(5),
         longest_poll: Duration::from_millis(200),
         secrets: Duration::from_secs(300),
         rate: CallRate {

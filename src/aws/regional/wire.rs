@@ -175,12 +175,11 @@ impl Regional {
             0 | 1 => builder.no_retry(),
             _ => builder.standard_retry(&self.retries),
         };
-        builder
+        let operation = builder
             .serializer(move |question: Question| request(question, name))
             .deserializer(read)
-            .build()
-            .invoke(question)
-            .await
+            .build();
+        Box::pin(operation.invoke(question)).await
     }
 
     /// Signs by the session's credentials.

@@ -26,7 +26,7 @@ impl Writer {
             RegionalRequest::StartLogging(trail) => self.start_logging(&trail, sent, departure).await,
             RegionalRequest::StopLogging(TrailName { home, name }) => {
                 let call = self.regional.cloudtrail(&home).stop_logging().name(name);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
             RegionalRequest::UpdateTrail(trail, update) => {
                 self.update_trail(trail, update, sent, departure).await
@@ -88,7 +88,7 @@ impl Writer {
             }
             RegionalRequest::DeleteTrail(TrailName { home, name }) => {
                 let call = self.regional.cloudtrail(&home).delete_trail().name(name);
-                sent.outcome(call.customize().interceptor(departure).send().await)
+                sent.outcome(call.customize().interceptor(departure).send()).await
             }
         }
     }
@@ -106,7 +106,7 @@ impl Writer {
         let call = self
             .regional
             .ask_by_hand::<T>(service, region, operation, question, Some(departure));
-        sent.outcome(call.await)
+        sent.outcome(call).await
     }
 
     /// Ends the association by its id, which is known by asking alone. One with another profile is somebody else's: it is
@@ -163,7 +163,7 @@ impl Writer {
             .cloudtrail(&trail.home)
             .start_logging()
             .name(&trail.name);
-        sent.outcome(call.customize().interceptor(departure).send().await)
+        sent.outcome(call.customize().interceptor(departure).send()).await
     }
 
     /// What is not to be set is not sent: CloudTrail leaves it alone.
@@ -195,7 +195,7 @@ impl Writer {
             .set_enable_log_file_validation(log_file_validation)
             .set_cloud_watch_logs_log_group_arn(group)
             .set_cloud_watch_logs_role_arn(role);
-        sent.outcome(call.customize().interceptor(departure).send().await)
+        sent.outcome(call.customize().interceptor(departure).send()).await
     }
 
     /// Makes the trail, and lets it log. A trail that was made and does not log yet is made all the same: the next run
@@ -227,7 +227,7 @@ impl Writer {
             .set_cloud_watch_logs_log_group_arn(group)
             .set_cloud_watch_logs_role_arn(role)
             .set_kms_key_id(settings.kms_key);
-        sent.outcome(call.customize().interceptor(departure.clone()).send().await)?;
+        sent.outcome(call.customize().interceptor(departure.clone()).send()).await?;
         self.shared.budget.acquire().await;
         let starting = sent.of(operation::START_LOGGING);
         match self.start_logging(&trail, &starting, departure).await {

@@ -36,7 +36,8 @@ static SESSION: LazyLock<(Runtime, Session)> = LazyLock::new(|| {
         attempts: 1,
         report: Duration::from_millis(2),
         advisor: Duration::from_millis(2),
-        first_poll: Duration::from_millis(1),
+        first_report_poll: Duration::from_millis(1),
+        first_job_poll: Duration::from_millis(1),
         longest_poll: Duration::from_millis(1),
         rate: CallRate {
             per_second: 1e6,
