@@ -149,12 +149,10 @@ impl Secrets {
             .get_secret_value()
             .secret_id(name)
             .send();
-        let answer = Box::pin(asked)
-            .await
-            .map_err(|error| SecretError::Aws {
-                reference: reference.clone(),
-                source: Box::new(AwsError::from_sdk(scope, error)),
-            })?;
+        let answer = Box::pin(asked).await.map_err(|error| SecretError::Aws {
+            reference: reference.clone(),
+            source: Box::new(AwsError::from_sdk(scope, error)),
+        })?;
         let value = answer
             .secret_string
             .filter(|value| !value.is_empty())

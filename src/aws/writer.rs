@@ -146,7 +146,8 @@ impl Writer {
                     .delete_access_key()
                     .user_name(user)
                     .access_key_id(key.as_str());
-                sent.outcome(call.customize().interceptor(departure.clone()).send()).await
+                sent.outcome(call.customize().interceptor(departure.clone()).send())
+                    .await
             }
             Request::WritePasswordPolicy(numbers) => {
                 self.write_password_policy(numbers, &sent, departure.clone())
@@ -154,7 +155,8 @@ impl Writer {
             }
             Request::DeletePasswordPolicy => {
                 let call = iam.delete_account_password_policy();
-                sent.outcome(call.customize().interceptor(departure.clone()).send()).await
+                sent.outcome(call.customize().interceptor(departure.clone()).send())
+                    .await
             }
             Request::Detach { kind, name, policy } => {
                 self.detach(kind, name, &policy, &sent, departure.clone()).await
@@ -172,7 +174,8 @@ impl Writer {
             }
             Request::DeletePassword { user } => {
                 let call = iam.delete_login_profile().user_name(user);
-                sent.outcome(call.customize().interceptor(departure.clone()).send()).await
+                sent.outcome(call.customize().interceptor(departure.clone()).send())
+                    .await
             }
             Request::Regional(request) => self.send_regional(request, &sent, departure.clone()).await,
         }

@@ -252,6 +252,8 @@ pub(super) async fn snapshot(readers: &SqlitePool) -> Result<Connection, Cause> 
 }
 
 pub(super) async fn write(writer: &SqlitePool) -> Result<Connection, Cause> {
-    let transaction = Box::pin(writer.begin_with(WRITE)).await.map_err(Cause::of_sqlite)?;
+    let transaction = Box::pin(writer.begin_with(WRITE))
+        .await
+        .map_err(Cause::of_sqlite)?;
     Ok(Connection::Sqlite(transaction))
 }

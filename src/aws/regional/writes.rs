@@ -227,7 +227,8 @@ impl Writer {
             .set_cloud_watch_logs_log_group_arn(group)
             .set_cloud_watch_logs_role_arn(role)
             .set_kms_key_id(settings.kms_key);
-        sent.outcome(call.customize().interceptor(departure.clone()).send()).await?;
+        sent.outcome(call.customize().interceptor(departure.clone()).send())
+            .await?;
         self.shared.budget.acquire().await;
         let starting = sent.of(operation::START_LOGGING);
         match self.start_logging(&trail, &starting, departure).await {
