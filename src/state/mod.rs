@@ -26,6 +26,7 @@ mod intents;
 mod journal;
 mod lease;
 mod migrations;
+mod notices;
 mod observations;
 mod outbox;
 mod plans;

@@ -1,4 +1,4 @@
-//! The outbox: messages that wait for their channel, and the dates that they announce to owners.
+//! The outbox: messages that wait for their channel. The dates that they announce stand in `notices`.
 //!
 //! A message is tried until a channel accepts it or it is given up. Bodies hold no secrets: addresses and tokens are
 //! resolved when a message is sent, and error texts come scrubbed.
@@ -10,14 +10,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::attempts::parse_account;
 use super::connection::{Connection, State};
-use super::encoding::{json_text, parse_counter, parse_json, parse_optional_time, parse_time, time_text};
+use super::encoding::{json_text, parse_counter, parse_json, parse_time, time_text};
 use super::error::{Cause, StateError, during};
 use super::intents::IntentId;
 use super::journal::{Entry, JournalKind, append};
+use super::notices::{accept_notices, bury_notices, queue_notices};
 use super::statement::query;
-use crate::model::{AccountId, Arn, Event, Finding, Notice, NoticeItem, Owner};
+use crate::model::{AccountId, Event, NoticeItem, Owner};
 
 /// A message to be queued.
 #[derive(Debug, Clone, PartialEq)]
@@ -315,10 +315,7 @@ impl State {
             .bind(id)
             .execute(&mut transaction)
             .await?;
-            query("UPDATE notices SET dead = 1 WHERE message = $1")
-                .bind(id)
-                .execute(&mut transaction)
-                .await?;
+            bury_notices(&mut transaction, id).await?;
             let payload = json!({
                 "message": id,
                 "channel": message.channel,
@@ -438,7 +435,7 @@ fn parse_attempts(number: i64) -> Result<u32, Cause> {
     u32::try_from(number).map_err(|source| Cause::unreadable("number of attempts", source))
 }
 
-fn parse_event(name: &str) -> Result<Event, Cause> {
+pub(super) fn parse_event(name: &str) -> Result<Event, Cause> {
     Event::from_name(name).ok_or_else(|| Cause::unreadable("event", format!("unknown event `{name}`")))
 }
 
@@ -456,9 +453,8 @@ async fn insert_message(
         body,
         dedup,
         deliver_after,
-        notices,
+        notices: _,
     } = message;
-    let now = time_text(now);
     let inserted = query(
         "INSERT INTO messages (id, channel, event, owner, body, dedup, created_at, deliver_after, \
          next_attempt_at, attempts, state, claimed_until_ms) \
@@ -471,49 +467,24 @@ async fn insert_message(
     .bind(owner.as_ref().map(|owner| owner.0.as_str()))
     .bind(json_text("message", body)?)
     .bind(dedup)
-    .bind(&now)
+    .bind(time_text(now))
     .bind(time_text(*deliver_after))
     .execute(connection)
     .await?;
     if inserted == 0 {
         return Ok(false);
     }
-    for (
-        account,
-        announcing,
-        NoticeItem {
-            finding,
-            subject,
-            ladder,
-            announced_for,
-        },
-    ) in notices
-    {
-        query(
-            "INSERT INTO notices \
-             (message, account, finding, event, subject, ladder, announced_for, queued_at, dead) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)",
-        )
-        .bind(id)
-        .bind(account.as_str())
-        .bind(finding.as_str())
-        .bind(announcing.as_str())
-        .bind(subject)
-        .bind(json_text("notice", ladder)?)
-        .bind(time_text(*announced_for))
-        .bind(&now)
-        .execute(connection)
-        .await?;
-    }
+    queue_notices(connection, message, now).await?;
     Ok(true)
 }
 
-struct MessageKey {
-    id: String,
+/// What a message is known by.
+pub(super) struct MessageKey {
+    pub(super) id: String,
     state: String,
-    channel: String,
-    event: String,
-    owner: Option<String>,
+    pub(super) channel: String,
+    pub(super) event: String,
+    pub(super) owner: Option<String>,
 }
 
 async fn read_message(connection: &mut Connection, id: &str) -> Result<MessageKey, Cause> {
@@ -530,110 +501,4 @@ async fn read_message(connection: &mut Connection, id: &str) -> Result<MessageKe
         event,
         owner,
     })
-}
-
-/// The dates of a message count from now on: one row in the journal for every account.
-async fn accept_notices(
-    connection: &mut Connection,
-    message: &MessageKey,
-    now: DateTime<Utc>,
-) -> Result<(), Cause> {
-    let rows: Vec<AcceptedNotice> = query(
-        "SELECT account, finding, subject, ladder, announced_for FROM notices WHERE message = $1 \
-         ORDER BY account, finding, subject, ladder",
-    )
-    .bind(&message.id)
-    .fetch_all(connection)
-    .await?;
-    for of_account in rows.chunk_by(|a, b| a.0 == b.0) {
-        let Some((account, ..)) = of_account.first() else {
-            continue;
-        };
-        let account = parse_account(account)?;
-        let mut notices = Vec::with_capacity(of_account.len());
-        for (_, finding, subject, ladder, announced_for) in of_account {
-            notices.push(accepted_notice(finding, subject, ladder, announced_for)?);
-        }
-        let payload = json!({
-            "message": message.id,
-            "channel": message.channel,
-            "event": message.event,
-            "owner": message.owner,
-            "notices": notices,
-        });
-        append(
-            connection,
-            &Entry::new(JournalKind::NoticeAccepted, now, payload).account(&account),
-        )
-        .await?;
-    }
-    query("UPDATE notices SET accepted_at = $1, dead = 0 WHERE message = $2")
-        .bind(time_text(now))
-        .bind(&message.id)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Account, finding, subject, ladder and date, as they stand in columns.
-pub(super) type AcceptedNotice = (String, String, String, String, String);
-
-/// A notice as the journal has it.
-pub(super) fn accepted_notice(
-    finding: &str,
-    subject: &str,
-    ladder: &str,
-    announced_for: &str,
-) -> Result<Value, Cause> {
-    let ladder: Value = parse_json("notice", ladder)?;
-    Ok(json!({"finding": finding, "subject": subject, "ladder": ladder, "announced_for": announced_for}))
-}
-
-type NoticeRow = (String, String, String, String, String, Option<String>, i64);
-
-fn parse_notice(row: NoticeRow) -> Result<Notice, Cause> {
-    let (event, subject, ladder, announced_for, queued_at, accepted_at, dead) = row;
-    Ok(Notice {
-        event: parse_event(&event)?,
-        subject,
-        ladder: parse_json("notice", &ladder)?,
-        announced_for: parse_time(&announced_for)?,
-        queued_at: parse_time(&queued_at)?,
-        accepted_at: parse_optional_time(accepted_at.as_deref())?,
-        dead: dead == 1,
-    })
-}
-
-pub(super) async fn read_notices(
-    connection: &mut Connection,
-    account: &AccountId,
-) -> Result<Vec<Notice>, Cause> {
-    let rows: Vec<NoticeRow> = query(
-        "SELECT event, subject, ladder, announced_for, queued_at, accepted_at, dead FROM notices \
-         WHERE account = $1 ORDER BY queued_at, message, finding, subject, ladder",
-    )
-    .bind(account.as_str())
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(parse_notice).collect()
-}
-
-/// The resources of the findings that notices were about, of notices that can still count.
-pub(super) async fn read_told_of(
-    connection: &mut Connection,
-    account: &AccountId,
-    now: DateTime<Utc>,
-) -> Result<BTreeSet<Arn>, Cause> {
-    let documents: Vec<String> = query(
-        "SELECT DISTINCT findings.document FROM notices JOIN findings ON findings.id = notices.finding \
-         WHERE notices.account = $1 AND notices.dead = 0 AND notices.announced_for > $2",
-    )
-    .bind(account.as_str())
-    .bind(time_text(now - Notice::COUNTS_FOR))
-    .fetch_values(connection)
-    .await?;
-    documents
-        .iter()
-        .map(|document| Ok(parse_json::<Finding>("finding", document)?.resource))
-        .collect()
 }

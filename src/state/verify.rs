@@ -12,7 +12,7 @@ use super::connection::{Connection, State};
 use super::error::{Cause, StateError, during};
 use super::intents::{IntentPayload, Outcome, OutcomePayload};
 use super::journal::{Fields, JournalHead, JournalKind};
-use super::outbox::{AcceptedNotice, accepted_notice};
+use super::notices::{AcceptedNotice, accepted_notice};
 use super::statement::query;
 
 /// What a check of the journal found.

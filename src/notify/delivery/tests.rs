@@ -9,6 +9,8 @@ use super::*;
 use crate::config::Config;
 use crate::notify::SystemLookup;
 use crate::notify::message::ActionOutcome;
+use crate::notify::outbox::DueMessage;
+use crate::notify::retry;
 use crate::notify::sample::{self, Told};
 
 /// A path that must never be seen anywhere but at the server.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::model::{counted, visible};
-use crate::plan::render::outline::{AccountSection, GlanceLine, Outline, tally};
+use crate::plan::render::glance::GlanceLine;
+use crate::plan::render::outline::{AccountSection, Outline, tally};
 use crate::plan::{AccountStatus, Mark, Score, Scorecard};
 
 /// Up to so many accounts each is told of by itself.

@@ -6,6 +6,7 @@
 
 mod chart;
 mod difference;
+mod glance;
 mod html;
 mod json;
 mod many;
