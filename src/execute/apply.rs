@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tracing::{Instrument, debug_span, field, warn};
 
 use super::precondition::{AttachmentJudge, LiveError, read_live};
@@ -47,6 +48,8 @@ pub struct Executor<'a> {
     pub shutdown: &'a Shutdown,
     /// The id of the run, for the journal.
     pub run: &'a str,
+    /// When it began, before anything was planned.
+    pub planned_from: DateTime<Utc>,
     /// Whether an attachment is still unused.
     pub judge: AttachmentJudge,
     /// Which rule made a finding, for the log.
@@ -128,7 +131,8 @@ impl Executor<'_> {
             let why = format!("whether changes are frozen is not known: {error}");
             ActionResult::Held(WithheldReason::Freeze, why)
         })?;
-        confirm(self.config, action, self.rules, &history, self.clock.now())
+        let (from, now) = (self.planned_from, self.clock.now());
+        confirm(self.config, action, self.rules, &history, from, now)
             .map_err(|(reason, why)| ActionResult::Held(reason, why))
     }
 
@@ -187,27 +191,22 @@ impl Executor<'_> {
         let written = Box::pin(self.writer.perform(&attempt.approved, lease));
         let written = self.keep_lease(lease, written).await;
         let seen = Box::pin(self.result_of(attempt, written));
-        let (result, detail) = self.keep_lease(lease, seen).await;
-        (
-            self.record_outcome(intent, attempt, result, &detail).await,
-            Some(intent),
-        )
+        let ended = self.keep_lease(lease, seen).await;
+        (self.record_outcome(intent, ended).await, Some(intent))
     }
 
-    /// What became of the call, and a sentence about it.
-    async fn result_of(
-        &self,
-        attempt: &Attempt<'_>,
-        written: Result<(), WriteError>,
-    ) -> (ActionResult, String) {
+    /// What became of the call.
+    async fn result_of(&self, attempt: &Attempt<'_>, written: Result<(), WriteError>) -> Ended {
         let error = match written {
             // AWS took it, so it is done: that reads lag behind is no failure.
             Ok(()) => {
-                let unseen = self.see(attempt, VERIFY_PAUSES.as_slice()).await.err();
-                if let Some(why) = &unseen {
-                    warn!(action = %attempt.approved.action(), why, "done, and not seen yet");
-                }
-                return (ActionResult::Applied, unseen.unwrap_or_default());
+                return match self.see(attempt, VERIFY_PAUSES.as_slice()).await {
+                    Ok(after) => Ended::seen(after),
+                    Err(why) => {
+                        warn!(action = %attempt.approved.action(), why, "done, and not seen yet");
+                        Ended::unseen(ActionResult::Applied, why)
+                    }
+                };
             }
             Err(error) => error,
         };
@@ -224,12 +223,12 @@ impl Executor<'_> {
                     &[]
                 };
                 match self.see(attempt, pauses).await {
-                    Ok(()) => return (ActionResult::Applied, String::new()),
+                    Ok(after) => return Ended::seen(after),
                     Err(_) => ActionResult::Unsettled(why.clone()),
                 }
             }
         };
-        (result, why)
+        Ended::unseen(result, why)
     }
 
     async fn recheck(&self, attempt: &Attempt<'_>) -> Result<(), ActionResult> {
@@ -242,9 +241,15 @@ impl Executor<'_> {
         let live = read_live(self.reader, resource, operation, planned, judge).await;
         let why = match live {
             Ok(Some(live)) if live == *planned => return Ok(()),
+            Ok(Some(live)) if attempt.direction == Direction::Undo && live.is_left_by(planned) => {
+                return Ok(());
+            }
             Ok(Some(live)) => format!("the world moved since the plan: {}", difference(planned, &live)),
             Ok(None) => "it is gone, so there is nothing left to do".to_owned(),
-            Err(error) => return Err(ActionResult::Failed(error.to_string())),
+            Err(LiveError::Stale(why)) => why,
+            Err(error @ (LiveError::Aws(_) | LiveError::Unknown(_))) => {
+                return Err(ActionResult::Failed(error.to_string()));
+            }
         };
         let stale = StaleAction {
             action: attempt.approved.action(),
@@ -332,34 +337,32 @@ impl Executor<'_> {
         }
     }
 
-    /// Reads until the change is seen; else says what was seen last.
-    async fn see(&self, attempt: &Attempt<'_>, pauses: &[Duration]) -> Result<(), String> {
+    /// Reads until the change is seen, and gives what was read; else says what was seen last.
+    async fn see(&self, attempt: &Attempt<'_>, pauses: &[Duration]) -> Result<Option<Precondition>, String> {
         let mut last = String::new();
         for pause in std::iter::once(&Duration::ZERO).chain(pauses) {
             tokio::time::sleep(*pause).await;
-            match self.looks_done(attempt).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => last = "AWS took the change, but reads do not show it yet".to_owned(),
+            match self.read_again(attempt).await {
+                Ok(live) if Precondition::shows(live.as_ref(), attempt.after.as_ref()) => return Ok(live),
+                Ok(_) => last = "AWS took the change, but reads do not show it yet".to_owned(),
                 Err(error) => last = error.to_string(),
             }
         }
         Err(last)
     }
 
-    async fn looks_done(&self, attempt: &Attempt<'_>) -> Result<bool, LiveError> {
+    async fn read_again(&self, attempt: &Attempt<'_>) -> Result<Option<Precondition>, LiveError> {
         let planned = attempt.approved.precondition().without_use();
         let (resource, operation) = (attempt.approved.resource(), attempt.approved.operation());
-        let live = read_live(self.reader, resource, operation, &planned, None).await?;
-        Ok(Precondition::shows(live.as_ref(), attempt.after.as_ref()))
+        read_live(self.reader, resource, operation, &planned, None).await
     }
 
-    async fn record_outcome(
-        &self,
-        intent: IntentId,
-        attempt: &Attempt<'_>,
-        result: ActionResult,
-        detail: &str,
-    ) -> ActionResult {
+    async fn record_outcome(&self, intent: IntentId, ended: Ended) -> ActionResult {
+        let Ended {
+            result,
+            detail,
+            after,
+        } = ended;
         let outcome = match &result {
             ActionResult::Applied => Outcome::Applied,
             ActionResult::Failed(_) => Outcome::Failed,
@@ -369,15 +372,40 @@ impl Executor<'_> {
             | ActionResult::NoLease(_)
             | ActionResult::NotStarted => Outcome::NotApplied,
         };
-        let after = attempt.after.as_ref().map(|after| serde_json::json!(after));
+        let after = after.map(|after| serde_json::json!(after));
         match self
             .state
-            .record_outcome(intent, outcome, detail, after, self.clock.now())
+            .record_outcome(intent, outcome, &detail, after, self.clock.now())
             .await
         {
             Ok(()) => result,
             // The intent stands without its outcome: the next start reads AWS and settles it.
             Err(error) => ActionResult::Unsettled(error.to_string()),
+        }
+    }
+}
+
+/// What became of a call: the result, a sentence about it, and what was read afterwards where the change was seen.
+struct Ended {
+    result: ActionResult,
+    detail: String,
+    after: Option<Precondition>,
+}
+
+impl Ended {
+    fn seen(after: Option<Precondition>) -> Self {
+        Self {
+            result: ActionResult::Applied,
+            detail: String::new(),
+            after,
+        }
+    }
+
+    fn unseen(result: ActionResult, detail: String) -> Self {
+        Self {
+            result,
+            detail,
+            after: None,
         }
     }
 }

@@ -20,6 +20,9 @@ pub enum LiveError {
     /// The answers do not suffice.
     #[error("{0}")]
     Unknown(String),
+    /// They suffice, and say that the plan does not hold any more.
+    #[error("{0}")]
+    Stale(String),
 }
 
 /// Reads what is so right now, of the kind that `planned` is. `None`: the resource, or the thing on it, is gone. The use
@@ -189,9 +192,9 @@ pub struct LiveAttachment {
     pub reports: Vec<Reading<ServiceLastAccessed>>,
 }
 
-/// Turns what was read live into the precondition as it is now, or says why that is unknown. The rule's own function,
+/// Turns what was read live into the precondition as it is now, or says why there is none. The rule's own function,
 /// handed in: nothing is decided here.
-pub type AttachmentJudge = fn(&LiveAttachment, DateTime<Utc>) -> Result<Precondition, String>;
+pub type AttachmentJudge = fn(&LiveAttachment, DateTime<Utc>) -> Result<Precondition, LiveError>;
 
 async fn read_attachment(
     reader: &Reader,
@@ -232,7 +235,7 @@ async fn read_attachment(
                 document,
                 reports,
             };
-            judge(&live, now).map(Some).map_err(LiveError::Unknown)
+            judge(&live, now).map(Some)
         }
         Some(_) | None => Ok(Some(Precondition::Attachment {
             policy_arn: policy_arn.clone(),

@@ -326,6 +326,21 @@ impl Precondition {
         }
     }
 
+    /// Whether this is what a change left, `left`, as far as undoing it goes. AWS publishes new versions of its own policies
+    /// at any time: whoever attaches one attaches what AWS writes in it.
+    pub fn is_left_by(&self, left: &Self) -> bool {
+        match self {
+            Self::Attachment { policy_arn, .. } => {
+                self == left || (policy_arn.account() == "aws" && Self::shows(Some(self), Some(left)))
+            }
+            Self::AccessKey { .. }
+            | Self::PasswordPolicy { .. }
+            | Self::InlinePolicy { .. }
+            | Self::ConsolePassword { .. }
+            | Self::Regional(_) => self == left,
+        }
+    }
+
     /// By which consent is bound to it.
     pub fn digest(&self) -> Digest {
         Digest::of_json(&json!(self))
@@ -368,6 +383,26 @@ mod tests {
             "of a namesake nothing is known"
         );
         assert!(!shows(None), "nor of who is gone");
+    }
+
+    #[test]
+    fn a_new_version_of_a_policy_of_aws_does_not_keep_it_from_being_attached_again() {
+        let old = "2025-01-01T00:00:00Z";
+        let left = attachment(false, "v1", old);
+        assert!(attachment(false, "v2", old).is_left_by(&left));
+        assert!(!attachment(true, "v2", old).is_left_by(&left));
+        let of_customers = |mut precondition| {
+            if let Precondition::Attachment { policy_arn, .. } = &mut precondition {
+                *policy_arn = Arn::parse("arn:aws:iam::123456789012:policy/own").unwrap();
+            }
+            precondition
+        };
+        let left = of_customers(left);
+        assert!(of_customers(attachment(false, "v1", old)).is_left_by(&left));
+        assert!(
+            !of_customers(attachment(false, "v2", old)).is_left_by(&left),
+            "somebody wrote something else into it"
+        );
     }
 
     #[test]

@@ -140,6 +140,7 @@ pub fn plan_account(
                 announcement,
                 reminder,
             } = judgement;
+            let announcement = announcement.map(|announcement| planner.told_anew(&finding, announcement));
             let reminder = reminder.filter(|_| action_mode(asked).is_some());
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
@@ -236,6 +237,15 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    /// What an owner was told before an exemption does not count after it: while it held, nothing was going to happen.
+    fn told_anew(&self, finding: &Finding, announcement: Announcement) -> Announcement {
+        let exempt_to = self.ctx.exempt_to(&finding.rule, &finding.resource);
+        Announcement {
+            notices_count_after: announcement.notices_count_after.max(exempt_to),
+            ..announcement
+        }
+    }
+
     fn candidate(
         &self,
         finding: &Finding,
@@ -258,7 +268,8 @@ impl Planner<'_> {
             true => ActionMode::Approve,
             false => mode,
         };
-        let timing = announcement.map(|announcement| announce::timing(announcement, &self.notices, now));
+        let timing = announcement
+            .map(|announcement| announce::timing(announcement, finding.owner.as_ref(), &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
             action: Action {
@@ -456,8 +467,7 @@ impl Told {
         if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
-        if let Some(item) = announce::due_notice(announcement, &finding.id, &planner.notices, planner.ctx.now)
-        {
+        if let Some(item) = announce::due_notice(announcement, finding, &planner.notices, planner.ctx.now) {
             let entry = self
                 .by_event
                 .entry((finding.owner.clone(), announcement.event))

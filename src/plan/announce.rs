@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::model::{Event, FindingId, History, Ladder, Notice, NoticeItem, Span};
+use crate::model::{Event, Finding, History, Ladder, Notice, NoticeItem, Owner, Span};
 use crate::rules::Announcement;
 
 /// All notices of an account, found by event and subject: each is asked for the few that are about it.
@@ -40,9 +40,11 @@ pub(super) struct Timing {
 }
 
 /// The notices that count for an announcement, given up and long past ones aside: accepted by a channel or still on
-/// their way. One that named a date before the limit was about another time: the key was used since, or the limit moved.
+/// their way, and said to who owns it now. One that named a date before the limit was about another time: the key was
+/// used since, or the limit moved.
 fn counting<'n>(
     announcement: &'n Announcement,
+    owner: Option<&'n Owner>,
     notices: &'n Notices<'_>,
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = &'n Notice> {
@@ -58,7 +60,7 @@ fn counting<'n>(
         .about(*event, subject)
         .iter()
         .copied()
-        .filter(|notice| !notice.dead)
+        .filter(move |notice| !notice.dead && notice.owner.as_ref() == owner)
         .filter(move |notice| notice.announced_for >= *due || same_date(notice.announced_for, *due))
         .filter(move |notice| now <= notice.announced_for + Notice::COUNTS_FOR)
         .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
@@ -66,11 +68,16 @@ fn counting<'n>(
 
 /// The latest of: the limit, the first accepted notice plus `minimum_notice`, and the last date announced. Without any
 /// accepted notice: the date that one sent now would announce.
-pub(super) fn timing(announcement: &Announcement, notices: &Notices<'_>, now: DateTime<Utc>) -> Timing {
+pub(super) fn timing(
+    announcement: &Announcement,
+    owner: Option<&Owner>,
+    notices: &Notices<'_>,
+    now: DateTime<Utc>,
+) -> Timing {
     let minimum = announcement.minimum_notice;
-    let accepted = counting(announcement, notices, now).filter_map(|notice| notice.accepted_at);
+    let accepted = counting(announcement, owner, notices, now).filter_map(|notice| notice.accepted_at);
     let first_accepted = accepted.filter(|at| *at <= now).min();
-    let announced = counting(announcement, notices, now)
+    let announced = counting(announcement, owner, notices, now)
         .map(|notice| notice.announced_for)
         .max();
     let told_enough = match (minimum.is_zero(), first_accepted) {
@@ -104,18 +111,19 @@ fn full_second(at: DateTime<Utc>) -> DateTime<Utc> {
 /// first word where none was said at all.
 pub(super) fn due_notice(
     announcement: &Announcement,
-    finding: &FindingId,
+    finding: &Finding,
     notices: &Notices<'_>,
     now: DateTime<Utc>,
 ) -> Option<NoticeItem> {
-    let Timing { not_before, .. } = timing(announcement, notices, now);
+    let owner = finding.owner.as_ref();
+    let Timing { not_before, .. } = timing(announcement, owner, notices, now);
     let reached = announcement
         .warn_before
         .iter()
         .copied()
         .filter(|rung| now >= not_before - rung.delta())
         .min();
-    let said: Vec<_> = counting(announcement, notices, now).collect();
+    let said: Vec<_> = counting(announcement, owner, notices, now).collect();
     let ladder = match reached {
         Some(rung) if said.iter().any(|notice| covers(notice, rung, not_before)) => return None,
         Some(rung) => Ladder::Before(rung),
@@ -136,7 +144,7 @@ pub(super) fn due_notice(
         return None;
     }
     Some(NoticeItem {
-        finding: finding.clone(),
+        finding: finding.id.clone(),
         subject: announcement.subject.clone(),
         ladder,
         announced_for: not_before,

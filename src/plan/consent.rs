@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use super::{Approved, guardrails};
 use crate::config::{Approvals, Config};
 use crate::model::{
-    Action, ActionId, ActionMode, Decision, Digest, FindingId, History, Owner, Person, RequestedExemption,
-    RuleName, Verdict, WithheldReason,
+    Action, ActionId, ActionMode, Decision, Digest, FindingId, History, Owner, Person, PrincipalKind,
+    RequestedExemption, RuleName, Verdict, WithheldReason,
 };
 
 /// What people decided, found by action, in the order in which they did.
@@ -30,8 +30,9 @@ impl<'a> Decisions<'a> {
 }
 
 /// Consent to carry out an action that the plan found due, asked again at the last moment with what is remembered now:
-/// freeze, window, cap of the day, rollback, settling, exemptions and decisions. This is the only way to an [`Approved`]
-/// change. Beside it come the approvals that it rests on, oldest first; none, where the declared policy suffices.
+/// freeze, window, cap of the day, rollback, settling, exemptions and decisions. `planned_from` is when the run of the plan
+/// began. This is the only way to an [`Approved`] change. Beside it come the approvals that it rests on, oldest first; none,
+/// where the declared policy suffices.
 ///
 /// # Errors
 /// Why it is held back, where it is by now.
@@ -40,6 +41,7 @@ pub fn confirm(
     action: &Action,
     rules: &BTreeMap<FindingId, RuleName>,
     history: &History,
+    planned_from: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<(Approved, Vec<Decision>), (WithheldReason, String)> {
     if config.dry_run {
@@ -73,7 +75,7 @@ pub fn confirm(
             WithheldReason::Notice.explanation().to_owned(),
         ));
     }
-    if let Some(exemption) = granted_since(action, rules, history, now) {
+    if let Some(exemption) = granted_since(action, rules, history, planned_from, now) {
         let why = format!(
             "exempt since the plan, until {} ({})",
             exemption.request.until, exemption.request.id
@@ -108,11 +110,13 @@ pub fn confirm(
 }
 
 /// An exemption that holds and covers what justifies the action. The planner acts on nothing that is exempt, so it was
-/// granted after the plan. Where the rule of a finding is not known, any exemption of the thing counts.
+/// granted after the plan. Where the rule of a finding is not known, any exemption of the thing counts. A group is left
+/// alone for a member's sake, and who is a member is not known here: any user's counts that was granted since.
 fn granted_since<'h>(
     action: &Action,
     rules: &BTreeMap<FindingId, RuleName>,
     history: &'h History,
+    planned_from: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Option<&'h RequestedExemption> {
     let today = now.date_naive();
@@ -120,11 +124,19 @@ fn granted_since<'h>(
         .exemptions
         .iter()
         .filter(|exemption| exemption.holds(today));
+    let is_group = action.resource.principal_kind() == Some(PrincipalKind::Group);
+    let may_be_members = |exemption: &RequestedExemption| {
+        is_group
+            && exemption.request.resource.principal_kind() == Some(PrincipalKind::User)
+            && exemption.granted_at().is_some_and(|at| at >= planned_from)
+    };
     standing.find(|exemption| {
-        action.findings().any(|finding| match rules.get(finding) {
-            Some(rule) => exemption.covers(rule, &action.resource),
-            None => exemption.concerns(&action.resource),
-        })
+        (exemption.concerns(&action.resource) || may_be_members(exemption))
+            && action.findings().any(|finding| {
+                rules
+                    .get(finding)
+                    .is_none_or(|rule| exemption.request.rules.contains(rule))
+            })
     })
 }
 
@@ -155,7 +167,7 @@ pub(super) struct Measure<'a> {
 impl<'a> Measure<'a> {
     /// A decision counts while it is bound to this action, this precondition and this configuration, has not expired, and
     /// was made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not
-    /// expire. A no counts of anybody, and whatever it was bound to it ends every yes before it: the state lets none of
+    /// expire, and holds under another configuration too. A no counts of anybody, and whatever it was bound to it ends every yes before it: the state lets none of
     /// them be spent. A yes counts of those who may decide by now, not of the principal itself, each person once; and not
     /// where an exemption of the same thing was granted after it.
     pub(super) fn consent(&self, action: &Action, decisions: &Decisions<'a>) -> Consent<'a> {
@@ -168,9 +180,8 @@ impl<'a> Measure<'a> {
             .max();
         let counts = |decision: &Decision| {
             decision.precondition == precondition
-                && decision.config_digest == *self.config_digest
                 && rolled_back_at.is_none_or(|at| decision.decided_at > at)
-                && self.is_alive(action, decision)
+                && (is_veto(action, decision) || self.is_alive(decision))
         };
         let (mut rejected, mut approvals): (_, Vec<&Decision>) = (None, Vec::new());
         // A decision of the future is none.
@@ -204,9 +215,8 @@ impl<'a> Measure<'a> {
         }
     }
 
-    fn is_alive(&self, action: &Action, decision: &Decision) -> bool {
-        let veto = action.mode == ActionMode::Enforce && decision.verdict == Verdict::Rejected;
-        veto || self.now < ends_at(&self.config.approvals, decision)
+    fn is_alive(&self, decision: &Decision) -> bool {
+        decision.config_digest == *self.config_digest && self.now < ends_at(&self.config.approvals, decision)
     }
 
     /// Whether this yes adds to those before it. A later one of the same person only repeats the first.
@@ -221,6 +231,11 @@ impl<'a> Measure<'a> {
                 .iter()
                 .any(|earlier| config.is_same_person(&earlier.by, &decision.by))
     }
+}
+
+/// A no where nobody would be asked again.
+fn is_veto(action: &Action, decision: &Decision) -> bool {
+    action.mode == ActionMode::Enforce && decision.verdict == Verdict::Rejected
 }
 
 /// When a decision stops to count.

@@ -10,7 +10,7 @@ use crate::config::{Config, Mode, OnExcess};
 use crate::inventory::Snapshot;
 use crate::model::{
     Action, ActionId, ActionMode, ActionState, Decision, Event, FindingStatus, Freeze, History, KeyStatus,
-    Ladder, Notice, Span, Verdict, WithheldReason,
+    Ladder, Notice, Owner, RuleName, Span, Verdict, WithheldReason,
 };
 use crate::rules::fixture::{self, config, days, key, key_id, now, snapshot, user};
 
@@ -44,6 +44,7 @@ fn notice(
 ) -> Notice {
     Notice {
         event,
+        owner: Some(Owner("alice@example.com".to_owned())),
         subject: key_id(subject).to_string(),
         ladder: Ladder::First,
         announced_for,
@@ -167,6 +168,84 @@ fn a_notice_of_long_ago_does_not_count_any_more() {
 }
 
 #[test]
+fn what_somebody_else_was_told_does_not_count_for_a_new_owner() {
+    let mut alice = user("alice", vec![key(1, 200, Some(1))]);
+    let owner = |name: &str| Some(Owner(name.to_owned()));
+    let told = |who| Notice {
+        owner: owner(who),
+        ..notice(
+            Event::AccessKeyExpiring,
+            1,
+            Some(now() - days(9)),
+            now() - days(2),
+        )
+    };
+    let mut history = History::default();
+    history.notices.push(told("bob"));
+    let enforce = with_channel(config(Mode::Enforce));
+    let mut planned = |name: &str, history: &History| {
+        alice.tags.insert("owner".to_owned(), name.to_owned());
+        plan(&enforce, &snapshot(vec![alice.clone()]), history, now())
+    };
+    assert_eq!(
+        only_action(&planned("bob", &history)).state,
+        ActionState::Proposed
+    );
+    let anew = planned("carol", &history);
+    assert_eq!(only_action(&anew).withheld_reason, Some(WithheldReason::Notice));
+    assert_eq!(anew.notifications[0].to, owner("carol"));
+    assert_eq!(anew.notifications[0].notices[0].announced_for, now() + days(7));
+    history.notices.push(told("carol"));
+    assert_eq!(
+        only_action(&planned("carol", &history)).state,
+        ActionState::Proposed
+    );
+}
+
+#[test]
+fn what_was_told_before_an_exemption_does_not_count_after_it() {
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let mut history = History::default();
+    let told = |days_ago| {
+        notice(
+            Event::AccessKeyExpiring,
+            1,
+            Some(now() - days(days_ago)),
+            now() - days(1),
+        )
+    };
+    history.notices.push(told(9));
+    let ended_yesterday = |rule: RuleName| {
+        let mut ended = exemption("user/alice", &(now() - days(1)).format("%Y-%m-%d").to_string());
+        ended.rules = vec![rule];
+        ended
+    };
+    let mut enforce = with_channel(config(Mode::Enforce));
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).state,
+        ActionState::Proposed
+    );
+    enforce
+        .exemptions
+        .push(ended_yesterday(crate::rules::ACCESS_KEY_ROTATION));
+    let after = plan(&enforce, &old, &history, now());
+    assert_eq!(only_action(&after).withheld_reason, Some(WithheldReason::Notice));
+    assert_eq!(after.notifications[0].notices[0].announced_for, now() + days(7));
+    // It ended with the day, in UTC.
+    enforce.exemptions[0].until = (now() - days(12)).date_naive();
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).state,
+        ActionState::Proposed
+    );
+    // Another rule's says nothing of this one.
+    enforce.exemptions = vec![ended_yesterday(crate::rules::UNUSED_ACCESS_KEYS)];
+    assert_eq!(
+        only_action(&plan(&enforce, &old, &history, now())).state,
+        ActionState::Proposed
+    );
+}
+
+#[test]
 fn the_ladder_of_warnings_is_climbed_once() {
     let enforce = with_channel(config(Mode::Enforce));
     let young = snapshot(vec![user("alice", vec![key(1, 70, Some(1))])]);
@@ -185,6 +264,7 @@ fn the_ladder_of_warnings_is_climbed_once() {
                 ));
                 history.notices.push(Notice {
                     event: notification.event,
+                    owner: notification.to.clone(),
                     subject: item.subject.clone(),
                     ladder: item.ladder,
                     announced_for: item.announced_for,

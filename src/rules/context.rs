@@ -1,6 +1,6 @@
 //! What a rule is given, and what it gives back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::config::{Config, Exemption, OwnerEntry};
@@ -154,6 +154,30 @@ impl<'a> Context<'a> {
             }
         }
         Standing::Subject { expired }
+    }
+
+    /// When the last exemption from this rule came to its end, or was taken back. One that was struck from the
+    /// configuration is not known any more.
+    pub fn exempt_to(&self, rule: &RuleName, resource: &Arn) -> Option<DateTime<Utc>> {
+        let today = self.now.date_naive();
+        let end_of = |day: NaiveDate| Some(day.succ_opt()?.and_time(NaiveTime::MIN).and_utc());
+        let account = self.snapshot.account.as_str();
+        let path = resource.principal_path();
+        let declared = self.config.exemptions.iter();
+        let declared = declared
+            .filter(|exemption| exemption.until < today && covers(exemption, rule, account, path))
+            .filter_map(|exemption| end_of(exemption.until));
+        let granted = self.history.exemptions.iter();
+        let granted = granted
+            .filter(|granted| granted.covers(rule, resource))
+            .filter_map(|granted| match granted.standing(today) {
+                ExemptionStanding::Ended => end_of(granted.request.until),
+                ExemptionStanding::Revoked => granted.revoked.as_ref().map(|revoked| revoked.at),
+                ExemptionStanding::Granted | ExemptionStanding::Requested | ExemptionStanding::Refused => {
+                    None
+                }
+            });
+        declared.chain(granted).max()
     }
 
     fn is_own(&self, resource: &Arn) -> bool {

@@ -211,6 +211,7 @@ fn history(users: usize) -> History {
     for n in 0..users {
         history.notices.extend([30, 20, 10].map(|days| Notice {
             event: Event::AccessKeyExpiring,
+            owner: None,
             subject: key_id(n).to_string(),
             ladder: Ladder::First,
             announced_for: ago(1),

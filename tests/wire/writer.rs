@@ -78,6 +78,7 @@ pub(crate) fn consent(resource: &Arn, change: Change) -> Approved {
         &BTreeMap::new(),
         &History::default(),
         now,
+        now,
     )
     .unwrap()
     .0

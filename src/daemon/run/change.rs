@@ -7,12 +7,12 @@ use tracing::{Instrument, info_span, warn};
 
 use super::{Planned, Run};
 use crate::aws::{Purpose, Session};
-use crate::execute::{ActionReport, ActionResult, Executor, LiveAttachment};
+use crate::execute::{ActionReport, ActionResult, Executor, LiveAttachment, LiveError};
 use crate::model::{
     AccountId, Action, ActionId, ActionState, Digest, FindingId, Precondition, RuleName, WithheldReason,
 };
 use crate::plan::Plan;
-use crate::rules::unused_permissions;
+use crate::rules::unused_permissions::{self, RecheckError};
 use crate::state::{self, AppliedSelection, State};
 use crate::telemetry::ActionOutcome;
 
@@ -72,7 +72,7 @@ impl PlanFile {
 }
 
 /// The rule's own judgement of an attachment, right before it is detached.
-fn still_unused(live: &LiveAttachment, now: DateTime<Utc>) -> Result<Precondition, String> {
+fn still_unused(live: &LiveAttachment, now: DateTime<Utc>) -> Result<Precondition, LiveError> {
     let LiveAttachment {
         principal,
         policy_arn,
@@ -95,7 +95,10 @@ fn still_unused(live: &LiveAttachment, now: DateTime<Utc>) -> Result<Preconditio
         boundary_count: policy.boundary_count,
         reports: &reports,
     };
-    unused_permissions::still_unused(&live, now).map_err(|error| error.to_string())
+    unused_permissions::still_unused(&live, now).map_err(|error| match error {
+        RecheckError::Stale { .. } => LiveError::Stale(error.to_string()),
+        RecheckError::Unknown { .. } => LiveError::Unknown(error.to_string()),
+    })
 }
 
 /// The label of a result in metrics.
@@ -211,6 +214,7 @@ impl Run<'_> {
             clock: &self.house.clock,
             shutdown: &self.house.shutdown,
             run: &self.id,
+            planned_from: self.now,
             judge: still_unused,
             rules,
         }

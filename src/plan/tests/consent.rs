@@ -117,9 +117,19 @@ fn confirmation_at_the_last_moment_sees_what_came_since() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let due = plan(&enforce, &old, &History::default(), now());
     let action = only_action(&due);
-    assert!(confirm(&enforce, action, &BTreeMap::new(), &History::default(), now()).is_ok());
+    assert!(
+        confirm(
+            &enforce,
+            action,
+            &BTreeMap::new(),
+            &History::default(),
+            now(),
+            now()
+        )
+        .is_ok()
+    );
     let reason = |config: &Config, history: History| {
-        confirm(config, action, &BTreeMap::new(), &history, now())
+        confirm(config, action, &BTreeMap::new(), &history, now(), now())
             .unwrap_err()
             .0
     };
@@ -150,11 +160,19 @@ fn confirmation_at_the_last_moment_sees_what_came_since() {
     assert_eq!(reason(&enforce, no), WithheldReason::Approval);
     let mut dry = enforce.clone();
     dry.dry_run = true;
-    assert!(confirm(&dry, action, &BTreeMap::new(), &History::default(), now()).is_err());
+    assert!(confirm(&dry, action, &BTreeMap::new(), &History::default(), now(), now()).is_err());
     let mut held = action.clone();
     held.state = ActionState::Withheld;
     held.withheld_reason = Some(WithheldReason::WouldLockOut);
-    let refused = confirm(&enforce, &held, &BTreeMap::new(), &History::default(), now()).unwrap_err();
+    let refused = confirm(
+        &enforce,
+        &held,
+        &BTreeMap::new(),
+        &History::default(),
+        now(),
+        now(),
+    )
+    .unwrap_err();
     assert_eq!(refused.0, WithheldReason::WouldLockOut, "what the plan held back");
 }
 
@@ -176,7 +194,15 @@ fn a_yes_counts_of_approvers_and_a_no_of_anybody() {
         };
         let planned = plan(&approve, &old, &history, now());
         assert_eq!(
-            confirm(&approve, only_action(&planned), &BTreeMap::new(), &history, now()).is_ok(),
+            confirm(
+                &approve,
+                only_action(&planned),
+                &BTreeMap::new(),
+                &history,
+                now(),
+                now()
+            )
+            .is_ok(),
             only_action(&planned).withheld_reason.is_none()
         );
         only_action(&planned).withheld_reason
@@ -209,7 +235,7 @@ fn held(config: &Config, decisions: Vec<Decision>) -> Option<(WithheldReason, St
     };
     let planned = plan(config, &old, &history, now());
     let action = only_action(&planned);
-    let confirmed = confirm(config, action, &BTreeMap::new(), &history, now());
+    let confirmed = confirm(config, action, &BTreeMap::new(), &history, now(), now());
     assert_eq!(confirmed.is_ok(), action.withheld_reason.is_none());
     Some((action.withheld_reason?, action.withheld_detail.clone().unwrap()))
 }
@@ -355,6 +381,56 @@ fn granted(rule: &str, until: &str, at: DateTime<Utc>) -> crate::model::Requeste
 }
 
 #[test]
+fn a_group_is_left_alone_when_a_user_is_exempted_while_the_plan_is_carried_out() {
+    let enforce = no_notice(config(Mode::Enforce));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let planned = plan(&enforce, &old, &History::default(), now());
+    let of_group = Action {
+        resource: crate::model::Arn::parse(&format!("arn:aws:iam::{}:group/staff", fixture::ACCOUNT))
+            .unwrap(),
+        ..only_action(&planned).clone()
+    };
+    let rules = BTreeMap::from([(of_group.finding.clone(), crate::rules::ACCESS_KEY_ROTATION)]);
+    let carried_out = |rule: &str, granted_at: DateTime<Utc>| {
+        let history = History {
+            exemptions: vec![granted(rule, "2026-12-01", granted_at)],
+            ..History::default()
+        };
+        confirm(&enforce, &of_group, &rules, &history, now() - days(1), now()).is_ok()
+    };
+    assert!(!carried_out("access_key_rotation", now()));
+    assert!(
+        carried_out("access_key_rotation", now() - days(2)),
+        "the plan knew of it"
+    );
+    assert!(carried_out("unused_access_keys", now()), "another rule");
+}
+
+#[test]
+fn a_no_in_enforce_outlives_the_configuration_that_it_was_said_under() {
+    let enforce = no_notice(config(Mode::Enforce));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let planned = plan(&enforce, &old, &History::default(), now());
+    let no = said(
+        "ann",
+        only_action(&planned),
+        &enforce,
+        Verdict::Rejected,
+        now() - days(40),
+    );
+    let history = History {
+        decisions: vec![no],
+        ..History::default()
+    };
+    let held = |config: &Config| only_action(&plan(config, &old, &history, now())).withheld_reason;
+    let mut other = enforce.clone();
+    other.rules.access_key_rotation.max_age = Span::from_days(91);
+    assert_ne!(other.digest(), enforce.digest());
+    assert_eq!(held(&enforce), Some(WithheldReason::Approval));
+    assert_eq!(held(&other), Some(WithheldReason::Approval));
+}
+
+#[test]
 fn granted_exemptions_count_like_declared_ones_until_they_end() {
     let enforce = no_notice(config(Mode::Enforce));
     let old = snapshot(vec![
@@ -408,10 +484,10 @@ fn an_exemption_granted_since_the_plan_holds_the_action_and_voids_its_approval()
         let due = plan(&config, &old, &history, now());
         let action = only_action(&due);
         let rules = BTreeMap::from([(action.finding.clone(), crate::rules::ACCESS_KEY_ROTATION)]);
-        assert!(confirm(&config, action, &rules, &history, now()).is_ok());
+        assert!(confirm(&config, action, &rules, &history, now(), now()).is_ok());
         history.exemptions = vec![granted("access_key_rotation", "2026-12-01", now() - days(1))];
         for rules in [&rules, &BTreeMap::new()] {
-            let refused = confirm(&config, action, rules, &history, now()).unwrap_err();
+            let refused = confirm(&config, action, rules, &history, now(), now()).unwrap_err();
             assert_eq!(refused.0, WithheldReason::Approval);
         }
         // Taken back: the approval of before is none any more.

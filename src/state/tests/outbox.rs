@@ -40,6 +40,7 @@ pub(super) async fn a_notice_counts_once_it_is_accepted(f: Fixture) {
     f.enqueue(&messages, at(0)).await;
     let expected = Notice {
         event: Event::AccessKeyExpiring,
+        owner: Some(Owner("alice@example.com".into())),
         subject: key(1).to_string(),
         ladder: Ladder::Before(Span::from_days(7)),
         announced_for: at(10_080),
