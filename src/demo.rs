@@ -116,6 +116,7 @@ impl Stage {
             shutdown: shutdown.clone(),
             holder: "demo".to_owned(),
             decided: crate::daemon::Wake::new(),
+            standstill: Default::default(),
             metrics: Some(Arc::clone(&metrics)),
         };
         Ok(Self {

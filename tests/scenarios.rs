@@ -268,6 +268,7 @@ impl Scenario {
             shutdown: Shutdown::new(),
             holder: "scenario".to_owned(),
             decided: iamwarden::daemon::Wake::new(),
+            standstill: Default::default(),
             metrics: None,
         };
         simulator.faults().clear();

@@ -32,4 +32,4 @@ pub use regional::{LiveAnalyzer, LiveInstance, LiveTrail};
 pub use request::RequestError;
 pub use secrets::{SecretError, Secrets};
 pub use session::{ConnectError, Purpose, Session, Sessions};
-pub use writer::{WriteError, Writer};
+pub use writer::{CallTurn, WriteError, Writer};

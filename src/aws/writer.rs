@@ -87,11 +87,22 @@ impl Writer {
         &self.shared.account
     }
 
+    /// Waits until the account's budget has room for a call.
+    pub async fn turn(&self) -> CallTurn {
+        self.shared.budget.acquire().await;
+        CallTurn(())
+    }
+
     /// Does what was approved, by one call.
     ///
     /// # Errors
     /// [`WriteError`], which tells apart what certainly had no effect from what may have had one.
-    pub async fn perform(&self, approved: &Approved, lease: &Lease) -> Result<(), WriteError> {
+    pub async fn perform(
+        &self,
+        approved: &Approved,
+        lease: &Lease,
+        CallTurn(()): CallTurn,
+    ) -> Result<(), WriteError> {
         for (what, account) in [("consent", approved.account()), ("lease", lease.account())] {
             if account != self.account() {
                 return Err(WriteError::Invalid(RequestError::WrongAccount {
@@ -102,8 +113,6 @@ impl Writer {
             }
         }
         let request = Request::of(approved.operation(), approved.resource(), self.home())?;
-        self.shared.budget.acquire().await;
-        // Asked last, because the budget may have made us wait.
         if !lease.is_safe() {
             return Err(WriteError::Invalid(RequestError::LeaseEnding {
                 account: self.account().clone(),
@@ -305,6 +314,11 @@ impl Writer {
         }
     }
 }
+
+/// Room for one call in the account's budget. It is waited for before consent is asked for the last time: throttling may
+/// take minutes, and a freeze that comes meanwhile has to be heard.
+#[derive(Debug)]
+pub struct CallTurn(());
 
 /// A request on its way, to tell what became of it.
 #[derive(Debug)]

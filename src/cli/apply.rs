@@ -68,7 +68,7 @@ pub(super) async fn run(opening: &Opening, arguments: &ApplyArguments) -> anyhow
     house.deliver(&house.courier()?, &state, DELIVERY).await?;
     if !dry_run {
         print(&results::render(&reports))?;
-        print(&results::render_held(&planned.plan))?;
+        print(&results::render_rest(&planned.plan))?;
     }
     Ok(match verdict {
         Verdict::Failed => Exit::Failed,

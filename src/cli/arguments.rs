@@ -78,7 +78,7 @@ pub enum Command {
         #[arg(long, value_name = "SEQ:HASH", requires = "verify")]
         head: Option<String>,
         /// How many runs and decisions at most [default: 50 as text, all as JSON].
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
     },
     /// All that is known of one principal, and why each rule says what it says.

@@ -19,6 +19,9 @@ pub(super) async fn run(opening: &Opening, send: bool) -> anyhow::Result<Exit> {
     let mut house = opening.house(StateUse::Read).await?;
     let mut report = Report::default();
     report.good(format!("configuration: valid ({})", house.config.digest()));
+    if house.config.dry_run {
+        report.note("dry_run = true: nothing is changed, and owners are told nothing");
+    }
     state(&mut house, &mut report).await;
     for rule in house.config.rules_never_due(house.clock.now()) {
         report.bad(format!(
@@ -78,10 +81,13 @@ impl Report {
 /// One that is there is opened as the daemon opens it; there is none to be made.
 async fn state(house: &mut House, report: &mut Report) {
     let Some(known) = &mut house.state else {
-        report.good(format!(
-            "state: there is none yet at {}; the first run makes it",
-            house.config.state.url
-        ));
+        let url = &house.config.state.url;
+        match State::ensure_can_be_made(url) {
+            Ok(()) => report.good(format!(
+                "state: there is none yet at {url}; the first run makes it"
+            )),
+            Err(error) => report.bad(error.to_string()),
+        }
         return;
     };
     let url = match state_url(&house.config.state.url, house.sessions.secrets()).await {

@@ -7,7 +7,7 @@ use super::arguments::HistoryFormat;
 use super::opening::{Opening, StateUse};
 use super::{Exit, print};
 use crate::model::{Verdict, visible};
-use crate::state::{DeadMessage, DecisionRecord, JournalHead, RunRecord, State, VerifyReport};
+use crate::state::{DeadMessage, DecisionRecord, Direction, JournalHead, RunRecord, State, VerifyReport};
 
 pub(super) async fn run(
     opening: &Opening,
@@ -18,9 +18,14 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let house = opening.house(StateUse::Read).await?;
     let Some(state) = house.state else {
-        print(match format {
-            HistoryFormat::Text => "There is no state yet, so nothing has happened.\n",
-            HistoryFormat::Json => "{\"runs\": [], \"decisions\": [], \"dead_messages\": []}\n",
+        let url = &house.config.state.url;
+        anyhow::ensure!(
+            !verify,
+            "there is no state at {url}, so there is no audit chain to verify: check `state.url`"
+        );
+        print(&match format {
+            HistoryFormat::Text => format!("There is no state yet at {url}, so nothing has happened.\n"),
+            HistoryFormat::Json => "{\"runs\": [], \"decisions\": [], \"dead_messages\": []}\n".to_owned(),
         })?;
         return Ok(Exit::Ok);
     };
@@ -89,8 +94,12 @@ fn text(runs: &[RunRecord], decisions: &[DecisionRecord], dead: &[DeadMessage]) 
             let undone = action
                 .rolled_back_at
                 .map(|at| format!(", rolled back {}", at.format("%Y-%m-%d %H:%M UTC")));
+            let undo = match action.direction {
+                Direction::Apply => "",
+                Direction::Undo => "undo ",
+            };
             text.push_str(&format!(
-                "    {:<12} {} {} of {} in {}  {}{}\n",
+                "    {:<12} {undo}{} {} of {} in {}  {}{}\n",
                 action.outcome.as_str(),
                 action.kind,
                 visible(&action.subject),

@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{info, warn};
 
 use crate::aws::{Ambient, Pace, Secrets, Sessions};
-use crate::config::{self, Config, Environment, Loaded, SecretReference};
-use crate::daemon::{Clock, House, Selection, Shutdown, Wake};
+use crate::config::{self, Config, Environment, Loaded, Mode, SecretReference};
+use crate::daemon::{Clock, House, Selection, Shutdown, Standstill, Wake};
 use crate::model::AccountId;
 use crate::rules;
 use crate::state::{State, UrlSource};
@@ -70,6 +70,7 @@ impl Opening {
             holder,
             metrics: None,
             decided: Wake::new(),
+            standstill: Standstill::default(),
         })
     }
 }
@@ -171,6 +172,10 @@ pub(super) fn selection(config: &Config, rules: &[String], accounts: &[String]) 
                 "--rule: there is no rule `{name}`; there are {}",
                 known.join(", ")
             );
+        }
+        let mode = rules::find(name).and_then(|rule| config.rules.mode(&rule.rule_name()));
+        if mode == Some(Mode::Off) {
+            warn!("--rule {name}: the rule is off in the configuration, so nothing is asked of it");
         }
     }
     let mut ids = Vec::with_capacity(accounts.len());

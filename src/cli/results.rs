@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use super::arguments::PlanFormat;
 use crate::execute::{ActionReport, ActionResult};
 use crate::model::visible;
-use crate::plan::Plan;
+use crate::plan::{AccountStatus, Plan};
 
 /// One line per action, and a last line that counts.
 pub(super) fn render(reports: &[ActionReport]) -> String {
@@ -77,8 +77,39 @@ impl Progress {
     }
 }
 
-/// Why the rest of the plan's actions were not due, by reason.
-pub(super) fn render_held(plan: &Plan) -> String {
+/// Why the rest of the plan's actions were not due, by reason, and what could not be read.
+pub(super) fn render_rest(plan: &Plan) -> String {
+    render_held(plan) + &render_unread(plan)
+}
+
+/// What could not be read, account by account: a cause once, however many readings failed by it.
+fn render_unread(plan: &Plan) -> String {
+    let mut text = String::new();
+    for account in plan
+        .accounts
+        .iter()
+        .filter(|account| account.status != AccountStatus::Complete)
+    {
+        let mut causes = std::collections::BTreeMap::new();
+        for gap in &account.errors {
+            *causes.entry((&gap.operation, &gap.detail)).or_insert(0usize) += 1;
+        }
+        for ((operation, detail), count) in causes {
+            let times = match count {
+                1 => String::new(),
+                _ => format!(" ({count} times)"),
+            };
+            text.push_str(&format!(
+                "not read in {}: {operation}{times}: {}\n",
+                visible(&account.name),
+                visible(detail)
+            ));
+        }
+    }
+    text
+}
+
+fn render_held(plan: &Plan) -> String {
     let mut reasons = std::collections::BTreeMap::new();
     for reason in plan.actions.iter().filter_map(|action| action.withheld_reason) {
         *reasons.entry(reason).or_insert(0usize) += 1;

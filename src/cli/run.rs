@@ -71,7 +71,7 @@ async fn once(house: &House) -> anyhow::Result<Exit> {
         print(&results::render_dry_run(&done.planned.plan))?;
     } else {
         print(&results::render(&done.reports))?;
-        print(&results::render_held(&done.planned.plan))?;
+        print(&results::render_rest(&done.planned.plan))?;
     }
     house.send_report_if_due(&state).await?;
     let delivery = house.deliver(&house.courier()?, &state, ONCE_DELIVERY).await?;

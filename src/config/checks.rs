@@ -345,6 +345,20 @@ fn check_patterns(patterns: &[Glob], key: &str, tell: &mut Tell<'_>) {
         "instance/",
     ];
     for (n, pattern) in patterns.iter().enumerate() {
+        if let Some(odd) = pattern
+            .as_str()
+            .chars()
+            .find(|c| "{}[]\\".contains(*c) || c.is_whitespace())
+        {
+            tell(
+                format!("{key}[{n}]"),
+                format!(
+                    "{} has {odd:?} in it, which no name has, so it matches nobody: the wildcards are `*` and `?`; write a pattern for each name",
+                    quoted(pattern.as_str())
+                ),
+            );
+            continue;
+        }
         let written = pattern.as_str().to_lowercase();
         let literal = written.split(['*', '?']).next().unwrap_or_default();
         let whole = literal.len() == written.len();

@@ -116,6 +116,16 @@ fn accounts() {
 fn protected_patterns_can_match() {
     let refused = |pattern: &str| refused(&format!("[guardrails]\nprotected = [\"{pattern}\"]"));
     insta::assert_snapshot!(refused("break-glass-*"), @"test.toml:2:14: guardrails.protected[0]: `break-glass-*` matches no principal: expected the part of the ARN after the account, such as `user/alice`, `role/ci-*` or `group/*`");
+    insta::assert_snapshot!(refused("user/{alice,bob}"), @"test.toml:2:14: guardrails.protected[0]: `user/{alice,bob}` has '{' in it, which no name has, so it matches nobody: the wildcards are `*` and `?`; write a pattern for each name");
+    for wrong in [
+        "user/[a-c]*",
+        "user/alice ",
+        r"user/\\*",
+        "role/ci *",
+        "user/alice\\t",
+    ] {
+        assert!(refused(wrong).contains("matches nobody"), "{wrong}");
+    }
     for wrong in [
         "user/",
         "user",

@@ -1,5 +1,6 @@
 //! The house as it is in force: a reload puts another configuration in its place.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::House;
@@ -20,8 +21,26 @@ impl InForce {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts another configuration in force.
+    /// Puts another configuration in force. Runs go on under the one that they began with, but where this one forbids
+    /// changes, none of them makes another.
     pub fn replace(&self, config: Config) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).config = Arc::new(config);
+        let mut house = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        house
+            .standstill
+            .0
+            .store(config.freeze || config.dry_run, Ordering::SeqCst);
+        house.config = Arc::new(config);
+    }
+}
+
+/// Whether the configuration that was put in force last forbids changes, for runs that began under another. All clones are
+/// the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Standstill(Arc<AtomicBool>);
+
+impl Standstill {
+    /// Whether it does.
+    pub fn is_declared(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
     }
 }

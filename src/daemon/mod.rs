@@ -22,7 +22,7 @@ mod task;
 pub use agenda::{Due, due, settle_the_unknown};
 pub use chat::{Chat, Clicks, NotTaken, SignedRequest};
 pub use clock::{Clock, ClockHand};
-pub use in_force::InForce;
+pub use in_force::{InForce, Standstill};
 pub use readiness::{Check, CheckReport, Readiness, ReadinessReport};
 pub use run::{
     AccountNames, ChannelSecrets, DecideError, DecidedAction, DecisionMade, DecisionOutcome, DecisionRequest,

@@ -10,7 +10,7 @@ use super::precondition::{AttachmentJudge, LiveError, read_live};
 use super::report::{ActionReport, ActionResult};
 use crate::aws::{Reader, RequestError, WriteError, Writer};
 use crate::config::Config;
-use crate::daemon::{Clock, Shutdown};
+use crate::daemon::{Clock, Shutdown, Standstill};
 use crate::model::{
     Action, ActionMode, Change, Decision, FindingId, Inverse, Precondition, RuleName, WithheldReason,
 };
@@ -46,6 +46,8 @@ pub struct Executor<'a> {
     pub clock: &'a Clock,
     /// Whether the process is told to stop.
     pub shutdown: &'a Shutdown,
+    /// Whether a configuration that was read since forbids changes.
+    pub standstill: &'a Standstill,
     /// The id of the run, for the journal.
     pub run: &'a str,
     /// When it began, before anything was planned.
@@ -125,6 +127,10 @@ impl Executor<'_> {
     /// rejects it, or an exemption is granted. Freeze, lease, cap and the approval that is spent are asked of the state
     /// once more, in the transaction that records the intent.
     async fn consent(&self, action: &Action) -> Result<(Approved, Vec<Decision>), ActionResult> {
+        if self.standstill.is_declared() {
+            let why = "the configuration that was read since the plan forbids changes".to_owned();
+            return Err(ActionResult::Held(WithheldReason::Freeze, why));
+        }
         // Where it cannot be read, changes are frozen.
         let history = self.state.history(&action.account, self.clock.now()).await;
         let history = history.map_err(|error| {
@@ -170,7 +176,7 @@ impl Executor<'_> {
         ended
     }
 
-    /// Re-check, consent, intent, call, verify, outcome. The calls are boxed: one within the other they would be more than
+    /// Re-check, a turn to call, consent, intent, call, verify, outcome. The calls are boxed: one within the other they would be more than
     /// the stack of a thread holds.
     async fn take_steps(
         &self,
@@ -181,6 +187,7 @@ impl Executor<'_> {
         if let Err(held) = self.keep_lease(lease, Box::pin(self.recheck(attempt))).await {
             return (held, None);
         }
+        let turn = self.keep_lease(lease, self.writer.turn()).await;
         if let Err(held) = consent().await {
             return (held, None);
         }
@@ -188,7 +195,7 @@ impl Executor<'_> {
             Ok(intent) => intent,
             Err(held) => return (held, None),
         };
-        let written = Box::pin(self.writer.perform(&attempt.approved, lease));
+        let written = Box::pin(self.writer.perform(&attempt.approved, lease, turn));
         let written = self.keep_lease(lease, written).await;
         let seen = Box::pin(self.result_of(attempt, written));
         let ended = self.keep_lease(lease, seen).await;

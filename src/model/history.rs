@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AccessKeyId, ActionId, Arn, Digest, Event, Ladder, Owner, RequestedExemption, Target, Way};
+use super::{
+    AccessKeyId, ActionId, Arn, Digest, Event, FindingId, Ladder, Owner, RequestedExemption, Target, Way,
+};
 
 /// The memory of one account. An empty one (no state yet) lets nothing happen that needs a memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub struct Notice {
     pub event: Event,
     /// Who was told; `None`: nobody owned it.
     pub owner: Option<Owner>,
+    /// Of which finding: another rule may have another date for the same key.
+    pub finding: FindingId,
     /// About what: an access key id, a policy ARN.
     pub subject: String,
     /// Which rung of the ladder.

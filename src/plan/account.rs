@@ -11,8 +11,8 @@ use super::{AccountStatus, AccountSummary, PrincipalCounts, consent, guardrails,
 use crate::config::{Config, Mode};
 use crate::inventory::{Gap, GapCause, Snapshot};
 use crate::model::{
-    AccountId, Action, ActionId, ActionMode, ActionState, Digest, Event, Finding, FindingStatus, History,
-    NoticeItem, Notification, Owner, Severity, Span, WithheldReason,
+    AccountId, Action, ActionId, ActionMode, ActionState, Arn, Digest, Event, Finding, FindingId,
+    FindingStatus, History, NoticeItem, Notification, Owner, Severity, Span, WithheldReason,
 };
 use crate::rules::{self, Announcement, Context, Judgement, REGISTRY, Remedy, Reminder};
 
@@ -268,8 +268,8 @@ impl Planner<'_> {
             true => ActionMode::Approve,
             false => mode,
         };
-        let timing = announcement
-            .map(|announcement| announce::timing(announcement, finding.owner.as_ref(), &self.notices, now));
+        let timing =
+            announcement.map(|announcement| announce::timing(announcement, finding, &self.notices, now));
         let id = ActionId::of(&finding.account, &finding.resource, &proposal.change);
         let mut candidate = Candidate {
             action: Action {
@@ -422,8 +422,8 @@ fn is_of_the_declaration(cause: &Value) -> bool {
 /// The findings of one message, the dates that it announces, and when it is said again.
 #[derive(Debug, Default)]
 struct Said {
-    findings: Vec<crate::model::FindingId>,
-    notices: Vec<NoticeItem>,
+    findings: Vec<FindingId>,
+    notices: Vec<(Arn, NoticeItem)>,
     every: Option<Span>,
 }
 
@@ -431,6 +431,8 @@ struct Said {
 #[derive(Debug, Default)]
 struct Told {
     by_event: BTreeMap<(Option<Owner>, Event), Said>,
+    /// The first date on which something will happen, by event, resource and subject.
+    dates: BTreeMap<(Event, Arn, String), DateTime<Utc>>,
 }
 
 impl Told {
@@ -467,14 +469,41 @@ impl Told {
         if !will_happen || candidate.is_some_and(|candidate| candidate.rejected) {
             return;
         }
-        if let Some(item) = announce::due_notice(announcement, finding, &planner.notices, planner.ctx.now) {
+        let now = planner.ctx.now;
+        let date = announce::timing(announcement, finding, &planner.notices, now).not_before;
+        self.dates
+            .entry((
+                announcement.event,
+                finding.resource.clone(),
+                announcement.subject.clone(),
+            ))
+            .and_modify(|first| *first = date.min(*first))
+            .or_insert(date);
+        if let Some(item) = announce::due_notice(announcement, finding, &planner.notices, now) {
             let entry = self
                 .by_event
                 .entry((finding.owner.clone(), announcement.event))
                 .or_default();
             entry.findings.push(finding.id.clone());
-            entry.notices.push(item);
+            entry.notices.push((finding.resource.clone(), item));
         }
+    }
+
+    /// Of one thing one date is told: where two rules would do the same on different days, the first one.
+    fn keep_first_dates(&mut self) {
+        for ((_, event), said) in &mut self.by_event {
+            let is_first = |(resource, item): &(Arn, NoticeItem)| {
+                let thing = (*event, resource.clone(), item.subject.clone());
+                let first = self.dates.get(&thing);
+                first.is_none_or(|first| announce::same_date(*first, item.announced_for))
+            };
+            let notices = std::mem::take(&mut said.notices);
+            let (kept, later): (Vec<_>, Vec<_>) = notices.into_iter().partition(is_first);
+            said.notices = kept;
+            let is_later = |id: &FindingId| later.iter().any(|(_, item)| item.finding == *id);
+            said.findings.retain(|id| !is_later(id));
+        }
+        self.by_event.retain(|_, said| !said.findings.is_empty());
     }
 
     /// What its owner is told of a finding that only people can put right.
@@ -517,17 +546,19 @@ impl Told {
         }
     }
 
-    fn into_notifications(self, planner: &Planner<'_>) -> Vec<Notification> {
+    fn into_notifications(mut self, planner: &Planner<'_>) -> Vec<Notification> {
+        self.keep_first_dates();
         self.by_event
             .into_iter()
             .map(|((to, event), said)| {
                 let Said {
                     mut findings,
-                    mut notices,
+                    notices,
                     every,
                 } = said;
                 findings.sort();
                 findings.dedup();
+                let mut notices: Vec<_> = notices.into_iter().map(|(_, item)| item).collect();
                 notices.sort();
                 Notification {
                     channel: planner.channel_of(to.as_ref()),

@@ -4,29 +4,28 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::model::{Event, Finding, History, Ladder, Notice, NoticeItem, Owner, Span};
+use crate::model::{Finding, FindingId, History, Ladder, Notice, NoticeItem, Span};
 use crate::rules::Announcement;
 
-/// All notices of an account, found by event and subject: each is asked for the few that are about it.
+/// A rung is reached so long before its time: a schedule that comes at the same moment each day would else be some seconds
+/// early for it, by what the first delivery took, and tell a day late.
+const EARLY: TimeDelta = TimeDelta::hours(1);
+
+/// All notices of an account, found by finding: each is asked for the few that are about it.
 #[derive(Debug)]
-pub(super) struct Notices<'a>(BTreeMap<Event, BTreeMap<&'a str, Vec<&'a Notice>>>);
+pub(super) struct Notices<'a>(BTreeMap<&'a FindingId, Vec<&'a Notice>>);
 
 impl<'a> Notices<'a> {
     pub(super) fn of(history: &'a History) -> Self {
-        let mut by_event: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+        let mut by_finding: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for notice in &history.notices {
-            let of_event = by_event.entry(notice.event).or_default();
-            of_event.entry(notice.subject.as_str()).or_default().push(notice);
+            by_finding.entry(&notice.finding).or_default().push(notice);
         }
-        Self(by_event)
+        Self(by_finding)
     }
 
-    fn about(&self, event: Event, subject: &str) -> &[&'a Notice] {
-        let of_event = self.0.get(&event);
-        of_event
-            .and_then(|subjects| subjects.get(subject))
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+    fn of_finding(&self, finding: &FindingId) -> &[&'a Notice] {
+        self.0.get(finding).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
@@ -44,7 +43,7 @@ pub(super) struct Timing {
 /// used since, or the limit moved.
 fn counting<'n>(
     announcement: &'n Announcement,
-    owner: Option<&'n Owner>,
+    finding: &'n Finding,
     notices: &'n Notices<'_>,
     now: DateTime<Utc>,
 ) -> impl Iterator<Item = &'n Notice> {
@@ -57,10 +56,11 @@ fn counting<'n>(
         notices_count_after,
     } = announcement;
     notices
-        .about(*event, subject)
+        .of_finding(&finding.id)
         .iter()
         .copied()
-        .filter(move |notice| !notice.dead && notice.owner.as_ref() == owner)
+        .filter(move |notice| notice.event == *event && notice.subject == *subject)
+        .filter(move |notice| !notice.dead && notice.owner == finding.owner)
         .filter(move |notice| notice.announced_for >= *due || same_date(notice.announced_for, *due))
         .filter(move |notice| now <= notice.announced_for + Notice::COUNTS_FOR)
         .filter(move |notice| notices_count_after.is_none_or(|after| notice.queued_at > after))
@@ -70,14 +70,14 @@ fn counting<'n>(
 /// accepted notice: the date that one sent now would announce.
 pub(super) fn timing(
     announcement: &Announcement,
-    owner: Option<&Owner>,
+    finding: &Finding,
     notices: &Notices<'_>,
     now: DateTime<Utc>,
 ) -> Timing {
     let minimum = announcement.minimum_notice;
-    let accepted = counting(announcement, owner, notices, now).filter_map(|notice| notice.accepted_at);
+    let accepted = counting(announcement, finding, notices, now).filter_map(|notice| notice.accepted_at);
     let first_accepted = accepted.filter(|at| *at <= now).min();
-    let announced = counting(announcement, owner, notices, now)
+    let announced = counting(announcement, finding, notices, now)
         .map(|notice| notice.announced_for)
         .max();
     let told_enough = match (minimum.is_zero(), first_accepted) {
@@ -115,15 +115,14 @@ pub(super) fn due_notice(
     notices: &Notices<'_>,
     now: DateTime<Utc>,
 ) -> Option<NoticeItem> {
-    let owner = finding.owner.as_ref();
-    let Timing { not_before, .. } = timing(announcement, owner, notices, now);
+    let Timing { not_before, .. } = timing(announcement, finding, notices, now);
     let reached = announcement
         .warn_before
         .iter()
         .copied()
-        .filter(|rung| now >= not_before - rung.delta())
+        .filter(|rung| now + EARLY >= not_before - rung.delta())
         .min();
-    let said: Vec<_> = counting(announcement, owner, notices, now).collect();
+    let said: Vec<_> = counting(announcement, finding, notices, now).collect();
     let ladder = match reached {
         Some(rung) if said.iter().any(|notice| covers(notice, rung, not_before)) => return None,
         Some(rung) => Ladder::Before(rung),
@@ -133,7 +132,7 @@ pub(super) fn due_notice(
     // A first word that came late is not followed by a rung that it already stood on. Where it stood is seen by the
     // date that it named itself: the date moves on by the time that its delivery took.
     let stood_on = |notice: &Notice, rung: Span| {
-        full_second(notice.queued_at) >= notice.announced_for - rung.delta()
+        notice.queued_at + EARLY >= notice.announced_for - rung.delta()
             && same_date(notice.announced_for, not_before)
     };
     if let Ladder::Before(rung) = ladder
@@ -161,6 +160,6 @@ fn covers(notice: &Notice, rung: Span, date: DateTime<Utc>) -> bool {
 }
 
 /// Dates move by the time that a delivery takes; that is no new date.
-fn same_date(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
+pub(super) fn same_date(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
     (a - b).abs() < TimeDelta::days(1)
 }

@@ -9,8 +9,8 @@ use super::*;
 use crate::config::{Config, Mode, OnExcess};
 use crate::inventory::Snapshot;
 use crate::model::{
-    Action, ActionId, ActionMode, ActionState, Decision, Event, FindingStatus, Freeze, History, KeyStatus,
-    Ladder, Notice, Owner, RuleName, Span, Verdict, WithheldReason,
+    AccountId, Action, ActionId, ActionMode, ActionState, Decision, Event, FindingId, FindingStatus, Freeze,
+    History, KeyStatus, Ladder, Notice, Owner, RuleName, Span, Verdict, WithheldReason,
 };
 use crate::rules::fixture::{self, config, days, key, key_id, now, snapshot, user};
 
@@ -36,6 +36,17 @@ fn only_action(plan: &AccountPlan) -> &Action {
     &plan.actions[0]
 }
 
+fn of_rotation(number: u32) -> FindingId {
+    let account = AccountId::parse(fixture::ACCOUNT).unwrap();
+    let rule = &crate::rules::ACCESS_KEY_ROTATION;
+    FindingId::of(
+        rule,
+        &account,
+        &fixture::user_arn("alice"),
+        key_id(number).as_str(),
+    )
+}
+
 fn notice(
     event: Event,
     subject: u32,
@@ -45,6 +56,7 @@ fn notice(
     Notice {
         event,
         owner: Some(Owner("alice@example.com".to_owned())),
+        finding: of_rotation(subject),
         subject: key_id(subject).to_string(),
         ladder: Ladder::First,
         announced_for,
@@ -203,6 +215,38 @@ fn what_somebody_else_was_told_does_not_count_for_a_new_owner() {
 }
 
 #[test]
+fn of_a_key_and_two_dates_the_first_is_told_and_kept() {
+    let mut config = with_channel(config(Mode::Enforce));
+    config.rules.access_key_rotation.warn_before = vec![Span::from_days(60)];
+    config.rules.unused_access_keys.mode = Mode::Enforce;
+    config.rules.unused_access_keys.unused_for = Span::from_days(45);
+    // Made 46 days ago and never used: it is unused for 45 days, and at its age in 44.
+    let young = snapshot(vec![user("alice", vec![key(1, 46, None)])]);
+    let mut history = History::default();
+    history.notices.push(notice(
+        Event::AccessKeyExpiring,
+        1,
+        Some(now() - days(10)),
+        now() + days(44),
+    ));
+    let first = plan(&config, &young, &history, now());
+    let [message] = first.notifications.as_slice() else {
+        panic!("{:?}", first.notifications)
+    };
+    let [item] = message.notices.as_slice() else {
+        panic!("{:?}", message.notices)
+    };
+    assert_eq!(item.announced_for, now() + days(7));
+    assert_eq!(message.findings, std::slice::from_ref(&item.finding));
+    history.notices.push(Notice {
+        finding: item.finding.clone(),
+        ..notice(Event::AccessKeyExpiring, 1, Some(now()), item.announced_for)
+    });
+    let on_the_day = plan(&config, &young, &history, now() + days(7));
+    assert_eq!(only_action(&on_the_day).state, ActionState::Proposed);
+}
+
+#[test]
 fn what_was_told_before_an_exemption_does_not_count_after_it() {
     let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
     let mut history = History::default();
@@ -265,6 +309,7 @@ fn the_ladder_of_warnings_is_climbed_once() {
                 history.notices.push(Notice {
                     event: notification.event,
                     owner: notification.to.clone(),
+                    finding: item.finding.clone(),
                     subject: item.subject.clone(),
                     ladder: item.ladder,
                     announced_for: item.announced_for,

@@ -17,7 +17,7 @@ use crate::config::AccessKeyRotation;
 use crate::inventory::{AccessKey, LastUsed, Reading, User};
 use crate::model::{
     Change, ChangeKind, Event, FindingStatus, KeyStatus, Observation, Precondition, Proposal, RuleName,
-    Severity, Span, WithheldReason,
+    Severity, Span, WithheldReason, counted,
 };
 
 /// The rule's name.
@@ -84,12 +84,13 @@ fn judge_active(
         let why = "its id could not be read, and iamwarden acts on keys by their id only";
         return Some(access_key::undecidable(ctx, &RULE, user, key, why));
     };
-    let age = (ctx.now - key.created_at).num_days();
+    let age = usize::try_from((ctx.now - key.created_at).num_days()).unwrap_or_default();
+    let age = counted(age, "day", "days");
     let limit = settings.max_age;
     let last_use = access_key::last_use_sentence(key, ctx.now);
     let (title, detail) = match status {
         FindingStatus::Violation => (
-            format!("Access key {id} of {} is {age} days old", user.name),
+            format!("Access key {id} of {} is {age} old", user.name),
             format!(
                 "The limit is {limit}, reached on {}. {last_use}",
                 due.format("%Y-%m-%d")
@@ -101,7 +102,7 @@ fn judge_active(
                 user.name,
                 due.format("%Y-%m-%d")
             ),
-            format!("It is {age} days old; the limit is {limit}. {last_use}"),
+            format!("It is {age} old; the limit is {limit}. {last_use}"),
         ),
     };
     let offence = Offence {

@@ -1,6 +1,6 @@
 //! What a rule is given, and what it gives back.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use crate::config::{Config, Exemption, OwnerEntry};
@@ -156,11 +156,14 @@ impl<'a> Context<'a> {
         Standing::Subject { expired }
     }
 
-    /// When the last exemption from this rule came to its end, or was taken back. One that was struck from the
+    /// The last moment of the last exemption from this rule that is over or was taken back. One that was struck from the
     /// configuration is not known any more.
     pub fn exempt_to(&self, rule: &RuleName, resource: &Arn) -> Option<DateTime<Utc>> {
         let today = self.now.date_naive();
-        let end_of = |day: NaiveDate| Some(day.succ_opt()?.and_time(NaiveTime::MIN).and_utc());
+        let end_of = |day: NaiveDate| {
+            let next = day.succ_opt()?.and_time(NaiveTime::MIN).and_utc();
+            Some(next - TimeDelta::microseconds(1))
+        };
         let account = self.snapshot.account.as_str();
         let path = resource.principal_path();
         let declared = self.config.exemptions.iter();

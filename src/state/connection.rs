@@ -115,6 +115,18 @@ impl State {
         .await
     }
 
+    /// Whether a state that is not there yet can be made: its folder has to be there. Makes nothing.
+    ///
+    /// # Errors
+    /// [`StateError`] where it cannot.
+    pub fn ensure_can_be_made(url: &str) -> Result<(), StateError> {
+        match parse(url)? {
+            StateUrl::File(path) => sqlite::ensure_folder(&path)
+                .map_err(|cause| StateError::new(format!("opening the state {url}"), cause)),
+            StateUrl::Memory | StateUrl::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Opens the state for reading. `None` where there is none. Neither creates nor writes anything.
     ///
     /// A file that nobody has open is read without locks, so that no other file appears beside it; should it change

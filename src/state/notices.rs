@@ -12,7 +12,7 @@ use super::error::Cause;
 use super::journal::{Entry, JournalKind, append};
 use super::outbox::{MessageKey, NewMessage, parse_event};
 use super::statement::query;
-use crate::model::{AccountId, Arn, Finding, Notice, NoticeItem, Owner};
+use crate::model::{AccountId, Arn, Finding, FindingId, Notice, NoticeItem, Owner};
 
 /// The dates that a message will announce, to count once it is accepted.
 pub(super) async fn queue_notices(
@@ -123,15 +123,17 @@ type NoticeRow = (
     String,
     String,
     String,
+    String,
     Option<String>,
     i64,
 );
 
 fn parse_notice(row: NoticeRow) -> Result<Notice, Cause> {
-    let (event, owner, subject, ladder, announced_for, queued_at, accepted_at, dead) = row;
+    let (event, owner, finding, subject, ladder, announced_for, queued_at, accepted_at, dead) = row;
     Ok(Notice {
         event: parse_event(&event)?,
         owner: owner.map(Owner),
+        finding: FindingId(finding),
         subject,
         ladder: parse_json("notice", &ladder)?,
         announced_for: parse_time(&announced_for)?,
@@ -146,7 +148,7 @@ pub(super) async fn read_notices(
     account: &AccountId,
 ) -> Result<Vec<Notice>, Cause> {
     let rows: Vec<NoticeRow> = query(
-        "SELECT notices.event, messages.owner, subject, ladder, announced_for, queued_at, accepted_at, dead \
+        "SELECT notices.event, messages.owner, finding, subject, ladder, announced_for, queued_at, accepted_at, dead \
          FROM notices JOIN messages ON messages.id = notices.message \
          WHERE account = $1 ORDER BY queued_at, message, finding, subject, ladder",
     )

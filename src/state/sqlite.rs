@@ -120,13 +120,18 @@ async fn is_fresh(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error
     Ok(!connection.is_in_transaction())
 }
 
-/// SQLite gives its log the rights of the database, so only this file needs care.
-fn create_file(path: &Path) -> Result<(), Cause> {
+pub(super) fn ensure_folder(path: &Path) -> Result<(), Cause> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
         && !folder.is_dir()
     {
         return Err(Cause::NoFolder(folder.to_owned()));
     }
+    Ok(())
+}
+
+/// SQLite gives its log the rights of the database, so only this file needs care.
+fn create_file(path: &Path) -> Result<(), Cause> {
+    ensure_folder(path)?;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -16,7 +16,7 @@ use super::guard::{Right, Table};
 use super::*;
 use crate::aws::{Ambient, Pace, Secrets, Sessions};
 use crate::config::{Config, Environment, load_text};
-use crate::daemon::{ClockHand, Shutdown, Wake};
+use crate::daemon::{ClockHand, Shutdown, Standstill, Wake};
 use crate::model::{Digest, RuleName};
 
 const VIEWER: &str = "viewer-0123456789abcdef0123456789";
@@ -70,6 +70,7 @@ async fn town(text: &str) -> Town {
         holder: "test".to_owned(),
         metrics: None,
         decided: Wake::new(),
+        standstill: Standstill::default(),
     };
     let metrics = Arc::new(Metrics::new([RuleName::new("password_policy")], &[]));
     let (desk, _) = Desk::open();

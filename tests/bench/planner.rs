@@ -23,8 +23,8 @@ use iamwarden::inventory::{
     PolicyVersion, Reading, ServiceLastAccessed, ServiceUse, Snapshot, User,
 };
 use iamwarden::model::{
-    AccessKeyId, AccountId, Action, Arn, Decision, Digest, Event, Glob, History, KeyStatus, Ladder, Notice,
-    Observation, Observed, Owner, Partition, Span, Verdict,
+    AccessKeyId, AccountId, Action, Arn, Decision, Digest, Event, FindingId, Glob, History, KeyStatus,
+    Ladder, Notice, Observation, Observed, Owner, Partition, Span, Verdict,
 };
 use iamwarden::plan::{self, PlanOptions, render};
 
@@ -208,10 +208,17 @@ fn history(users: usize) -> History {
         first: ago(500),
         last: now(),
     };
+    let account = AccountId::parse(ACCOUNT).unwrap();
     for n in 0..users {
         history.notices.extend([30, 20, 10].map(|days| Notice {
             event: Event::AccessKeyExpiring,
             owner: None,
+            finding: FindingId::of(
+                &iamwarden::rules::ACCESS_KEY_ROTATION,
+                &account,
+                &user_arn(n),
+                key_id(n).as_str(),
+            ),
             subject: key_id(n).to_string(),
             ladder: Ladder::First,
             announced_for: ago(1),

@@ -35,6 +35,7 @@ async fn house(world: &World) -> (House, ClockHand) {
         shutdown: Shutdown::new(),
         holder: "test".to_owned(),
         decided: iamwarden::daemon::Wake::new(),
+        standstill: Default::default(),
         metrics: None,
     };
     (house, hand)

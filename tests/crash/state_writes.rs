@@ -100,16 +100,21 @@ fn a_kill_while_the_state_is_created_leaves_one_that_can_be_used() {
 
 #[test]
 fn a_disk_that_fills_up_stops_all_changes_and_loses_none() {
+    let samples = 6;
     let writes = writes_of_an_apply(&world(true));
-    at_some_writes(writes, 6, |n| {
+    let filled = AtomicU32::new(0);
+    at_some_writes(writes, samples, |n| {
         let world = world(true);
         let before = world.account();
         let ended = disturbed(&world, &format!("error=ENOSPC:when={n}+"));
-        assert!(matches!(ended.code, Some(1 | 3 | 4)), "{n}: {ended:?}");
+        assert!(matches!(ended.code, Some(0 | 1 | 3 | 4)), "{n}: {ended:?}");
+        filled.fetch_add(u32::from(ended.code != Some(0)), Ordering::Relaxed);
         assert_no_call_without_an_intent(&world);
         world.restart_until_settled();
         world.assert_tidy(&before);
     });
+    // The last writes are not the same in every run: it may be full when all is done.
+    assert!(filled.into_inner() >= samples - 1, "of {writes} writes");
 }
 
 /// Readiness is red while nothing can be written, and says why; green again without a restart.

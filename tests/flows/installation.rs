@@ -294,6 +294,7 @@ impl Installation {
             shutdown: Shutdown::new(),
             holder: "flows".to_owned(),
             decided: iamwarden::daemon::Wake::new(),
+            standstill: Default::default(),
             metrics: None,
         };
         Self {

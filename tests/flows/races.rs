@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_simulator::{Consistency, Edit, Fault, FaultKind, PasswordPolicy, Release, When};
 use chrono::TimeDelta;
-use iamwarden::daemon::{Done, Verdict};
+use iamwarden::config::Config;
+use iamwarden::daemon::{Done, InForce, Verdict};
 use iamwarden::execute::ActionResult;
 use iamwarden::model::{AccountId, Inverse, Precondition, Verdict as Decided, WithheldReason};
 use iamwarden::state::AppliedSelection;
@@ -258,6 +259,34 @@ async fn a_freeze_that_cannot_be_read_is_a_freeze() {
         ),
         "{results:?}"
     );
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_put_in_force_meanwhile_stops_what_it_forbids() {
+    let users = [("alice", KEY), ("bob", "AKIABOB0000000000001")];
+    for (freeze, dry_run) in [(true, false), (false, true)] {
+        let town = overdue(&users, "[guardrails]\nmax_changes_percent = 100\n").await;
+        let in_force = InForce::new(town.house.clone());
+        let declare = |freeze, dry_run| {
+            let before = in_force.get().config;
+            in_force.replace(Config {
+                freeze,
+                dry_run,
+                ..(*before).clone()
+            });
+        };
+        let done = meanwhile(&town, "ListAccessKeys", 3, async || declare(freeze, dry_run)).await;
+        assert_eq!(town.changes(), []);
+        assert_eq!(done.reports.len(), 2);
+        for report in &done.reports {
+            let held = matches!(report.result, ActionResult::Held(WithheldReason::Freeze, _));
+            assert!(held, "{:?}", report.result);
+        }
+        declare(false, false);
+        let done = town.run().await;
+        assert_eq!(done.reports.len(), 2);
+        assert_eq!(town.changes().len(), 2);
+    }
 }
 
 #[tokio::test]

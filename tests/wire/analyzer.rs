@@ -355,7 +355,10 @@ async fn an_analyzer_is_made_and_deleted_again() {
         &root,
         Change::Regional(RegionalChange::CreateAnalyzer(settings())),
     );
-    writer.perform(&create, &lease).await.unwrap();
+    writer
+        .perform(&create, &lease, writer.turn().await)
+        .await
+        .unwrap();
     let live = reader.analyzers(&region("eu-central-1")).await.unwrap();
     let [made] = live.as_slice() else {
         panic!("{live:?}")
@@ -367,21 +370,33 @@ async fn an_analyzer_is_made_and_deleted_again() {
     assert_eq!(reader.analyzers(&region("us-east-1")).await.unwrap(), []);
 
     // The same again is refused, and so is a second one of another name.
-    let again = writer.perform(&create, &lease).await.unwrap_err();
+    let again = writer
+        .perform(&create, &lease, writer.turn().await)
+        .await
+        .unwrap_err();
     assert_eq!(again.aws().unwrap().kind, ErrorKind::Conflict, "{again:?}");
     let mut second = settings();
     second.name = "second".to_owned();
     second.arn = Arn::parse(&settings().arn.as_str().replace("iamwarden", "second")).unwrap();
     let second = consent(&root, Change::Regional(RegionalChange::CreateAnalyzer(second)));
-    let refused = writer.perform(&second, &lease).await.unwrap_err();
+    let refused = writer
+        .perform(&second, &lease, writer.turn().await)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, WriteError::Refused(_)), "{refused:?}");
     assert_eq!(refused.aws().unwrap().kind, ErrorKind::LimitExceeded);
 
     let delete = Inverse::Regional(RegionalInverse::DeleteAnalyzer(settings()));
     let delete = rollback(&root, delete);
-    writer.perform(&delete, &lease).await.unwrap();
+    writer
+        .perform(&delete, &lease, writer.turn().await)
+        .await
+        .unwrap();
     assert_eq!(reader.analyzers(&region("eu-central-1")).await.unwrap(), []);
-    let gone = writer.perform(&delete, &lease).await.unwrap_err();
+    let gone = writer
+        .perform(&delete, &lease, writer.turn().await)
+        .await
+        .unwrap_err();
     assert_eq!(gone.aws().unwrap().kind, ErrorKind::Gone, "{gone:?}");
 }
 
@@ -401,7 +416,11 @@ async fn making_one_is_sent_once_and_its_fate_is_told() {
         world.simulator.faults().add(fault);
         let create = Change::Regional(RegionalChange::CreateAnalyzer(settings()));
         let create = consent(&arn("root"), create);
-        let error = session.writer().perform(&create, &lease).await.unwrap_err();
+        let error = session
+            .writer()
+            .perform(&create, &lease, session.writer().turn().await)
+            .await
+            .unwrap_err();
         assert_eq!(error.may_have_had_effect(), may_have, "{kind:?}: {error:?}");
         assert_eq!(world.calls_of("CreateAnalyzer"), 1, "{kind:?}");
         world.simulator.faults().clear();

@@ -128,7 +128,11 @@ async fn a_key_is_disabled_enabled_and_deleted() {
         (rollback(&alice, enable), Some(KeyStatus::Active)),
         (consent(&alice, delete), None),
     ] {
-        session.writer().perform(&approved, &lease).await.unwrap();
+        session
+            .writer()
+            .perform(&approved, &lease, session.writer().turn().await)
+            .await
+            .unwrap();
         assert_eq!(status().await, after);
     }
     let writes = world.simulator.calls().into_iter().filter(|call| call.mutates);
@@ -158,7 +162,11 @@ async fn a_password_policy_is_written_whole_restored_and_deleted() {
         ),
         (rollback(&root, Inverse::DeletePasswordPolicy), None),
     ] {
-        session.writer().perform(&approved, &lease).await.unwrap();
+        session
+            .writer()
+            .perform(&approved, &lease, session.writer().turn().await)
+            .await
+            .unwrap();
         assert_eq!(session.reader().password_policy().await.unwrap(), after);
     }
     let calls = world.simulator.calls();
@@ -188,7 +196,7 @@ async fn a_policy_is_detached_and_attached_again() {
         };
         session
             .writer()
-            .perform(&consent(&resource, detach), &lease)
+            .perform(&consent(&resource, detach), &lease, session.writer().turn().await)
             .await
             .unwrap();
         assert!(
@@ -201,7 +209,11 @@ async fn a_policy_is_detached_and_attached_again() {
         );
         session
             .writer()
-            .perform(&rollback(&resource, attach), &lease)
+            .perform(
+                &rollback(&resource, attach),
+                &lease,
+                session.writer().turn().await,
+            )
             .await
             .unwrap();
         assert_eq!(
@@ -244,7 +256,11 @@ async fn a_write_is_sent_once_and_its_fate_is_told() {
         world.simulator.clear_calls();
         let described = format!("{fault:?}");
         world.simulator.faults().add(fault);
-        let error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+        let error = session
+            .writer()
+            .perform(&disable(), &lease, session.writer().turn().await)
+            .await
+            .unwrap_err();
         assert_eq!(error.may_have_had_effect(), unknown, "{described}: {error}");
         assert_eq!(error.aws().unwrap().kind, kind, "{described}");
         assert_eq!(world.calls_of("UpdateAccessKey"), 1, "{described}");
@@ -259,7 +275,11 @@ async fn an_answer_that_breaks_off_leaves_it_unknown() {
     for kind in [FaultKind::MalformedBody, FaultKind::EmptyBody] {
         world.simulator.faults().clear();
         world.break_down(kind, "UpdateAccessKey");
-        let error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+        let error = session
+            .writer()
+            .perform(&disable(), &lease, session.writer().turn().await)
+            .await
+            .unwrap_err();
         assert!(error.may_have_had_effect(), "{error}");
         assert_eq!(error.aws().unwrap().kind, ErrorKind::Unusable);
     }
@@ -281,10 +301,18 @@ async fn what_never_reached_aws_had_no_effect() {
     let session = world.session().await;
     let lease = lease_of(&id()).await;
     world.server.take().unwrap().shutdown();
-    let mut error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+    let mut error = session
+        .writer()
+        .perform(&disable(), &lease, session.writer().turn().await)
+        .await
+        .unwrap_err();
     if error.may_have_had_effect() {
         // The first call may have found the old connection, just closed: that could have been too late as well.
-        error = session.writer().perform(&disable(), &lease).await.unwrap_err();
+        error = session
+            .writer()
+            .perform(&disable(), &lease, session.writer().turn().await)
+            .await
+            .unwrap_err();
     }
     assert!(matches!(error, WriteError::NotSent(_)), "{error:?}");
 }
@@ -294,7 +322,11 @@ async fn consent_and_lease_must_be_of_the_sessions_account() {
     let world = World::plant(ALICE);
     let session = world.session().await;
     let other = lease_of(&AccountId::parse("210987654321").unwrap()).await;
-    let error = session.writer().perform(&disable(), &other).await.unwrap_err();
+    let error = session
+        .writer()
+        .perform(&disable(), &other, session.writer().turn().await)
+        .await
+        .unwrap_err();
     let WriteError::Invalid(RequestError::WrongAccount { what, .. }) = &error else {
         panic!("{error:?}")
     };
@@ -327,7 +359,11 @@ async fn mfa_is_required_lifted_and_both_are_undone() {
         (consent(&alice, lift), false),
         (rollback(&alice, Inverse::PutInlinePolicy(text)), true),
     ] {
-        session.writer().perform(&approved, &lease).await.unwrap();
+        session
+            .writer()
+            .perform(&approved, &lease, session.writer().turn().await)
+            .await
+            .unwrap();
         let found = session
             .reader()
             .inline_policy(&alice, REQUIRE.name())
@@ -363,7 +399,11 @@ async fn a_policy_that_would_allow_something_is_never_sent() {
         consent(&alice, Change::RequireMfa(widening.clone())),
         rollback(&alice, Inverse::PutInlinePolicy(widening)),
     ] {
-        let error = session.writer().perform(&approved, &lease).await.unwrap_err();
+        let error = session
+            .writer()
+            .perform(&approved, &lease, session.writer().turn().await)
+            .await
+            .unwrap_err();
         assert!(
             matches!(&error, WriteError::Invalid(RequestError::Widening { .. })),
             "{error:?}"
@@ -382,7 +422,11 @@ async fn what_is_refused_for_want_of_room_had_no_effect() {
     let lease = lease_of(&id()).await;
     world.break_down(FaultKind::error("LimitExceeded"), "PutUserPolicy");
     let require = consent(&arn("user/people/alice"), Change::RequireMfa(REQUIRE.text()));
-    let error = session.writer().perform(&require, &lease).await.unwrap_err();
+    let error = session
+        .writer()
+        .perform(&require, &lease, session.writer().turn().await)
+        .await
+        .unwrap_err();
     assert!(!error.may_have_had_effect(), "{error}");
     assert_eq!(error.aws().unwrap().kind, ErrorKind::LimitExceeded);
     assert_eq!(world.calls_of("PutUserPolicy"), 1, "it is not tried again");
@@ -402,7 +446,11 @@ async fn a_role_is_quarantined_and_released() {
         (consent(&app, Change::QuarantineRole(quarantine.text())), true),
         (rollback(&app, release), false),
     ] {
-        session.writer().perform(&approved, &lease).await.unwrap();
+        session
+            .writer()
+            .perform(&approved, &lease, session.writer().turn().await)
+            .await
+            .unwrap();
         let reader = session.reader();
         let found = reader.inline_policy(&app, quarantine.name()).await.unwrap();
         assert_eq!(found.is_some(), after, "{approved:?}");
@@ -416,7 +464,11 @@ async fn a_role_is_quarantined_and_released() {
         ..quarantine.text()
     };
     let widening = consent(&app, Change::QuarantineRole(softer));
-    let error = session.writer().perform(&widening, &lease).await.unwrap_err();
+    let error = session
+        .writer()
+        .perform(&widening, &lease, session.writer().turn().await)
+        .await
+        .unwrap_err();
     assert!(
         matches!(&error, WriteError::Invalid(RequestError::Widening { .. })),
         "{error:?}"
@@ -430,9 +482,17 @@ async fn a_console_password_is_deleted_of_the_user_that_is_named() {
     let lease = lease_of(&id()).await;
     let alice = arn("user/people/alice");
     let delete = consent(&alice, Change::DeleteLoginProfile {});
-    session.writer().perform(&delete, &lease).await.unwrap();
+    session
+        .writer()
+        .perform(&delete, &lease, session.writer().turn().await)
+        .await
+        .unwrap();
     assert_eq!(session.reader().login_profile(&alice).await.unwrap(), None);
-    let error = session.writer().perform(&delete, &lease).await.unwrap_err();
+    let error = session
+        .writer()
+        .perform(&delete, &lease, session.writer().turn().await)
+        .await
+        .unwrap_err();
     assert_eq!(
         error.aws().unwrap().kind,
         ErrorKind::Gone,
@@ -487,21 +547,33 @@ async fn an_instance_profile_is_given_once_and_taken_again() {
         let instance = session.reader().instance(&instance(n)).await.unwrap();
         instance.profile.map(|profile| profile.arn.name().to_owned())
     };
-    session.writer().perform(&associate(1), &lease).await.unwrap();
+    session
+        .writer()
+        .perform(&associate(1), &lease, session.writer().turn().await)
+        .await
+        .unwrap();
     assert_eq!(profile(1).await.as_deref(), Some("web"));
-    let again = session.writer().perform(&associate(1), &lease).await.unwrap_err();
+    let again = session
+        .writer()
+        .perform(&associate(1), &lease, session.writer().turn().await)
+        .await
+        .unwrap_err();
     assert!(
         matches!(&again, WriteError::Refused(error) if error.kind == ErrorKind::Conflict),
         "{again:?}"
     );
-    session.writer().perform(&disassociate(1), &lease).await.unwrap();
+    session
+        .writer()
+        .perform(&disassociate(1), &lease, session.writer().turn().await)
+        .await
+        .unwrap();
     assert_eq!(profile(1).await, None);
 
     let writes = world.simulator.counts().mutations;
     for n in [1, 2] {
         let none = session
             .writer()
-            .perform(&disassociate(n), &lease)
+            .perform(&disassociate(n), &lease, session.writer().turn().await)
             .await
             .unwrap_err();
         assert!(matches!(&none, WriteError::NotSent(_)), "{none:?}");
@@ -529,7 +601,11 @@ async fn what_became_of_an_association_is_known_or_said_not_to_be() {
             .simulator
             .faults()
             .add(fault.clone().on("AssociateIamInstanceProfile"));
-        let error = session.writer().perform(&associate(1), &lease).await.unwrap_err();
+        let error = session
+            .writer()
+            .perform(&associate(1), &lease, session.writer().turn().await)
+            .await
+            .unwrap_err();
         assert_eq!(error.may_have_had_effect(), effect, "{fault:?}: {error:?}");
         assert_eq!(
             world.calls_of("AssociateIamInstanceProfile"),
@@ -544,7 +620,7 @@ async fn what_became_of_an_association_is_known_or_said_not_to_be() {
     world.break_down(FaultKind::Reset, "DescribeIamInstanceProfileAssociations");
     let error = session
         .writer()
-        .perform(&disassociate(2), &lease)
+        .perform(&disassociate(2), &lease, session.writer().turn().await)
         .await
         .unwrap_err();
     assert!(matches!(error, WriteError::NotSent(_)), "{error:?}");

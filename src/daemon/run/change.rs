@@ -213,6 +213,7 @@ impl Run<'_> {
             writer: session.writer(),
             clock: &self.house.clock,
             shutdown: &self.house.shutdown,
+            standstill: &self.house.standstill,
             run: &self.id,
             planned_from: self.now,
             judge: still_unused,

@@ -38,7 +38,7 @@ pub use survey::{Reading, Selection, Surveyed};
 pub use tell::{ChannelSecrets, StateOutbox, Telling, reference};
 pub use undo::{Undo, UndoError, Undoable, is_undone};
 
-use super::{Clock, Shutdown, Wake};
+use super::{Clock, Shutdown, Standstill, Wake};
 use crate::aws::{ConnectError, Purpose, Sessions};
 use crate::config::{Config, Schedule};
 use crate::execute::{ActionReport, ActionResult};
@@ -68,6 +68,8 @@ pub struct House {
     pub metrics: Option<Arc<Metrics>>,
     /// Called when somebody decided something in this process.
     pub decided: Wake,
+    /// Whether a configuration that was read since forbids changes.
+    pub standstill: Standstill,
 }
 
 /// How far a run may go.
@@ -293,17 +295,16 @@ impl House {
         let Some(state) = &self.state else { return Ok(()) };
         let since = crate::execute::looked_at_since(self.clock.now());
         for id in state.accounts_with_loose_ends(since).await? {
-            // One that cannot be reached does not keep the others waiting.
-            match self.connect(&id, Purpose::Work).await {
-                Ok(session) => {
-                    let run = Run::new(self, Reach::Change);
-                    let settled = run.settle(state, &session).instrument(run.span.clone()).await?;
-                    run.tell_settled(state, settled).await?;
-                }
+            let run = Run::new(self, Reach::Change);
+            // One that cannot be reached does not keep the others waiting, nor those whom something is to be told of.
+            let settled = match self.connect(&id, Purpose::Work).await {
+                Ok(session) => run.settle(state, &session).instrument(run.span.clone()).await?,
                 Err(error) => {
                     tracing::warn!(account = %id, error = format!("{error:#}"), "not settled yet");
+                    settle::untold(state, &id).await?
                 }
-            }
+            };
+            run.tell_settled(state, settled).await?;
         }
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Run<'_> {
 }
 
 /// What was made in the account and nobody was told of.
-async fn untold(state: &State, account: &AccountId) -> Result<Vec<ActionReport>, StateError> {
+pub(super) async fn untold(state: &State, account: &AccountId) -> Result<Vec<ActionReport>, StateError> {
     let attempts = state.untold(account).await?;
     let report = |attempt: &Attempt| {
         let undo = attempt.intent.direction == Direction::Undo;

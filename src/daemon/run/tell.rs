@@ -408,7 +408,10 @@ impl Run<'_> {
                 .filter_map(|outgoing| new_message(outgoing, &accounts))
                 .collect()
         };
-        Ok(state.enqueue(&attempts, write, self.now).await?.len())
+        Ok(state
+            .enqueue(&attempts, write, self.house.clock.now())
+            .await?
+            .len())
     }
 
     /// What the plan found, and what is remembered of findings that justified these actions and stand no more: an

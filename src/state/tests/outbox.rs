@@ -41,6 +41,7 @@ pub(super) async fn a_notice_counts_once_it_is_accepted(f: Fixture) {
     let expected = Notice {
         event: Event::AccessKeyExpiring,
         owner: Some(Owner("alice@example.com".into())),
+        finding: FindingId("fnd_1".to_owned()),
         subject: key(1).to_string(),
         ladder: Ladder::Before(Span::from_days(7)),
         announced_for: at(10_080),

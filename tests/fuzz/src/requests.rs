@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use iamwarden::aws::{Ambient, Pace, Secrets, Sessions};
 use iamwarden::config::{Environment, load_text};
-use iamwarden::daemon::{Clock, Desk, House, InForce, Readiness, Shutdown, Wake};
+use iamwarden::daemon::{Clock, Desk, House, InForce, Readiness, Shutdown, Standstill, Wake};
 use iamwarden::model::{Digest, RuleName};
 use iamwarden::notify::{SignatureError, parse_click, verify_click};
 use iamwarden::state::State;
@@ -108,6 +108,7 @@ async fn router() -> Router {
         holder: "fuzz".to_owned(),
         metrics: None,
         decided: Wake::new(),
+        standstill: Standstill::default(),
         roster: None,
     };
     let metrics = Arc::new(Metrics::new([RuleName::new("password_policy")], &[]));
