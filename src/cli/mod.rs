@@ -109,7 +109,7 @@ pub async fn run(arguments: Arguments, shutdown: Shutdown, reload: Reload) -> an
         Command::Permissions { member, rollback } => permissions::run(&opening, member, rollback),
         Command::Doctor { send } => unless_stopped(&opening, Box::pin(doctor::run(&opening, send))).await,
         Command::Health => {
-            let healthy = health::run(&opening.load()?.config.server).await;
+            let healthy = health::run(&opening.load_silently()?.config.server).await;
             Ok(if healthy { Exit::Ok } else { Exit::Error })
         }
         #[cfg(feature = "demo")]

@@ -36,7 +36,7 @@ pub(super) enum StateUse {
 impl Opening {
     /// The configuration. What is wrong with it is told on standard error, position by position.
     pub(super) fn load(&self) -> anyhow::Result<Loaded> {
-        let loaded = config::load(self.config.as_deref(), &Environment::of_process())?;
+        let loaded = self.load_silently()?;
         for note in &loaded.notes {
             info!("{note}");
         }
@@ -44,6 +44,11 @@ impl Opening {
             warn!("{warning}");
         }
         Ok(loaded)
+    }
+
+    /// The configuration, without a word about it: for what is asked again and again.
+    pub(super) fn load_silently(&self) -> anyhow::Result<Loaded> {
+        Ok(config::load(self.config.as_deref(), &Environment::of_process())?)
     }
 
     /// Configuration, state and sessions.

@@ -578,6 +578,21 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     warnings.extend(REPORT_ONLY.iter().copied().filter(acting).map(|name| {
         format!("rules.{name}.mode: the rule changes nothing in any mode; it reports, as in \"report\"")
     }));
+    let rotation = &config.rules.access_key_rotation;
+    if acting(&"access_key_rotation") {
+        if rotation.delete_after.is_some() && rotation.minimum_notice.is_zero() {
+            warnings.push(
+                "rules.access_key_rotation.delete_after: with minimum_notice = \"0s\" keys are deleted and nobody is told before"
+                    .to_owned(),
+            );
+        }
+        let first = rotation.warn_before.iter().max().copied().unwrap_or_default();
+        if rotation.minimum_notice > first {
+            warnings.push(format!(
+                "rules.access_key_rotation.minimum_notice: it is longer than the first warning ({first} before the limit), so keys live longer than max_age"
+            ));
+        }
+    }
     warnings.extend(exempted_but_undeclared(config));
     warnings
 }

@@ -419,6 +419,7 @@ fn what_deserves_a_word() {
         approvals.expire_after = "0s"
         rules.unused_permissions = {unused_for = "401d", principals = []}
         rules.role_trust.mode = "enforce"
+        rules.access_key_rotation = {mode = "enforce", minimum_notice = "0s", delete_after = "30d"}
         notifications.allow_http = true
         accounts = [{id = "123456789012"}]
         [[exemptions]]
@@ -437,9 +438,12 @@ fn what_deserves_a_word() {
     rules.unused_permissions.unused_for: AWS remembers use for 400 days, so nothing is ever found unused for 401d
     rules.unused_permissions.principals: it is empty, so the rule looks at nobody
     rules.role_trust.mode: the rule changes nothing in any mode; it reports, as in "report"
+    rules.access_key_rotation.delete_after: with minimum_notice = "0s" keys are deleted and nobody is told before
     exemptions[0].accounts: account 012345678901 is not declared under [[accounts]]
     "#);
     assert_eq!(warnings(&configured("")), Vec::<String>::new());
+    let slips = "rules.access_key_rotation = {mode = \"enforce\", minimum_notice = \"21d\"}";
+    insta::assert_snapshot!(warnings(&configured(slips)).join("\n"), @"rules.access_key_rotation.minimum_notice: it is longer than the first warning (14d before the limit), so keys live longer than max_age");
     assert_eq!(
         warnings(&configured("server.listen = \"[::1]:80\"")),
         Vec::<String>::new()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 mod entry;
 
@@ -103,29 +103,52 @@ impl<'a> Index<'a> {
 type Mail = BTreeMap<Option<Owner>, BTreeMap<Option<String>, Vec<Entry>>>;
 
 /// The messages of a run: exactly one for each owner (split only at the channel's own limit), and one copy for each
-/// channel that listens to the events in it, unless that is where the message goes anyway.
+/// channel that listens to the events in it, unless that is where the message goes anyway. What was `told` is left out:
+/// it stands in a message that is on its way or was accepted. Whether a date has to be told is the planner's to say.
 ///
 /// `new_id` gives `msg_` and a fresh ULID at each call.
 pub fn plan_messages(
     config: &Config,
     tidings: &Tidings<'_>,
+    told: &BTreeSet<Digest>,
     new_id: &mut dyn FnMut() -> String,
 ) -> Vec<Outgoing> {
     let mut outgoing = Vec::new();
-    for (owner, by_channel) in gather(config, tidings) {
-        let homes: Vec<_> = by_channel.keys().flatten().cloned().collect();
-        for (channel, entries) in &by_channel {
+    let mail = gather(config, tidings);
+    for (address, mut entries) in addressed(config, &mail) {
+        entries.retain(|entry| entry.announces() || !told.contains(&address.digest(entry)));
+        outgoing.extend(address.pack(config, tidings, entries, new_id));
+    }
+    outgoing
+}
+
+/// What these messages would tell, entry by entry.
+pub fn entries(config: &Config, tidings: &Tidings<'_>) -> Vec<Digest> {
+    let mail = gather(config, tidings);
+    let addressed = addressed(config, &mail);
+    let digests = addressed
+        .iter()
+        .flat_map(|(address, entries)| entries.iter().map(|entry| address.digest(entry)));
+    digests.collect()
+}
+
+/// What goes where, copies included.
+fn addressed<'a>(config: &'a Config, mail: &'a Mail) -> Vec<(Address<'a>, Vec<Entry>)> {
+    let mut addressed = Vec::new();
+    for (owner, by_channel) in mail {
+        let homes: Vec<_> = by_channel.keys().flatten().collect();
+        for (channel, entries) in by_channel {
             if let Some(channel) = channel {
                 let address = Address {
                     owner: owner.as_ref(),
                     channel,
                     copy: false,
                 };
-                outgoing.extend(address.pack(config, tidings, entries, new_id));
+                addressed.push((address, entries.clone()));
             }
         }
         for listener in &config.notifications.channels {
-            if listener.events.is_empty() || homes.contains(&listener.name) {
+            if listener.events.is_empty() || homes.contains(&&listener.name) {
                 continue;
             }
             let patterns: Vec<_> = listener.events.iter().map(Glob::new).collect();
@@ -136,10 +159,10 @@ pub fn plan_messages(
                 channel: &listener.name,
                 copy: true,
             };
-            outgoing.extend(address.pack(config, tidings, &entries, new_id));
+            addressed.push((address, entries));
         }
     }
-    outgoing
+    addressed
 }
 
 fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
@@ -211,18 +234,22 @@ struct Address<'a> {
 }
 
 impl Address<'_> {
+    /// Of this news here.
+    fn digest(&self, entry: &Entry) -> Digest {
+        Digest::of_json(&json!([self.channel, self.owner, self.copy, entry.key]))
+    }
+
     /// Entries as messages: sorted, split at the channel's limit, each part with its own id, key and dates.
     fn pack(
         &self,
         config: &Config,
         tidings: &Tidings<'_>,
-        entries: &[Entry],
+        mut entries: Vec<Entry>,
         new_id: &mut dyn FnMut() -> String,
     ) -> Vec<Outgoing> {
         if entries.is_empty() {
             return Vec::new();
         }
-        let mut entries = entries.to_vec();
         entries
             .sort_by_cached_key(|entry| (gravity(entry.event), entry.place.clone(), entry.key.to_string()));
         let message = self.message(config, tidings, &entries);
@@ -233,14 +260,14 @@ impl Address<'_> {
             .find(|c| c.name == self.channel);
         // A channel that is not declared gets the tightest form; delivery then says that there is none.
         let kind = declared.map_or(ChannelKind::Slack, |channel| channel.kind);
-        let mut keys = entries.iter().map(|entry| &entry.key);
+        let mut told = entries.iter();
         render::split(&message, kind)
             .into_iter()
             .map(|mut part| {
                 part.id = new_id();
                 let count = part.items().count();
-                let told: Vec<_> = keys.by_ref().take(count).collect();
-                self.outgoing(config, tidings, part, &json!(told))
+                let told: Vec<_> = told.by_ref().take(count).collect();
+                self.outgoing(config, tidings, part, &told)
             })
             .collect()
     }
@@ -288,8 +315,15 @@ impl Address<'_> {
         }
     }
 
-    fn outgoing(&self, config: &Config, tidings: &Tidings<'_>, message: Message, told: &Value) -> Outgoing {
-        let key = Digest::of_json(&json!([self.channel, self.owner, self.copy, told]));
+    fn outgoing(
+        &self,
+        config: &Config,
+        tidings: &Tidings<'_>,
+        message: Message,
+        entries: &[&Entry],
+    ) -> Outgoing {
+        let keys: Vec<_> = entries.iter().map(|entry| &entry.key).collect();
+        let key = Digest::of_json(&json!([self.channel, self.owner, self.copy, keys]));
         let mut notices = Vec::new();
         for (event, item) in message.items() {
             if let (Item::Matter(matter), false) = (item, self.copy) {
@@ -304,6 +338,7 @@ impl Address<'_> {
         Outgoing {
             deliver_after: deliver_after(&config.notifications, zone, events, tidings.now),
             dedup_key: key.to_string(),
+            entries: entries.iter().map(|entry| self.digest(entry)).collect(),
             notices,
             message,
         }

@@ -44,7 +44,7 @@ pub use click::{
     Button, CLICK_COUNTS_FOR, Click, ClickError, Findings, LONGEST_CLICK, PlanActions, SignatureError,
     parse_click, verify_click,
 };
-pub use compose::{News, Tidings, plan_messages};
+pub use compose::{News, Tidings, entries, plan_messages};
 pub use delivery::{Courier, CourierSettings, DeliveryError, DeliveryReport};
 pub use egress::{EgressGuard, EgressRefusal, HostLookup, SystemLookup};
 pub use exchange::{ExchangeError, Exchanges};

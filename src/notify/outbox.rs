@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::message::{Announced, Message};
+use crate::model::Digest;
 
 /// A message to be put into the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct Outgoing {
     /// Equal for messages that say the same to the same channel. A message whose key is there already, on its way or
     /// accepted, is not put in again; one that was given up does not stand in the way of its repetition.
     pub dedup_key: String,
+    /// What it tells, so that none of it is told again beside something new.
+    pub entries: Vec<Digest>,
     /// The dates it announces: notices, once it is accepted. None in a copy.
     pub notices: Vec<Announced>,
 }
@@ -34,7 +37,7 @@ pub trait Outbox: Sync {
     /// Why the outbox could not be read or written.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// At most `limit` messages that are due at `now`, those with the fewest tries first, then the oldest. Another
+    /// At most `limit` messages that are due at `now`, the longest due first. Another
     /// process may be kept from getting the same ones for a while; at least once is all that is asked for.
     fn due_messages(
         &self,

@@ -1,6 +1,6 @@
 //! A fixed run for the tests of this module: an account, its findings and actions, and what became of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -299,6 +299,16 @@ impl Told {
     }
 
     pub(super) fn messages_at(&self, config: &Config, now: DateTime<Utc>) -> Vec<Outgoing> {
+        self.messages_beside(config, now, &BTreeSet::new())
+    }
+
+    /// Those that tell what was not told before.
+    pub(super) fn messages_beside(
+        &self,
+        config: &Config,
+        now: DateTime<Utc>,
+        told: &BTreeSet<Digest>,
+    ) -> Vec<Outgoing> {
         let names = BTreeMap::from([(account(), "prod".to_owned())]);
         let tidings = Tidings {
             run: "run_01KAQ8V3Q6",
@@ -316,7 +326,7 @@ impl Told {
             news: &self.news,
         };
         let mut number = 0;
-        plan_messages(config, &tidings, &mut || {
+        plan_messages(config, &tidings, told, &mut || {
             number += 1;
             format!("msg_{number:026}")
         })

@@ -25,8 +25,6 @@ pub const RULE: RuleName = RuleName::new("access_key_rotation");
 
 /// How long before a deletion its owner is reminded.
 const WARN_BEFORE_DELETION: Span = Span::from_days(7);
-/// A deletion cannot be undone: its owner is told so long before at least, also where disabling needs no notice.
-const SHORTEST_NOTICE_OF_DELETION: Span = Span::from_days(1);
 
 pub(super) const ENTRY: Rule = Rule {
     name: "access_key_rotation",
@@ -239,7 +237,7 @@ fn judge_deletion(
         event: Event::AccessKeyDeleting,
         subject: id.to_string(),
         due,
-        minimum_notice: settings.minimum_notice.max(SHORTEST_NOTICE_OF_DELETION),
+        minimum_notice: settings.minimum_notice,
         warn_before: vec![WARN_BEFORE_DELETION],
         notices_count_after: Some(disabled.at),
     };

@@ -225,10 +225,12 @@ impl State {
             for statement in [
                 "DELETE FROM findings WHERE standing = 0 AND last_seen < $1",
                 "DELETE FROM plans WHERE saved_at < $1",
+                "DELETE FROM told WHERE message IN \
+                 (SELECT id FROM messages WHERE state <> 'queued' AND finished_at < $1)",
                 // Done, and without notices: nothing refers to them.
                 "DELETE FROM messages WHERE state <> 'queued' AND finished_at < $1 \
                  AND NOT EXISTS (SELECT 1 FROM notices WHERE notices.message = messages.id)",
-                "UPDATE messages SET body = 'null' WHERE state <> 'queued' AND finished_at < $1",
+                "UPDATE messages SET body = 'null' WHERE state <> 'queued' AND finished_at < $1 AND body <> 'null'",
             ] {
                 query(statement).bind(&before).execute(&mut transaction).await?;
             }

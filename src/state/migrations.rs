@@ -15,6 +15,7 @@ pub(super) const SQLITE: [Step; LATEST] = [
     (2, "chat", include_str!("migrations/sqlite/0002_chat.sql")),
     (3, "pages", include_str!("migrations/sqlite/0003_pages.sql")),
     (4, "turns", include_str!("migrations/sqlite/0004_turns.sql")),
+    (5, "told", include_str!("migrations/sqlite/0005_told.sql")),
 ];
 
 pub(super) const POSTGRES: [Step; LATEST] = [
@@ -22,10 +23,11 @@ pub(super) const POSTGRES: [Step; LATEST] = [
     (2, "chat", include_str!("migrations/postgres/0002_chat.sql")),
     (3, "pages", include_str!("migrations/postgres/0003_pages.sql")),
     (4, "turns", include_str!("migrations/postgres/0004_turns.sql")),
+    (5, "told", include_str!("migrations/postgres/0005_told.sql")),
 ];
 
 /// How many versions there are, and the number of the last.
-const LATEST: usize = 4;
+const LATEST: usize = 5;
 
 /// What has to be said otherwise to every database.
 #[derive(Debug)]

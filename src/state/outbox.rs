@@ -17,7 +17,7 @@ use super::intents::IntentId;
 use super::journal::{Entry, JournalKind, append};
 use super::notices::{accept_notices, bury_notices, queue_notices};
 use super::statement::query;
-use crate::model::{AccountId, Event, NoticeItem, Owner};
+use crate::model::{AccountId, Digest, Event, NoticeItem, Owner};
 
 /// A message to be queued.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,8 @@ pub struct NewMessage {
     pub dedup: String,
     /// Not to be sent before.
     pub deliver_after: DateTime<Utc>,
+    /// What it tells, by the digests of its entries.
+    pub entries: Vec<Digest>,
     /// The dates that it announces: in which account, and by which of the events that it tells of.
     pub notices: Vec<(AccountId, Event, NoticeItem)>,
 }
@@ -132,14 +134,15 @@ impl State {
     /// Queues messages with the dates that they announce, all or none, and gives the ids of those that are new. One
     /// whose like was queued before is left out, unless that was given up. The messages are written about those of
     /// these attempts of which nobody was told yet, and from then on somebody was: however many processes want to tell
-    /// of a change, one does.
+    /// of a change, one does. They are written without those of these entries, too, that a message told before.
     ///
     /// # Errors
     /// [`StateError`] where they cannot be written; then none is queued, and nobody was told.
     pub async fn enqueue(
         &self,
         attempts: &[IntentId],
-        write: impl FnOnce(&BTreeSet<IntentId>) -> Vec<NewMessage> + Send,
+        entries: &[Digest],
+        write: impl FnOnce(&BTreeSet<IntentId>, &BTreeSet<Digest>) -> Vec<NewMessage> + Send,
         now: DateTime<Utc>,
     ) -> Result<Vec<String>, StateError> {
         during("queueing messages", async {
@@ -152,8 +155,9 @@ impl State {
                     .await?;
                 untold.extend((marked == 1).then_some(*id));
             }
+            let told = read_told(&mut transaction, entries).await?;
             let mut queued = Vec::new();
-            for message in write(&untold) {
+            for message in write(&untold, &told) {
                 if insert_message(&mut transaction, &message, now).await? {
                     queued.push(message.id);
                 }
@@ -453,6 +457,7 @@ async fn insert_message(
         body,
         dedup,
         deliver_after,
+        entries,
         notices: _,
     } = message;
     let inserted = query(
@@ -474,8 +479,45 @@ async fn insert_message(
     if inserted == 0 {
         return Ok(false);
     }
+    note_told(connection, id, entries).await?;
     queue_notices(connection, message, now).await?;
     Ok(true)
+}
+
+/// Those of these entries that were told, or are about to be. What was given up was not.
+async fn read_told(connection: &mut Connection, entries: &[Digest]) -> Result<BTreeSet<Digest>, Cause> {
+    if entries.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let told = match connection {
+        Connection::Sqlite(_) => {
+            "SELECT entry FROM told JOIN messages ON messages.id = told.message \
+             WHERE messages.state <> 'dead' AND entry IN (SELECT value FROM json_each($1))"
+        }
+        Connection::Postgres(_) => {
+            "SELECT entry FROM told JOIN messages ON messages.id = told.message \
+             WHERE messages.state <> 'dead' AND entry IN (SELECT jsonb_array_elements_text($1::jsonb))"
+        }
+    };
+    let told = query(told).bind(json_text("entries", &entries)?);
+    let told: Vec<String> = told.fetch_values(connection).await?;
+    let told: BTreeSet<_> = told.iter().map(String::as_str).collect();
+    let told = entries.iter().filter(|entry| told.contains(entry.as_str()));
+    Ok(told.cloned().collect())
+}
+
+async fn note_told(connection: &mut Connection, message: &str, entries: &[Digest]) -> Result<(), Cause> {
+    for entry in entries {
+        query(
+            "INSERT INTO told (entry, message) VALUES ($1, $2) \
+             ON CONFLICT (entry) DO UPDATE SET message = excluded.message",
+        )
+        .bind(entry.as_str())
+        .bind(message)
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
 }
 
 /// What a message is known by.

@@ -32,7 +32,7 @@ struct Table {
 }
 
 /// Every table save the note of the journal's head, those first that others refer to.
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 17] = [
     Table {
         name: "journal",
         key: "seq",
@@ -148,6 +148,11 @@ const TABLES: [Table; 16] = [
             "accepted_at",
             "dead",
         ],
+    },
+    Table {
+        name: "told",
+        key: "entry",
+        columns: &["entry", "message"],
     },
     Table {
         name: "clicks",

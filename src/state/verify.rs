@@ -14,6 +14,7 @@ use super::intents::{IntentPayload, Outcome, OutcomePayload};
 use super::journal::{Fields, JournalHead, JournalKind};
 use super::notices::{AcceptedNotice, accepted_notice};
 use super::statement::query;
+use crate::model::Digest;
 
 /// What a check of the journal found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +161,7 @@ pub(super) async fn verify_chain(
     check.compare_head(connection).await?;
     check.compare_intents(connection).await?;
     check.compare_notices(connection).await?;
+    check.compare_plans(connection).await?;
     Ok(check.report())
 }
 
@@ -191,6 +193,7 @@ struct Check<'a> {
     last: (i64, String),
     intents: BTreeMap<i64, ToldIntent>,
     notices: ToldNotices,
+    plans: BTreeMap<String, Digest>,
     faults: Vec<Fault>,
 }
 
@@ -290,6 +293,13 @@ where
     }
 }
 
+/// That a plan was saved, as the journal has it.
+#[derive(Deserialize)]
+struct SavedPlan {
+    plan: String,
+    document: Digest,
+}
+
 impl<'a> Check<'a> {
     fn new(expected: Option<&'a JournalHead>) -> Self {
         let genesis = JournalHead::genesis();
@@ -300,6 +310,7 @@ impl<'a> Check<'a> {
             last: (0, genesis.hash),
             intents: BTreeMap::new(),
             notices: BTreeMap::new(),
+            plans: BTreeMap::new(),
             faults: Vec::new(),
         }
     }
@@ -397,6 +408,10 @@ impl<'a> Check<'a> {
         } else if row.kind == JournalKind::NoticeAccepted.as_str() {
             self.retell_notices(row)
                 .ok_or("an accepted notice without the parts of one")?;
+        } else if row.kind == JournalKind::PlanSaved.as_str() {
+            let SavedPlan { plan, document } =
+                serde_json::from_str(&row.payload).map_err(|_| "a saved plan without the parts of one")?;
+            self.plans.insert(plan, document);
         }
         Ok(())
     }
@@ -511,6 +526,21 @@ impl<'a> Check<'a> {
         };
         self.faults.extend(differing.into_iter().map(fault));
         Ok(())
+    }
+
+    /// What people approve by is what was saved. Plans are forgotten after a while.
+    async fn compare_plans(&mut self, connection: &mut Connection) -> Result<(), Cause> {
+        let rows = query("SELECT id, document FROM plans ORDER BY id");
+        let (plans, faults) = (&self.plans, &mut self.faults);
+        rows.for_each(connection, |(id, document): (String, String)| {
+            if plans.get(&id) != Some(&Digest::of_bytes(document.as_bytes())) {
+                faults.push(Fault::Derived {
+                    table: "plans",
+                    key: format!("plan {id}"),
+                });
+            }
+        })
+        .await
     }
 
     fn head(&self) -> JournalHead {

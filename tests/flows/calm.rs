@@ -229,3 +229,25 @@ async fn a_listener_that_is_down_holds_nothing_up() {
     );
     assert_eq!(town.siem.posts().len(), 0);
 }
+
+#[tokio::test]
+async fn a_failure_is_told_without_what_was_told_before() {
+    let rules =
+        "rules.access_key_rotation.mode = \"approve\"\nrules.access_key_rotation.minimum_notice = \"0s\"\n";
+    let town = overdue(rules).await;
+    town.run().await;
+    let asked = town.desk.told("approval.requested").len();
+    assert_eq!(asked, 1);
+    let refused = Fault::new(FaultKind::error("AccessDenied")).on("GetAccountPasswordPolicy");
+    town.simulator.faults().add(refused);
+    for day in 1..3 {
+        town.run_at(at(BEGIN) + days(day)).await;
+        assert_eq!(town.desk.told("run.failed").len(), usize::try_from(day).unwrap());
+    }
+    assert_eq!(
+        town.desk.told("approval.requested").len(),
+        asked,
+        "{:?}",
+        town.desk.diary()
+    );
+}

@@ -391,7 +391,13 @@ impl Run<'_> {
         results: Vec<Outcome>,
     ) -> Result<usize, StateError> {
         let attempts: Vec<_> = results.iter().filter_map(|news| news.attempt).collect();
-        let write = |untold: &BTreeSet<IntentId>| {
+        let all: Vec<_> = results.iter().map(|news| news.result.clone()).collect();
+        let whole = Tidings {
+            results: &all,
+            ..tidings.clone()
+        };
+        let entries = notify::entries(&self.house.config, &whole);
+        let write = |untold: &BTreeSet<IntentId>, told: &BTreeSet<Digest>| {
             let is_news = |news: &Outcome| news.attempt.is_none_or(|id| untold.contains(&id));
             let results = results.into_iter().filter(is_news);
             let results: Vec<_> = results.map(|news| news.result).collect();
@@ -400,7 +406,7 @@ impl Run<'_> {
                 ..tidings
             };
             let mut new_id = || format!("msg_{}", crate::daemon::new_id(self.now));
-            let outgoing = notify::plan_messages(&self.house.config, &tidings, &mut new_id);
+            let outgoing = notify::plan_messages(&self.house.config, &tidings, told, &mut new_id);
             let findings = tidings.findings.iter();
             let accounts: BTreeMap<_, _> = findings.map(|finding| (&finding.id, &finding.account)).collect();
             let messages = outgoing.into_iter();
@@ -409,7 +415,7 @@ impl Run<'_> {
                 .collect()
         };
         Ok(state
-            .enqueue(&attempts, write, self.house.clock.now())
+            .enqueue(&attempts, &entries, write, self.house.clock.now())
             .await?
             .len())
     }
@@ -557,6 +563,7 @@ fn new_message(
         message,
         deliver_after,
         dedup_key,
+        entries,
         notices,
     } = outgoing;
     let notices = notices.into_iter().filter_map(|a| {
@@ -571,6 +578,7 @@ fn new_message(
         notices: notices.collect(),
         body: serde_json::to_value(&message).unwrap_or(Value::Null),
         dedup: dedup_key,
+        entries,
         deliver_after,
     })
 }

@@ -27,6 +27,13 @@ pub(super) struct Entry {
     pub(super) accounts: Vec<AccountId>,
 }
 
+impl Entry {
+    /// Whether it announces dates.
+    pub(super) fn announces(&self) -> bool {
+        matches!(&self.item, Item::Matter(matter) if !matter.notices.is_empty())
+    }
+}
+
 /// Pending and repeated things are told again after a week, if they are still so.
 const WEEK: Span = Span::from_days(7);
 

@@ -17,6 +17,38 @@ fn channels(outgoing: &[Outgoing]) -> Vec<(Option<&str>, &str, bool)> {
 }
 
 #[test]
+fn what_was_told_is_not_told_again_beside_something_new() {
+    let mut told = Told::warning();
+    told.failures.push(sample::failure());
+    let first = told.messages(&sample::config());
+    let known: BTreeSet<_> = first
+        .iter()
+        .flat_map(|outgoing| outgoing.entries.clone())
+        .collect();
+    let mut another = sample::failure();
+    another.operation = "iam:ListAccessKeys".to_owned();
+    told.failures.push(another);
+    let next = told.messages_beside(&sample::config(), sample::now(), &known);
+    let of_nobody: Vec<_> = next
+        .iter()
+        .filter(|outgoing| outgoing.message.owner.is_none())
+        .collect();
+    for outgoing in of_nobody {
+        let items: Vec<_> = outgoing.message.items().collect();
+        assert!(
+            matches!(items.as_slice(), [(_, Item::Failure(failure))] if failure.operation == "iam:ListAccessKeys"),
+            "{items:?}"
+        );
+    }
+    // Whether a date is told again, the planner says.
+    let dated = next.iter().find(|outgoing| outgoing.message.owner.is_some());
+    assert_eq!(
+        dated.unwrap().notices,
+        first.iter().find(|o| o.message.owner.is_some()).unwrap().notices
+    );
+}
+
+#[test]
 fn one_message_an_owner_and_one_copy_a_listener() {
     let mut told = Told::warning();
     let (second, action) = sample::old_key("alice-ci", 8, sample::alice());

@@ -13,7 +13,7 @@ type Case = futures_util::future::LocalBoxFuture<'static, ()>;
 
 /// Runs every case on an empty state of its own.
 pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
-    let cases: [fn(Fixture) -> Case; 32] = [
+    let cases: [fn(Fixture) -> Case; 33] = [
         |f| Box::pin(attempts::an_attempt_is_open_until_its_outcome(f)),
         |f| Box::pin(attempts::an_intent_needs_its_lease(f)),
         |f| Box::pin(attempts::the_cap_of_a_day_counts_what_may_have_happened(f)),
@@ -35,6 +35,7 @@ pub(super) async fn contract(make: impl AsyncFn() -> Fixture) {
         |f| Box::pin(outbox::a_notice_counts_once_it_is_accepted(f)),
         |f| Box::pin(outbox::messages_of_owners_can_be_left_waiting(f)),
         |f| Box::pin(outbox::a_message_is_tried_by_one_at_a_time(f)),
+        |f| Box::pin(outbox::what_was_told_is_known_entry_by_entry(f)),
         |f| Box::pin(outbox::what_is_given_up_shows_and_may_be_sent_anew(f)),
         |f| Box::pin(outbox::notices_are_not_forgotten_with_their_message(f)),
         |f| Box::pin(outbox::of_a_change_somebody_is_told_once(f)),

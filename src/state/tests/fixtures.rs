@@ -104,8 +104,8 @@ impl Fixture {
 
     /// Queues messages that are about no attempt; gives the ids of those that are new.
     pub(super) async fn enqueue(&self, messages: &[NewMessage], now: DateTime<Utc>) -> Vec<String> {
-        let write = |_: &BTreeSet<IntentId>| messages.to_vec();
-        self.state.enqueue(&[], write, now).await.unwrap()
+        let write = |_: &BTreeSet<IntentId>, _: &BTreeSet<Digest>| messages.to_vec();
+        self.state.enqueue(&[], &[], write, now).await.unwrap()
     }
 
     pub(super) async fn record(&self, lease: &Lease, intent: &Intent, at: DateTime<Utc>) -> IntentId {
@@ -233,6 +233,7 @@ pub(super) fn message(id: &str, dedup: &str, notices: &[u32]) -> NewMessage {
         owner: Some(Owner("alice@example.com".into())),
         body: json!({"text": "Your key is 83 days old."}),
         dedup: dedup.to_owned(),
+        entries: vec![Digest::of_bytes(dedup.as_bytes())],
         deliver_after: at(0),
         notices: notices
             .iter()

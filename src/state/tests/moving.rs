@@ -53,8 +53,15 @@ async fn fill(state: &State) {
             state.settle_reading(id, true, at(4)).await.unwrap();
         }
     }
-    let messages = [message("msg_1", "a", &[2]), message("msg_2", "b", &[3])];
-    state.enqueue(&[], |_| messages.to_vec(), at(5)).await.unwrap();
+    let of_then = |id, dedup, notices: &[u32]| NewMessage {
+        entries: Vec::new(),
+        ..message(id, dedup, notices)
+    };
+    let messages = [of_then("msg_1", "a", &[2]), of_then("msg_2", "b", &[3])];
+    state
+        .enqueue(&[], &[], |_, _| messages.to_vec(), at(5))
+        .await
+        .unwrap();
     state.mark_accepted("msg_1", at(6), true).await.unwrap();
     state.mark_dead("msg_2", at(7), "410 Gone").await.unwrap();
     let seen = BTreeSet::from([Observation::InactiveKey {
@@ -85,6 +92,11 @@ async fn fill(state: &State) {
 
 /// What later versions brought.
 async fn fill_the_rest(state: &State) {
+    let told = [message("msg_3", "c", &[])];
+    state
+        .enqueue(&[], &[], |_, _| told.to_vec(), at(10))
+        .await
+        .unwrap();
     assert!(
         state
             .note_click(&Digest::of_bytes(b"click"), at(10))

@@ -106,7 +106,7 @@ async fn a_newer_schema_is_refused() {
     )
     .await;
     let error = State::open(&f.url).await.unwrap_err();
-    insta::assert_snapshot!(error.cause(), @"the state has schema 99, this iamwarden knows up to 4; run the newer version");
+    insta::assert_snapshot!(error.cause(), @"the state has schema 99, this iamwarden knows up to 5; run the newer version");
     let error = State::open_read_only(&f.url).await.unwrap_err();
     assert!(
         matches!(error.cause(), Cause::NewerSchema { found: 99, .. }),
@@ -119,7 +119,7 @@ async fn a_newer_schema_is_refused() {
     )
     .await;
     let error = State::open_read_only(&f.url).await.unwrap_err();
-    insta::assert_snapshot!(error.cause(), @"the state has schema 0, this iamwarden needs 4; start `iamwarden run` once to bring it up to date");
+    insta::assert_snapshot!(error.cause(), @"the state has schema 0, this iamwarden needs 5; start `iamwarden run` once to bring it up to date");
 }
 
 #[tokio::test]

@@ -103,6 +103,36 @@ pub(super) async fn a_message_is_tried_by_one_at_a_time(f: Fixture) {
     assert_eq!(again[0].body, message("msg_1", "a", &[]).body);
 }
 
+pub(super) async fn what_was_told_is_known_entry_by_entry(f: Fixture) {
+    let entry = |name: &str| Digest::of_bytes(name.as_bytes());
+    let asked = [entry("a"), entry("b"), entry("c")];
+    let told = async || {
+        let mut told = BTreeSet::new();
+        let write = |_: &BTreeSet<IntentId>, known: &BTreeSet<Digest>| {
+            told.clone_from(known);
+            Vec::new()
+        };
+        f.state.enqueue(&[], &asked, write, at(1)).await.unwrap();
+        told
+    };
+    assert_eq!(told().await, BTreeSet::new());
+    f.enqueue(&[message("msg_1", "a", &[1]), message("msg_2", "b", &[])], at(1))
+        .await;
+    assert_eq!(told().await, BTreeSet::from([entry("a"), entry("b")]));
+    f.state.mark_accepted("msg_1", at(2), true).await.unwrap();
+    f.state.mark_dead("msg_2", at(2), "410 Gone").await.unwrap();
+    assert_eq!(
+        told().await,
+        BTreeSet::from([entry("a")]),
+        "what was given up was not told"
+    );
+    f.enqueue(&[message("msg_3", "b", &[])], at(3)).await;
+    assert_eq!(told().await, BTreeSet::from([entry("a"), entry("b")]));
+    f.state.mark_accepted("msg_3", at(4), true).await.unwrap();
+    f.state.prune(at(60), Span::from_days(0)).await.unwrap();
+    assert_eq!(told().await, BTreeSet::new(), "forgotten with the messages");
+}
+
 pub(super) async fn what_is_given_up_shows_and_may_be_sent_anew(f: Fixture) {
     f.enqueue(&[message("msg_1", "a", &[1])], at(0)).await;
     f.state.mark_dead("msg_1", at(1), "410 Gone").await.unwrap();
@@ -186,11 +216,11 @@ pub(super) async fn of_a_change_somebody_is_told_once(f: Fixture) {
 
     let tell = async |told: &[IntentId], id: &str| {
         let mut news = Vec::new();
-        let write = |untold: &BTreeSet<IntentId>| {
+        let write = |untold: &BTreeSet<IntentId>, _: &BTreeSet<Digest>| {
             news.extend(untold.iter().copied());
             vec![message(id, id, &[])]
         };
-        f.state.enqueue(told, write, at(2)).await.unwrap();
+        f.state.enqueue(told, &[], write, at(2)).await.unwrap();
         news
     };
     assert_eq!(tell(&ids[..1], "msg_1").await, [ids[0]]);

@@ -331,6 +331,13 @@ async fn what_is_derived_has_to_say_the_same() {
             "{change}: {found:?}"
         );
     }
+    let f = busy_journal().await;
+    f.run_sql("UPDATE plans SET document = document || ' '").await;
+    let found = faults(&f).await;
+    assert!(
+        matches!(found[..], [Fault::Derived { table: "plans", .. }]),
+        "{found:?}"
+    );
     for change in [
         "UPDATE notices SET accepted_at = '2020-01-01T00:00:00.000000Z' WHERE message = 'msg_1'",
         "UPDATE notices SET accepted_at = queued_at WHERE message = 'msg_2'",
