@@ -7,9 +7,11 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use crate::model::{Finding, FindingId, History, Ladder, Notice, NoticeItem, Span};
 use crate::rules::Announcement;
 
-/// A rung is reached so long before its time: a schedule that comes at the same moment each day would else be some seconds
-/// early for it, by what the first delivery took, and tell a day late.
-const EARLY: TimeDelta = TimeDelta::hours(1);
+/// From when on a date is on a rung: a little before its time, an hour of a day. A schedule that comes at the same moment
+/// each day would else be some seconds early for it, by what the first delivery took, and tell a day late.
+fn on_rung(date: DateTime<Utc>, rung: Span) -> DateTime<Utc> {
+    date - rung.delta() - (rung.delta() / 24).min(TimeDelta::hours(1))
+}
 
 /// All notices of an account, found by finding: each is asked for the few that are about it.
 #[derive(Debug)]
@@ -120,7 +122,7 @@ pub(super) fn due_notice(
         .warn_before
         .iter()
         .copied()
-        .filter(|rung| now + EARLY >= not_before - rung.delta())
+        .filter(|rung| now >= on_rung(not_before, *rung))
         .min();
     let said: Vec<_> = counting(announcement, finding, notices, now).collect();
     let ladder = match reached {
@@ -132,8 +134,7 @@ pub(super) fn due_notice(
     // A first word that came late is not followed by a rung that it already stood on. Where it stood is seen by the
     // date that it named itself: the date moves on by the time that its delivery took.
     let stood_on = |notice: &Notice, rung: Span| {
-        notice.queued_at + EARLY >= notice.announced_for - rung.delta()
-            && same_date(notice.announced_for, not_before)
+        notice.queued_at >= on_rung(notice.announced_for, rung) && same_date(notice.announced_for, not_before)
     };
     if let Ladder::Before(rung) = ladder
         && said
