@@ -115,36 +115,36 @@ pub fn plan_messages(
 ) -> Vec<Outgoing> {
     let mut outgoing = Vec::new();
     let mail = gather(config, tidings);
-    for (address, mut entries) in addressed(config, &mail) {
-        entries.retain(|entry| entry.announces() || !told.contains(&address.digest(entry)));
-        outgoing.extend(address.pack(config, tidings, entries, new_id));
-    }
+    for_each_address(config, &mail, |address, entries| {
+        let is_news = |entry: &&Entry| entry.announces() || !told.contains(&address.digest(entry));
+        let news = entries.into_iter().filter(is_news).cloned().collect();
+        outgoing.extend(address.pack(config, tidings, news, new_id));
+    });
     outgoing
 }
 
 /// What these messages would tell, entry by entry.
 pub fn entries(config: &Config, tidings: &Tidings<'_>) -> Vec<Digest> {
     let mail = gather(config, tidings);
-    let addressed = addressed(config, &mail);
-    let digests = addressed
-        .iter()
-        .flat_map(|(address, entries)| entries.iter().map(|entry| address.digest(entry)));
-    digests.collect()
+    let mut digests = Vec::new();
+    for_each_address(config, &mail, |address, entries| {
+        digests.extend(entries.into_iter().map(|entry| address.digest(entry)));
+    });
+    digests
 }
 
 /// What goes where, copies included.
-fn addressed<'a>(config: &'a Config, mail: &'a Mail) -> Vec<(Address<'a>, Vec<Entry>)> {
-    let mut addressed = Vec::new();
+fn for_each_address(config: &Config, mail: &Mail, mut visit: impl FnMut(&Address<'_>, Vec<&Entry>)) {
     for (owner, by_channel) in mail {
+        let address = |channel, copy| Address {
+            owner: owner.as_ref(),
+            channel,
+            copy,
+        };
         let homes: Vec<_> = by_channel.keys().flatten().collect();
         for (channel, entries) in by_channel {
             if let Some(channel) = channel {
-                let address = Address {
-                    owner: owner.as_ref(),
-                    channel,
-                    copy: false,
-                };
-                addressed.push((address, entries.clone()));
+                visit(&address(channel, false), entries.iter().collect());
             }
         }
         for listener in &config.notifications.channels {
@@ -153,16 +153,10 @@ fn addressed<'a>(config: &'a Config, mail: &'a Mail) -> Vec<(Address<'a>, Vec<En
             }
             let patterns: Vec<_> = listener.events.iter().map(Glob::new).collect();
             let heard = |entry: &&Entry| patterns.iter().any(|p| p.matches(entry.event.as_str()));
-            let entries: Vec<_> = by_channel.values().flatten().filter(heard).cloned().collect();
-            let address = Address {
-                owner: owner.as_ref(),
-                channel: &listener.name,
-                copy: true,
-            };
-            addressed.push((address, entries));
+            let entries = by_channel.values().flatten().filter(heard).collect();
+            visit(&address(&listener.name, true), entries);
         }
     }
-    addressed
 }
 
 fn gather(config: &Config, tidings: &Tidings<'_>) -> Mail {
