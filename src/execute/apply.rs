@@ -176,8 +176,8 @@ impl Executor<'_> {
         ended
     }
 
-    /// Re-check, a turn to call, consent, intent, call, verify, outcome. The calls are boxed: one within the other they would be more than
-    /// the stack of a thread holds.
+    /// Re-check, a turn to call, consent, intent, call, verify, outcome. The calls are boxed: one within the other they would
+    /// be more than the stack of a thread holds.
     async fn take_steps(
         &self,
         lease: &Lease,

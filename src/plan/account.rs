@@ -144,13 +144,22 @@ pub fn plan_account(
             let reminder = reminder.filter(|_| action_mode(asked).is_some());
             match (action_mode(mode), remedy) {
                 (Some(mode), Some(remedy)) if !remedy.report_only => {
+                    let is_certain = mode == ActionMode::Enforce && !remedy.needs_approval;
                     let candidate = planner.candidate(&finding, remedy, announcement.as_ref(), mode);
                     if let Some(announcement) = announcement {
-                        announced.push((finding.clone(), announcement, candidate.action.id.clone()));
+                        announced.push((
+                            finding.clone(),
+                            announcement,
+                            candidate.action.id.clone(),
+                            is_certain,
+                        ));
                     }
                     merge(&mut candidates, candidate);
                 }
-                (Some(_), None) => told.note(&planner, &finding, announcement.as_ref(), None),
+                (Some(mode), None) => {
+                    let is_certain = mode == ActionMode::Enforce;
+                    told.note(&planner, &finding, announcement.as_ref(), None, is_certain);
+                }
                 (None | Some(_), Some(remedy)) => {
                     finding.proposal = Some(remedy.proposal);
                     told.digest(mode, &finding);
@@ -165,8 +174,9 @@ pub fn plan_account(
         }
     }
     // Only now is it known what becomes of a change that two rules ask for.
-    for (finding, announcement, action) in &announced {
-        told.note(&planner, finding, Some(announcement), candidates.get(action));
+    for (finding, announcement, action, is_certain) in &announced {
+        let candidate = candidates.get(action);
+        told.note(&planner, finding, Some(announcement), candidate, *is_certain);
     }
     let mut candidates: Vec<_> = candidates.into_values().collect();
     planner.hold_back(&mut candidates);
@@ -431,18 +441,19 @@ struct Said {
 #[derive(Debug, Default)]
 struct Told {
     by_event: BTreeMap<(Option<Owner>, Event), Said>,
-    /// The first date on which something will happen, by event, resource and subject.
+    /// The first date to come on which something will happen, by event, resource and subject.
     dates: BTreeMap<(Event, Arn, String), DateTime<Utc>>,
 }
 
 impl Told {
-    /// What its owner is told of a finding of a rule in `approve` or `enforce`.
+    /// What its owner is told of a finding of a rule in `approve` or `enforce`. It is certain where nobody is asked.
     fn note(
         &mut self,
         planner: &Planner<'_>,
         finding: &Finding,
         announcement: Option<&Announcement>,
         candidate: Option<&Candidate>,
+        is_certain: bool,
     ) {
         let Some(announcement) = announcement else { return };
         let held = candidate.and_then(|candidate| candidate.action.withheld_reason);
@@ -471,14 +482,14 @@ impl Told {
         }
         let now = planner.ctx.now;
         let date = announce::timing(announcement, finding, &planner.notices, now).not_before;
-        self.dates
-            .entry((
-                announcement.event,
-                finding.resource.clone(),
-                announcement.subject.clone(),
-            ))
-            .and_modify(|first| *first = date.min(*first))
-            .or_insert(date);
+        // A date that has passed, or that waits for a person, is none to wait for.
+        if is_certain && date > now {
+            let (resource, subject) = (finding.resource.clone(), announcement.subject.clone());
+            self.dates
+                .entry((announcement.event, resource, subject))
+                .and_modify(|first| *first = date.min(*first))
+                .or_insert(date);
+        }
         if let Some(item) = announce::due_notice(announcement, finding, &planner.notices, now) {
             let entry = self
                 .by_event
@@ -489,13 +500,14 @@ impl Told {
         }
     }
 
-    /// Of one thing one date is told: where two rules would do the same on different days, the first one.
+    /// Of one thing one date is told: where two rules will do the same on different days, the first one.
     fn keep_first_dates(&mut self) {
         for ((_, event), said) in &mut self.by_event {
             let is_first = |(resource, item): &(Arn, NoticeItem)| {
                 let thing = (*event, resource.clone(), item.subject.clone());
+                let date = item.announced_for;
                 let first = self.dates.get(&thing);
-                first.is_none_or(|first| announce::same_date(*first, item.announced_for))
+                first.is_none_or(|first| date <= *first || announce::same_date(*first, date))
             };
             let notices = std::mem::take(&mut said.notices);
             let (kept, later): (Vec<_>, Vec<_>) = notices.into_iter().partition(is_first);

@@ -238,6 +238,12 @@ fn of_a_key_and_two_dates_the_first_is_told_and_kept() {
     };
     assert_eq!(item.announced_for, now() + days(7));
     assert_eq!(message.findings, std::slice::from_ref(&item.finding));
+    // Where somebody would have to approve the first, the second is told as well.
+    let mut asking = config.clone();
+    asking.rules.unused_access_keys.mode = Mode::Approve;
+    let both = plan(&asking, &young, &History::default(), now());
+    let told = both.notifications.iter().flat_map(|message| &message.notices);
+    assert_eq!(told.count(), 2, "{:?}", both.notifications);
     history.notices.push(Notice {
         finding: item.finding.clone(),
         ..notice(Event::AccessKeyExpiring, 1, Some(now()), item.announced_for)
