@@ -507,16 +507,21 @@ async fn read_told(connection: &mut Connection, entries: &[Digest]) -> Result<BT
 }
 
 async fn note_told(connection: &mut Connection, message: &str, entries: &[Digest]) -> Result<(), Cause> {
-    for entry in entries {
-        query(
-            "INSERT INTO told (entry, message) VALUES ($1, $2) \
-             ON CONFLICT (entry) DO UPDATE SET message = excluded.message",
-        )
-        .bind(entry.as_str())
-        .bind(message)
-        .execute(connection)
-        .await?;
+    if entries.is_empty() {
+        return Ok(());
     }
+    let told = match connection {
+        Connection::Sqlite(_) => {
+            "INSERT INTO told (entry, message) SELECT DISTINCT value, $2 FROM json_each($1) WHERE true \
+             ON CONFLICT (entry) DO UPDATE SET message = excluded.message"
+        }
+        Connection::Postgres(_) => {
+            "INSERT INTO told (entry, message) SELECT DISTINCT entry, $2 FROM jsonb_array_elements_text($1::jsonb) AS entry \
+             ON CONFLICT (entry) DO UPDATE SET message = excluded.message"
+        }
+    };
+    let told = query(told).bind(json_text("entries", &entries)?).bind(message);
+    told.execute(connection).await?;
     Ok(())
 }
 

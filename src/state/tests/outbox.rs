@@ -129,6 +129,13 @@ pub(super) async fn what_was_told_is_known_entry_by_entry(f: Fixture) {
     f.enqueue(&[message("msg_3", "b", &[])], at(3)).await;
     assert_eq!(told().await, BTreeSet::from([entry("a"), entry("b")]));
     f.state.mark_accepted("msg_3", at(4), true).await.unwrap();
+    let twice = NewMessage {
+        entries: vec![entry("c"), entry("c")],
+        ..message("msg_4", "c", &[])
+    };
+    f.enqueue(&[twice], at(4)).await;
+    assert_eq!(told().await.len(), 3);
+    f.state.mark_accepted("msg_4", at(4), true).await.unwrap();
     f.state.prune(at(60), Span::from_days(0)).await.unwrap();
     assert_eq!(told().await, BTreeSet::new(), "forgotten with the messages");
 }
