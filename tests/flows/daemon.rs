@@ -303,7 +303,9 @@ async fn a_missed_schedule_runs_once_and_a_first_start_waits() {
     assert_eq!(place.status(), "Inactive");
     second.signal("HUP");
     second.await_line(&["the new configuration is in force"]);
-    let (_, metrics) = place.ask("/metrics").await;
+    // Counted once it is settled, a moment after it ended.
+    let counted = |metrics: &str| metric(metrics, "iamwarden_runs_total", &["result=\"completed\""]) >= 1.0;
+    let metrics = place.metrics_once(counted).await;
     assert_eq!(
         metric(&metrics, "iamwarden_runs_total", &["result=\"completed\""]),
         1.0
