@@ -74,16 +74,13 @@ pub(super) async fn run(opening: &Opening, arguments: &PlanArguments) -> anyhow:
         }
         (None, _) => print(&rendered(&plan, format, true)),
     }
-    .and_then(
-        |()| match house.config.dry_run && arguments.output.is_none() && format == PlanFormat::Text {
-            true => print("dry_run = true in the configuration: `apply` and `run` change nothing.\n"),
-            false => Ok(()),
-        },
-    )
     .with_context(|| match &arguments.output {
         Some(file) => format!("writing the plan to {}", file.display()),
         None => "writing the plan".to_owned(),
     })?;
+    if house.config.dry_run && arguments.output.is_none() && format == PlanFormat::Text {
+        print("dry_run = true in the configuration: `apply` and `run` change nothing.\n")?;
+    }
     Ok(exit(&plan))
 }
 

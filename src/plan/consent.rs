@@ -167,9 +167,9 @@ pub(super) struct Measure<'a> {
 impl<'a> Measure<'a> {
     /// A decision counts while it is bound to this action, this precondition and this configuration, has not expired, and
     /// was made after the last rollback of the action. In mode `enforce`, where nobody would be asked again, a no does not
-    /// expire, and holds under another configuration too. A no counts of anybody, and whatever it was bound to it ends every yes before it: the state lets none of
-    /// them be spent. A yes counts of those who may decide by now, not of the principal itself, each person once; and not
-    /// where an exemption of the same thing was granted after it.
+    /// expire, and holds under another configuration too. A no counts of anybody, and whatever it was bound to it ends
+    /// every yes before it: the state lets none of them be spent. A yes counts of those who may decide by now, not of the
+    /// principal itself, each person once; and not where an exemption of the same thing was granted after it.
     pub(super) fn consent(&self, action: &Action, decisions: &Decisions<'a>) -> Consent<'a> {
         let precondition = action.precondition_digest();
         let rolled_back_at = self.history.rolled_back.get(&action.target()).copied();

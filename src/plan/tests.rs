@@ -296,6 +296,35 @@ fn what_was_told_before_an_exemption_does_not_count_after_it() {
 }
 
 #[test]
+fn a_schedule_of_the_same_moment_each_day_is_on_time_for_every_rung() {
+    let enforce = with_channel(config(Mode::Enforce));
+    let old = snapshot(vec![user("alice", vec![key(1, 200, Some(1))])]);
+    let mut history = History::default();
+    let mut said = Vec::new();
+    for day in 0..8 {
+        let at = now() + days(day);
+        for message in plan(&enforce, &old, &history, at).notifications {
+            for item in message.notices {
+                said.push((day, item.ladder));
+                // The channel takes its time, and the date moves on by that.
+                history.notices.push(Notice {
+                    ladder: item.ladder,
+                    queued_at: at,
+                    ..notice(
+                        Event::AccessKeyExpiring,
+                        1,
+                        Some(at + chrono::TimeDelta::seconds(3)),
+                        item.announced_for,
+                    )
+                });
+            }
+        }
+    }
+    let rung = |days| Ladder::Before(Span::from_days(days));
+    assert_eq!(said, [(0, rung(7)), (6, rung(1))]);
+}
+
+#[test]
 fn the_ladder_of_warnings_is_climbed_once() {
     let enforce = with_channel(config(Mode::Enforce));
     let young = snapshot(vec![user("alice", vec![key(1, 70, Some(1))])]);

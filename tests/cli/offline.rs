@@ -144,9 +144,8 @@ fn logs_go_to_standard_error_and_the_answer_alone_to_standard_output() {
 /// A configuration whose daemon listens on this port.
 fn listening(port: u16) -> World {
     let world = world("report");
-    let text = std::fs::read_to_string(world.config()).unwrap();
-    let text = text.replace("listen = \"\"", &format!("listen = \"127.0.0.1:{port}\""));
-    std::fs::write(world.config(), text).unwrap();
+    let address = format!("listen = \"127.0.0.1:{port}\"");
+    rewrite(&world, |text| text.replace("listen = \"\"", &address));
     world
 }
 
@@ -198,4 +197,49 @@ fn nothing_has_happened_where_there_is_no_state() {
     let answered: Value = serde_json::from_str(&history.out).unwrap();
     assert_eq!(answered["runs"], serde_json::json!([]));
     assert!(!world.path("state.db").exists(), "asking makes no state");
+    // What is not there cannot have been cut short, and is not whole either.
+    let head = format!("5:{}", "ab".repeat(32));
+    for more in [&[][..], &["--head", &head]] {
+        let asked = [&["history", "--verify"], more].concat();
+        assert_ended(&world.run(&asked), 1, "there is no audit chain to verify");
+    }
+}
+
+/// Writes something else into the configuration.
+fn rewrite(world: &World, change: impl FnOnce(String) -> String) {
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    std::fs::write(world.config(), change(text)).unwrap();
+}
+
+#[test]
+fn doctor_names_the_folder_that_a_state_lacks() {
+    let world = world("report");
+    let there = world.path("state.db").display().to_string();
+    rewrite(&world, |text| text.replace(&there, "/nowhere/state.db"));
+    let ended = world.run(&["doctor"]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert!(
+        ended.out.contains("the folder `/nowhere` does not exist"),
+        "{ended:#?}"
+    );
+}
+
+#[test]
+fn a_health_check_says_nothing_of_the_configuration() {
+    let listener = any_port();
+    let world = listening(port_of(&listener));
+    rewrite(&world, |text| format!("notifications.allow_http = true\n{text}"));
+    let asked = world.run(&["validate"]);
+    assert!(
+        asked.log.contains("allow_http") || asked.out.contains("allow_http"),
+        "{asked:#?}"
+    );
+    let asked = world.start(&["health"]);
+    let (mut stranger, _) = listener.accept().unwrap();
+    stranger
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        .unwrap();
+    drop(stranger);
+    let ended = asked.end();
+    assert_eq!((ended.out.as_str(), ended.log.as_str()), ("", ""), "{ended:#?}");
 }

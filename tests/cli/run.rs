@@ -35,6 +35,51 @@ fn three_where_something_failed() {
 }
 
 #[test]
+fn what_could_not_be_read_is_said() {
+    for command in [&ONCE[..], &["apply", "--yes"]] {
+        let world = world("enforce");
+        let denied = Fault::new(FaultKind::error("AccessDenied")).on("GetAccountAuthorizationDetails");
+        world.simulator.faults().add(denied);
+        let ended = world.run(command);
+        assert_ended(&ended, 3, "");
+        let said = "not read in 123456789012: iam:GetAccountAuthorizationDetails: ";
+        assert!(ended.out.contains(said), "{}", ended.out);
+    }
+}
+
+#[test]
+fn what_is_off_and_what_is_dry_is_said() {
+    let world = world("enforce");
+    let ended = world.run(&["plan", "--rule", "password_policy"]);
+    assert!(
+        ended.log.contains("--rule password_policy: the rule is off"),
+        "{}",
+        ended.log
+    );
+    let note = "dry_run = true";
+    let plan = ["plan", "--format", "text"];
+    assert!(!world.run(&plan).out.contains(note));
+    assert!(!world.run(&["doctor"]).out.contains(note));
+    world.declare(&format!("dry_run = true\n{}", rotation("enforce")));
+    for command in [&plan[..], &["doctor"]] {
+        let ended = world.run(command);
+        assert!(ended.out.contains(note), "{}", ended.out);
+    }
+}
+
+#[test]
+fn history_tells_an_undoing_from_a_doing() {
+    let world = world("enforce");
+    assert_ended(&world.run(&ONCE), 0, "");
+    let run = world.latest_run("run --once").unwrap();
+    assert_ended(&world.run(&["rollback", "--run", &run, "--yes"]), 0, "");
+    let history = world.run(&["history"]).out;
+    let lines = |what: &str| history.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(lines("applied      undo disable_access_key "), 2, "{history}");
+    assert_eq!(lines("applied      disable_access_key "), 2, "{history}");
+}
+
+#[test]
 fn four_where_the_changes_are_held() {
     let world = world("enforce");
     assert_ended(&world.run(&["run", "--once", "--dry-run"]), 4, "");
