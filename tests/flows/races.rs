@@ -306,6 +306,16 @@ async fn what_aws_took_is_done_although_reads_lag_behind() {
         let done = town.run().await;
         assert_eq!(*only_result(&done), ActionResult::Applied, "{lag:?}");
         assert_eq!(done.verdict, Verdict::Done, "not seen yet is no failure");
+        let account = AccountId::parse(ACCOUNT).unwrap();
+        let applied = town.state().applied_actions(AppliedSelection::Account(&account));
+        let applied = applied.await.unwrap();
+        let after = applied.last().unwrap().after.as_ref();
+        let status = after.map(|after| after["status"].as_str().unwrap().to_owned());
+        let seen = (!lag.until_released).then(|| "Inactive".to_owned());
+        assert_eq!(
+            status, seen,
+            "the journal has what was read, and nothing else: {after:?}"
+        );
         assert_eq!(town.desk.told("action.failed").len(), 0);
         town.simulator.set_consistency(Consistency::default());
         town.simulator.release_writes(None);
